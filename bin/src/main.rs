@@ -1,0 +1,2 @@
+//! The holdfast executable.
+fn main() {}

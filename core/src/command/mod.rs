@@ -1,0 +1,1 @@
+//! Commands: one row per command, its handler below it, in the file of its family.

@@ -1,0 +1,1 @@
+//! The dataset: a hash-ordered table per database, with expiry and memory accounting.

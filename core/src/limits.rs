@@ -1,0 +1,23 @@
+//! Every bound of the core, in one place.
+
+/// Room lent for reading when a connection has nothing pending: one buffer for all connections.
+pub const READ_SCRATCH_BYTES: usize = 64 * 1024;
+/// Room added to a connection's own read buffer when a command is incomplete.
+pub const READ_GROW_BYTES: usize = 16 * 1024;
+/// A bulk argument at least this long is read into a buffer of its own and never copied.
+pub const BIG_BULK_BYTES: usize = 32 * 1024;
+/// The longest inline command, as Redis has it.
+pub const INLINE_BYTES_MAX: usize = 64 * 1024;
+/// The most arguments of one command, as Redis has it.
+pub const MULTIBULK_MAX: i64 = 1024 * 1024;
+/// The most arguments of one command before authentication, as Redis has it.
+pub const MULTIBULK_UNAUTHENTICATED_MAX: i64 = 10;
+/// The longest argument before authentication, as Redis has it.
+pub const BULK_UNAUTHENTICATED_MAX: i64 = 16 * 1024;
+/// Commands of one connection that one turn executes; the rest waits for the next turn.
+pub const COMMANDS_PER_TURN_MAX: usize = 256;
+/// A reply chunk at least this long is shared with the keyspace instead of copied.
+pub const SHARED_REPLY_BYTES: usize = 16 * 1024;
+
+const _: () = assert!(READ_GROW_BYTES <= READ_SCRATCH_BYTES);
+const _: () = assert!(SHARED_REPLY_BYTES <= BIG_BULK_BYTES);

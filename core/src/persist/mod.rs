@@ -1,0 +1,1 @@
+//! Files: RDB, snapshots and atomic replacement.

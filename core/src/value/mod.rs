@@ -1,0 +1,1 @@
+//! The values that keys hold. Knows no RESP, no client and no clock.

@@ -1,0 +1,2 @@
+//! The fuzz targets as plain functions over bytes, so that `cargo test` can replay their corpora.
+#![forbid(unsafe_code)]
