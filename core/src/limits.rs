@@ -21,3 +21,5 @@ pub const SHARED_REPLY_BYTES: usize = 16 * 1024;
 
 const _: () = assert!(READ_GROW_BYTES <= READ_SCRATCH_BYTES);
 const _: () = assert!(SHARED_REPLY_BYTES <= BIG_BULK_BYTES);
+/// The most bytes of one chunk of a list, unless a single item is longer.
+pub const LIST_CHUNK_BYTES: usize = 8 * 1024;
