@@ -5,7 +5,7 @@
 //! encoding byte with what belongs to it, the data, and the length of both once more so that the
 //! block can be walked backwards.
 
-use crate::persist::text::parse_canonical;
+use crate::value::parse_int;
 
 const HEADER_LEN: usize = 6;
 const END: u8 = 0xff;
@@ -56,14 +56,14 @@ impl<'a> Reader<'a> {
     pub fn new(block: &'a [u8]) -> Result<Self, PackFault> {
         let fault = |what| Err(PackFault { at: 0, what });
         if block.len() <= HEADER_LEN {
-            return fault("listpack is shorter than its header");
+            return fault("Listpack integrity check failed: shorter than its header");
         }
         let total = u32::from_le_bytes([block[0], block[1], block[2], block[3]]);
         if usize::try_from(total) != Ok(block.len()) {
-            return fault("listpack does not have the length its header says");
+            return fault("Listpack integrity check failed: not the length its header says");
         }
         if block[block.len() - 1] != END {
-            return fault("listpack has no end byte");
+            return fault("Listpack integrity check failed: no end byte");
         }
         Ok(Self {
             block,
@@ -84,17 +84,22 @@ impl<'a> Reader<'a> {
             self.done = true;
             let count = u16::from_le_bytes([self.block[4], self.block[5]]);
             if count != MANY && usize::from(count) != self.seen {
-                return Err(self.fault("listpack does not have the entries its header says"));
+                return Err(
+                    self.fault("Listpack integrity check failed: not the entries its header says")
+                );
             }
             return Ok(None);
         }
         let Some((entry, len)) = decode(body) else {
-            return Err(self.fault("listpack entry is cut off or of no known encoding"));
+            return Err(self
+                .fault("Listpack integrity check failed: entry cut off or of no known encoding"));
         };
         let mut backlen = [0; BACKLEN_MAX];
         let backlen = encode_backlen(len, &mut backlen);
         if !body[len..].starts_with(backlen) {
-            return Err(self.fault("listpack entry has a wrong length at its end"));
+            return Err(
+                self.fault("Listpack integrity check failed: entry with a wrong length at its end")
+            );
         }
         self.at += len + backlen.len();
         self.seen += 1;
@@ -141,7 +146,7 @@ impl Builder {
             "a listpack has a 32-bit length"
         );
         let from = self.block.len();
-        match parse_canonical(bytes) {
+        match parse_int(bytes) {
             Some(number) => encode_int(number, &mut self.block),
             None => encode_str(bytes, &mut self.block),
         }

@@ -5,8 +5,6 @@
 //! (seven means that a further byte is added), its lower five bits and the next byte are the
 //! distance minus one.
 
-use core::fmt;
-
 /// Bytes that a back reference of three bytes yields at most.
 const REFERENCE_LEN_MAX: usize = 2 + 7 + 255;
 /// Furthest a back reference reaches.
@@ -30,13 +28,15 @@ pub enum LzfFault {
     WrongLength,
 }
 
-impl fmt::Display for LzfFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Truncated => "compressed string ends within a run",
-            Self::BadDistance => "compressed string refers to bytes before its start",
-            Self::WrongLength => "compressed string does not have the announced length",
-        })
+impl LzfFault {
+    /// What is wrong, for people.
+    #[must_use]
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Self::Truncated => "compressed string that ends within a run",
+            Self::BadDistance => "compressed string that refers to bytes before its start",
+            Self::WrongLength => "compressed string without the announced length",
+        }
     }
 }
 

@@ -3,5 +3,5 @@
 pub mod crc;
 pub mod listpack;
 pub mod lzf;
-pub mod text;
+pub mod rdb;
 pub mod ziplist;

@@ -30,14 +30,14 @@ impl<'a> Reader<'a> {
     pub fn new(block: &'a [u8]) -> Result<Self, PackFault> {
         let fault = |what| Err(PackFault { at: 0, what });
         if block.len() <= HEADER_LEN {
-            return fault("ziplist is shorter than its header");
+            return fault("Ziplist integrity check failed: shorter than its header");
         }
         let total = u32::from_le_bytes([block[0], block[1], block[2], block[3]]);
         if usize::try_from(total) != Ok(block.len()) {
-            return fault("ziplist does not have the length its header says");
+            return fault("Ziplist integrity check failed: not the length its header says");
         }
         if block[block.len() - 1] != END {
-            return fault("ziplist has no end byte");
+            return fault("Ziplist integrity check failed: no end byte");
         }
         Ok(Self {
             block,
@@ -59,12 +59,14 @@ impl<'a> Reader<'a> {
             self.check_end()?;
             return Ok(None);
         }
-        let cut_off = "ziplist entry is cut off or of no known encoding";
+        let cut_off = "Ziplist integrity check failed: entry cut off or of no known encoding";
         let Some((previous, skip)) = decode_previous(body) else {
             return Err(self.fault(cut_off));
         };
         if previous != self.previous {
-            return Err(self.fault("ziplist entry has a wrong length of the one before it"));
+            return Err(
+                self.fault("Ziplist integrity check failed: entry with a wrong previous length")
+            );
         }
         let Some((entry, len)) = decode(&body[skip..]) else {
             return Err(self.fault(cut_off));
@@ -78,11 +80,15 @@ impl<'a> Reader<'a> {
     fn check_end(&self) -> Result<(), PackFault> {
         let count = u16::from_le_bytes([self.block[8], self.block[9]]);
         if count != MANY && usize::from(count) != self.seen {
-            return Err(self.fault("ziplist does not have the entries its header says"));
+            return Err(
+                self.fault("Ziplist integrity check failed: not the entries its header says")
+            );
         }
         let tail = [self.block[4], self.block[5], self.block[6], self.block[7]];
         if usize::try_from(u32::from_le_bytes(tail)) != Ok(self.at - self.previous) {
-            return Err(self.fault("ziplist does not end where its header says"));
+            return Err(
+                self.fault("Ziplist integrity check failed: no last entry where its header says")
+            );
         }
         Ok(())
     }
