@@ -4,4 +4,5 @@ pub mod crc;
 pub mod listpack;
 pub mod lzf;
 pub mod rdb;
+pub mod replace;
 pub mod ziplist;
