@@ -31,3 +31,9 @@ const _: () = assert!(READ_GROW_BYTES <= READ_SCRATCH_BYTES);
 const _: () = assert!(SHARED_REPLY_BYTES <= BIG_BULK_BYTES);
 /// The most bytes of one chunk of a list, unless a single item is longer.
 pub const LIST_CHUNK_BYTES: usize = 8 * 1024;
+/// The most entries of one segment of a table; a full one splits.
+pub const SEGMENT_ENTRIES_MAX: usize = 448;
+/// The most bits of a hash that choose a segment.
+pub const SEGMENT_DEPTH_MAX: u8 = 32;
+/// Values of more allocations than this are freed by and by.
+pub const LAZY_FREE_ALLOCATIONS: usize = 64;
