@@ -4,9 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::rng::Rng;
 use crate::limits::SHARED_REPLY_BYTES;
 use crate::machine::Wall;
+use crate::rng::Rng;
 use crate::value::{List, Str, Value, ValueRef};
 
 const DBS: usize = 3;

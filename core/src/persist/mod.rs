@@ -5,4 +5,6 @@ pub mod listpack;
 pub mod lzf;
 pub mod rdb;
 pub mod replace;
+pub mod save;
+pub mod snapshot;
 pub mod ziplist;

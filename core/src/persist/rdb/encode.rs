@@ -52,13 +52,11 @@ pub struct Preamble {
 
 /// Writes RDB data into chunks.
 ///
-/// Long strings that are shared with the keyspace are passed on without a copy. A long list can
-/// be written in slices; other keys that are written meanwhile come after it.
+/// Long strings that are shared with the keyspace are passed on without a copy, and a long list
+/// can be written in slices.
 #[derive(Debug)]
 pub struct Encoder {
     out: Out,
-    /// While a list is open: what comes before all of `out`, up to the list's last slice.
-    open: Option<Out>,
     /// Covers the chunks handed out; absent if no checksum is wanted.
     crc: Option<Crc64>,
     /// Absent if strings are not compressed.
@@ -75,7 +73,6 @@ impl Encoder {
     pub fn new(compress: bool, checksum: bool) -> Self {
         Self {
             out: Out::default(),
-            open: None,
             crc: checksum.then(Crc64::new),
             compressor: compress.then(Compressor::new),
             packer: listpack::Builder::new(),
@@ -145,47 +142,22 @@ impl Encoder {
                 self.str_value(text);
             }
             ValueRef::List(list) => {
-                self.key_head(TYPE_LIST_QUICKLIST_2, key, meta);
-                self.len(wide(list.chunk_count()));
+                self.list_head(key, list, meta);
                 self.list_nodes(list, 0, list.chunk_count());
             }
         }
         self.out.cut();
     }
 
-    /// Begins to write a list in slices.
-    pub fn open_list(&mut self, key: &[u8], list: &List, meta: KeyMeta) {
-        assert!(self.open.is_none(), "one list is open at a time");
+    /// Writes a list's key and how many nodes follow. [`list_nodes`](Self::list_nodes) must write
+    /// them all before anything else.
+    pub fn list_head(&mut self, key: &[u8], list: &List, meta: KeyMeta) {
         self.key_head(TYPE_LIST_QUICKLIST_2, key, meta);
         self.len(wide(list.chunk_count()));
-        self.open = Some(core::mem::take(&mut self.out));
-        // Keys that come after the list select their database anew.
-        self.db = None;
     }
 
-    /// Writes the chunks of the open list from `from` to before `to`. Together the slices must
-    /// cover the list as it was when it was opened.
-    pub fn list_slice(&mut self, list: &List, from: usize, to: usize) {
-        let open = self.open.take().expect("a list is open");
-        let after = core::mem::replace(&mut self.out, open);
-        self.list_nodes(list, from, to);
-        self.open = Some(core::mem::replace(&mut self.out, after));
-    }
-
-    /// Ends the open list.
-    pub fn close_list(&mut self) {
-        let list = self.open.take().expect("a list is open");
-        let after = core::mem::replace(&mut self.out, list);
-        self.out.append(after);
-    }
-
-    /// Whether a list is open.
-    #[must_use]
-    pub fn has_open_list(&self) -> bool {
-        self.open.is_some()
-    }
-
-    fn list_nodes(&mut self, list: &List, from: usize, to: usize) {
+    /// Writes a list's chunks from `from` to before `to`, each as a node.
+    pub fn list_nodes(&mut self, list: &List, from: usize, to: usize) {
         for index in from..to {
             self.list_node(list, index);
             self.out.cut();
@@ -210,7 +182,6 @@ impl Encoder {
 
     /// Writes the end and, once all chunks before it are taken, the checksum.
     pub fn eof(&mut self) {
-        assert!(self.open.is_none(), "an open list is closed first");
         assert!(!self.ended, "RDB data ends once");
         self.out.tail.push(OP_EOF);
         self.ended = true;
@@ -219,14 +190,14 @@ impl Encoder {
     /// Bytes written but not taken, but for the checksum.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.out.len() + self.open.as_ref().map_or(0, Out::len)
+        self.out.len()
     }
 
     /// The next chunk, of about [`RDB_CHUNK_BYTES`](crate::limits::RDB_CHUNK_BYTES), once so much
     /// is there; after the end, what is left.
     #[must_use]
     pub fn poll_chunk(&mut self) -> Option<Bytes> {
-        let Some(chunk) = self.open.as_mut().unwrap_or(&mut self.out).pop() else {
+        let Some(chunk) = self.out.pop() else {
             return (self.ended && !self.out.tail.is_empty()).then(|| self.last_chunk());
         };
         if let Some(crc) = &mut self.crc {

@@ -30,16 +30,6 @@ impl Out {
         self.push_ready(bytes);
     }
 
-    /// Adds all that another has.
-    pub(super) fn append(&mut self, other: Self) {
-        self.push_tail();
-        other
-            .ready
-            .into_iter()
-            .for_each(|piece| self.push_ready(piece));
-        self.tail = other.tail;
-    }
-
     /// The next chunk of what is finished.
     pub(super) fn pop(&mut self) -> Option<Bytes> {
         let front = self.ready.front_mut()?;
