@@ -24,6 +24,10 @@ pub const RDB_STRING_BYTES_MAX: u64 = 4 << 30;
 pub const RDB_CHUNK_BYTES: usize = 64 * 1024;
 /// The longest string that is compressed in RDB data; a longer one would hold up its turn.
 pub const RDB_COMPRESS_BYTES_MAX: usize = 128 * 1024;
+/// Bytes that are read at once from a file being loaded, and decoded in one turn.
+pub const LOAD_READ_BYTES: u32 = 128 * 1024;
+/// Pieces of a file being loaded that are read ahead.
+pub const LOAD_READS_IN_FLIGHT: usize = 3;
 /// Chunks of a file being saved that are on their way to the disk.
 pub const SAVE_APPENDS_IN_FLIGHT_MAX: usize = 8;
 /// Bytes after which a file being saved is synced by and by, as Redis has it.
