@@ -104,11 +104,7 @@ impl Intake {
             }
             // A table that grows in small steps has no use for the hint.
             Item::ResizeDb { .. } => {}
-            Item::Eof => tracing::info!(
-                "Done loading RDB, keys loaded: {}, keys expired: {}.",
-                self.loaded.keys,
-                self.loaded.expired
-            ),
+            Item::Eof => self.log_end(),
         }
         Ok(())
     }
@@ -210,13 +206,27 @@ impl Intake {
         }
     }
 
+    fn log_end(&self) {
+        let Loaded {
+            keys,
+            expired,
+            empty,
+            ..
+        } = self.loaded;
+        if empty > 0 {
+            tracing::info!(
+                "Done loading RDB, keys loaded: {keys}, keys expired: {expired}, empty keys \
+                 skipped: {empty}."
+            );
+        } else {
+            tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}.");
+        }
+    }
+
     fn skip_empty(&mut self, key: &[u8]) {
         self.loaded.empty += 1;
         if self.loaded.empty <= EMPTY_KEYS_LOGGED_MAX {
-            tracing::warn!(
-                "rdbLoadObject failed skipping empty key: {}",
-                key.escape_ascii()
-            );
+            tracing::info!("rdbLoadObject skipping empty key: {}", key.escape_ascii());
         }
     }
 }
