@@ -416,3 +416,6 @@ impl<S> Conns<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

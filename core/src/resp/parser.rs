@@ -169,13 +169,9 @@ impl Parser {
         argv: &mut Argv,
         limits: &ParseLimits,
     ) -> Result<Parsed, ProtocolError> {
-        match self.state {
-            State::Start => argv.clear(),
-            State::Length { .. } | State::Bulk { .. } | State::Big { .. } => {
-                if let Some(partial) = &mut self.partial {
-                    core::mem::swap(argv, &mut partial.argv);
-                }
-            }
+        match &mut self.partial {
+            Some(partial) => core::mem::swap(argv, &mut partial.argv),
+            None => argv.clear(),
         }
         let parsed = match self.advance(bytes, argv, limits) {
             Ok(parsed) => parsed,
