@@ -135,7 +135,7 @@ fn op() -> impl Strategy<Value = Op> {
     let len = prop_oneof![4 => 0..40_usize, 1 => 0..20_000_usize];
     prop_oneof![
         6 => len.clone().prop_map(Op::Push),
-        2 => len.clone().prop_map(Op::Shared),
+        2 => len.prop_map(Op::Shared),
         2 => (0..4_u64).prop_map(Op::Fence),
         2 => Just(Op::Defer),
         3 => (any::<usize>(), 0..200_usize).prop_map(|(which, len)| Op::Fill { which, len }),
