@@ -51,3 +51,5 @@ pub const PERCENTILES_MAX: usize = 128;
 pub const SENTINEL_MASTERS_MAX: usize = 16 * 1024;
 /// The most replicas, sentinels or renamed commands of one master in sentinel.conf.
 pub const SENTINEL_KNOWN_MAX: usize = 4 * 1024;
+/// The most bytes of one chunk of a list, unless a single item is longer.
+pub const LIST_CHUNK_BYTES: usize = 8 * 1024;
