@@ -32,6 +32,14 @@ pub const ARGV_KEEP: usize = 1024;
 pub const VALUE_DEPTH_MAX: usize = 32;
 /// The most bytes of one reply from another server, unless the reader says otherwise.
 pub const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest string that is read from RDB data. Memory for it grows with what has arrived.
+pub const RDB_STRING_BYTES_MAX: u64 = 4 << 30;
+/// A piece of RDB data that is written to a file or a replica at once.
+pub const RDB_CHUNK_BYTES: usize = 64 * 1024;
+/// The longest string that is compressed in RDB data; a longer one would hold up its turn.
+pub const RDB_COMPRESS_BYTES_MAX: usize = 128 * 1024;
+/// A list item at least this long is a node of its own in RDB data, outside any listpack.
+pub const RDB_PLAIN_NODE_BYTES: usize = 64 * 1024;
 
 const _: () = assert!(READ_GROW_BYTES <= READ_SCRATCH_BYTES);
 const _: () = assert!(SHARED_REPLY_BYTES <= BIG_BULK_BYTES);

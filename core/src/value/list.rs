@@ -192,6 +192,12 @@ impl List {
         self.chunks.len()
     }
 
+    /// One of the runs of items that the list is made of, in order. None is empty, unless it is
+    /// the only one.
+    pub fn chunk(&self, index: usize) -> &Packed {
+        self.chunks.at(index)
+    }
+
     /// Bytes of the list's allocations.
     pub fn memory(&self) -> usize {
         self.heap
