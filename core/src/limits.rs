@@ -61,3 +61,9 @@ pub const SENTINEL_MASTERS_MAX: usize = 16 * 1024;
 pub const SENTINEL_KNOWN_MAX: usize = 4 * 1024;
 /// The most bytes of one chunk of a list, unless a single item is longer.
 pub const LIST_CHUNK_BYTES: usize = 8 * 1024;
+/// The most entries of one segment of a table; a full one splits.
+pub const SEGMENT_ENTRIES_MAX: usize = 448;
+/// The most bits of a hash that choose a segment.
+pub const SEGMENT_DEPTH_MAX: u8 = 32;
+/// Values of more allocations than this are freed by and by.
+pub const LAZY_FREE_ALLOCATIONS: usize = 64;

@@ -30,7 +30,7 @@ pub struct List {
 #[derive(Clone, Debug)]
 enum Chunks {
     One(Packed),
-    Many(Box<VecDeque<Packed>>),
+    Many(VecDeque<Packed>),
 }
 
 impl List {
@@ -147,6 +147,16 @@ impl List {
         }
     }
 
+    /// Frees chunks from the head on while `left` allocations may be freed; true when none of the
+    /// items is left.
+    pub(crate) fn free_some(&mut self, left: &mut usize) -> bool {
+        while *left > 0 && self.len > 0 {
+            *left -= 1;
+            self.remove(0, self.chunks.at(0).len());
+        }
+        self.len == 0
+    }
+
     /// Makes the list a quicklist if `count` more items of `bytes` bytes in all go beyond what
     /// list-max-listpack-size allows a listpack. Commands call it before they add items.
     pub fn will_grow(&mut self, fill: Fill, count: usize, bytes: usize) {
@@ -203,10 +213,7 @@ impl List {
         self.heap
             + match &self.chunks {
                 Chunks::One(_) => 0,
-                Chunks::Many(many) => {
-                    alloc_size(size_of::<VecDeque<Packed>>())
-                        + alloc_size(many.capacity() * size_of::<Packed>())
-                }
+                Chunks::Many(many) => alloc_size(many.capacity() * size_of::<Packed>()),
             }
     }
 
@@ -452,7 +459,7 @@ impl Chunks {
 
     fn many(&mut self) -> &mut VecDeque<Packed> {
         if let Self::One(chunk) = self {
-            *self = Self::Many(Box::new(VecDeque::from([core::mem::take(chunk)])));
+            *self = Self::Many(VecDeque::from([core::mem::take(chunk)]));
         }
         match self {
             Self::Many(many) => many,
