@@ -67,3 +67,26 @@ pub const SEGMENT_ENTRIES_MAX: usize = 448;
 pub const SEGMENT_DEPTH_MAX: u8 = 32;
 /// Values of more allocations than this are freed by and by.
 pub const LAZY_FREE_ALLOCATIONS: usize = 64;
+
+/// A chunk of the replication stream is at least this long.
+pub const REPL_CHUNK_BYTES_MIN: usize = 1024;
+/// A chunk of the replication stream is at most this long.
+pub const REPL_CHUNK_BYTES_MAX: usize = 64 * 1024;
+/// A buffer for the effects of one command longer than this is given back after use.
+pub const REPL_UNIT_BYTES_KEPT: usize = 64 * 1024;
+/// The longest address a replica may announce, as Redis has it.
+pub const REPL_ANNOUNCED_IP_BYTES_MAX: usize = 255;
+/// Unsent bytes of a snapshot with which a replica makes it pause.
+pub const REPL_SNAPSHOT_WINDOW_BYTES: usize = 1024 * 1024;
+/// The longest snapshot held in memory for replicas that must know its length before it; they
+/// are dropped when it grows longer.
+pub const REPL_COUNTED_SNAPSHOT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest line a master may send during the handshake; the link is dropped at a longer one.
+pub const REPL_LINE_BYTES_MAX: usize = 1024;
+/// Bytes of a received dataset handed to the disk and not written yet with which reading stops.
+pub const REPL_RECEIVE_WINDOW_BYTES: usize = 8 * 1024 * 1024;
+/// The longest transaction from the master kept until its EXEC; a longer one ends the link and
+/// the dataset is fetched anew.
+pub const REPL_OPEN_MULTI_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+const _: () = assert!(REPL_CHUNK_BYTES_MIN <= REPL_CHUNK_BYTES_MAX);
