@@ -9,6 +9,7 @@ use crate::options::{DATA_PORT, Families, Knobs, Topology};
 use crate::program::Program;
 use crate::run::{Outcome, Plan, run};
 use crate::schedule::{Fault, Target};
+use crate::toys::replica::{self, Bug};
 use crate::toys::{Echo, Pinger, Shell, Stuck, Toy, Writer, make_forgetful_store, make_store};
 
 fn small_plan(seed: u64) -> Plan {
@@ -280,4 +281,44 @@ fn make_lonely(boot: &Boot<'_>) -> Result<Box<dyn Program>, String> {
         Kind::Data => Ok(Box::new(Shell::new(Lonely, DATA_PORT))),
         Kind::Sentinel | Kind::Client => make_store(boot),
     }
+}
+
+fn make_replicating(boot: &Boot<'_>) -> Result<Box<dyn Program>, String> {
+    match boot.kind {
+        Kind::Data => Ok(replica::make(boot, Bug::None)),
+        Kind::Sentinel | Kind::Client => make_store(boot),
+    }
+}
+
+fn make_dropping(boot: &Boot<'_>) -> Result<Box<dyn Program>, String> {
+    match boot.kind {
+        Kind::Data => Ok(replica::make(boot, Bug::DropsCommands)),
+        Kind::Sentinel | Kind::Client => make_store(boot),
+    }
+}
+
+fn replicating_plan(seed: u64) -> Plan {
+    let mut plan = small_plan(seed);
+    plan.options.topology.above = vec![0, 0, 1];
+    plan.options.topology.priority = vec![100; 3];
+    plan
+}
+
+#[test]
+fn replicas_in_a_chain_are_equal_to_their_master() {
+    for seed in 0..3 {
+        let mut plan = replicating_plan(seed);
+        let (one, other) = (Target::Node(0), Target::Node(1));
+        plan.schedule = vec![entry(12_000, 12_000, Fault::Reset { one, other })];
+        let outcome = run(&plan, make_replicating, None);
+        assert_eq!(outcome.violation, None);
+        assert!(outcome.marks.contains_key("partial resync"));
+        assert_eq!(outcome.losses.total(), 0);
+    }
+}
+
+#[test]
+fn a_replica_that_drops_commands_is_caught() {
+    let outcome = run(&replicating_plan(1), make_dropping, None);
+    assert_eq!(oracle_of(&outcome), Some("equality"));
 }

@@ -1,5 +1,7 @@
 //! Small machines to test the simulator with.
 
+pub(crate) mod replica;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
