@@ -1,0 +1,150 @@
+//! The commands a Sentinel sends.
+
+use crate::sentinel::group::Options;
+use crate::sentinel::hello::HELLO_CHANNEL;
+use crate::sentinel::names::{Epoch, RunId};
+
+/// A command, or a block of them that belong together.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Request {
+    /// AUTH
+    Auth {
+        /// Without one, the default user.
+        user: Option<Box<str>>,
+        /// Its password.
+        pass: Box<str>,
+    },
+    /// CLIENT SETNAME
+    SetName(String),
+    /// SUBSCRIBE to the hellos
+    Subscribe,
+    /// PING
+    Ping,
+    /// INFO
+    Info,
+    /// PUBLISH a hello
+    Hello(String),
+    /// SENTINEL IS-MASTER-DOWN-BY-ADDR
+    IsMasterDown {
+        /// The master's host.
+        host: String,
+        /// The master's port.
+        port: u16,
+        /// The election to vote in.
+        epoch: Epoch,
+        /// Whom to vote for, if a vote is asked for.
+        candidate: Option<RunId>,
+    },
+    /// Makes a server a master, or a replica of one.
+    ///
+    /// In one transaction the server changes its role, makes that survive a restart, and parts
+    /// with its clients, who have to look for the master anew.
+    SlaveOf(Option<(String, u16)>),
+    /// SCRIPT KILL
+    ScriptKill,
+}
+
+impl Request {
+    /// The argument lists to send, under the names the operator gave the commands.
+    pub fn commands(&self, options: Option<&Options>) -> Vec<Vec<Vec<u8>>> {
+        let plain: Vec<Vec<String>> = match self {
+            Self::Auth { user, pass } => {
+                let user = user.iter().map(ToString::to_string);
+                vec![words("AUTH", user.chain([pass.to_string()]))]
+            }
+            Self::SetName(name) => vec![words("CLIENT", ["SETNAME".into(), name.clone()])],
+            Self::Subscribe => vec![words("SUBSCRIBE", [HELLO_CHANNEL.into()])],
+            Self::Ping => vec![words("PING", [])],
+            Self::Info => vec![words("INFO", [])],
+            Self::Hello(payload) => {
+                vec![words("PUBLISH", [HELLO_CHANNEL.into(), payload.clone()])]
+            }
+            Self::IsMasterDown {
+                host,
+                port,
+                epoch,
+                candidate,
+            } => {
+                let candidate = candidate.map_or_else(|| "*".to_owned(), |id| id.to_string());
+                let question = "is-master-down-by-addr".to_owned();
+                let rest = [question, host.clone(), port.to_string(), epoch.to_string()];
+                vec![words("SENTINEL", rest.into_iter().chain([candidate]))]
+            }
+            Self::SlaveOf(master) => {
+                let (host, port) = match master {
+                    Some((host, port)) => (host.clone(), port.to_string()),
+                    None => ("NO".to_owned(), "ONE".to_owned()),
+                };
+                let kill = |kind: &str| words("CLIENT", ["KILL", "TYPE", kind].map(str::to_owned));
+                vec![
+                    words("MULTI", []),
+                    words("SLAVEOF", [host, port]),
+                    words("CONFIG", ["REWRITE".into()]),
+                    kill("normal"),
+                    kill("pubsub"),
+                    words("EXEC", []),
+                ]
+            }
+            Self::ScriptKill => vec![words("SCRIPT", ["KILL".into()])],
+        };
+        let name = |name: String| match options {
+            Some(options) => options.command_name(&name).to_owned(),
+            None => name,
+        };
+        plain
+            .into_iter()
+            .map(|mut words| {
+                words[0] = name(core::mem::take(&mut words[0]));
+                words.into_iter().map(String::into_bytes).collect()
+            })
+            .collect()
+    }
+}
+
+fn words(name: &str, rest: impl IntoIterator<Item = String>) -> Vec<String> {
+    core::iter::once(name.to_owned()).chain(rest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(request: &Request, options: Option<&Options>) -> Vec<String> {
+        let text = |words: Vec<Vec<u8>>| String::from_utf8(words.join(&b' ')).unwrap();
+        request.commands(options).into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn a_change_of_role_is_one_transaction() {
+        let lines = lines(&Request::SlaveOf(Some(("10.0.0.1".to_owned(), 6379))), None);
+        let expected = [
+            "MULTI",
+            "SLAVEOF 10.0.0.1 6379",
+            "CONFIG REWRITE",
+            "CLIENT KILL TYPE normal",
+            "CLIENT KILL TYPE pubsub",
+            "EXEC",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn renamed_commands_are_sent_under_their_new_names() {
+        let mut options = Options::default();
+        options.renamed.insert("config".to_owned(), "GUESSME".to_owned());
+        let lines = lines(&Request::SlaveOf(None), Some(&options));
+        assert_eq!(&lines[1..3], ["SLAVEOF NO ONE", "GUESSME REWRITE"]);
+    }
+
+    #[test]
+    fn a_question_without_a_candidate_carries_a_star() {
+        let request = Request::IsMasterDown {
+            host: "10.0.0.1".to_owned(),
+            port: 6379,
+            epoch: Epoch(4),
+            candidate: None,
+        };
+        let expected = ["SENTINEL is-master-down-by-addr 10.0.0.1 6379 4 *"];
+        assert_eq!(lines(&request, None), expected);
+    }
+}
