@@ -6,10 +6,14 @@ pub const READ_SCRATCH_BYTES: usize = 64 * 1024;
 pub const READ_GROW_BYTES: usize = 16 * 1024;
 /// A bulk argument at least this long is read into a buffer of its own and never copied.
 pub const BIG_BULK_BYTES: usize = 32 * 1024;
-/// The longest inline command, as Redis has it.
+/// A big bulk up to this long gets its whole buffer at once; the buffer of a longer one grows as
+/// its bytes arrive, so that an announcement alone costs little.
+pub const BIG_BULK_TRUST_BYTES: usize = 1024 * 1024;
+/// The longest inline command and the longest length line, as Redis has it.
 pub const INLINE_BYTES_MAX: usize = 64 * 1024;
-/// The most arguments of one command, as Redis has it.
-pub const MULTIBULK_MAX: i64 = 1024 * 1024;
+/// The most arguments of one command, as Redis has it since 7.0 (1M before). What an announced
+/// count costs is bounded by the bytes that follow, never by the count.
+pub const MULTIBULK_MAX: i64 = i32::MAX as i64;
 /// The most arguments of one command before authentication, as Redis has it.
 pub const MULTIBULK_UNAUTHENTICATED_MAX: i64 = 10;
 /// The longest argument before authentication, as Redis has it.
@@ -18,6 +22,18 @@ pub const BULK_UNAUTHENTICATED_MAX: i64 = 16 * 1024;
 pub const COMMANDS_PER_TURN_MAX: usize = 256;
 /// A reply chunk at least this long is shared with the keyspace instead of copied.
 pub const SHARED_REPLY_BYTES: usize = 16 * 1024;
+/// Replies gather in chunks about this long; memory goes back chunk by chunk as they are sent.
+pub const REPLY_CHUNK_BYTES: usize = 16 * 1024;
+/// Drained reply buffers kept for the next connections that need one.
+pub const REPLY_SPARES_MAX: usize = 64;
+/// Argument positions kept allocated between commands.
+pub const ARGV_KEEP: usize = 1024;
+/// How deep a reply from another server may nest.
+pub const VALUE_DEPTH_MAX: usize = 32;
+/// The most bytes of one reply from another server, unless the reader says otherwise.
+pub const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 const _: () = assert!(READ_GROW_BYTES <= READ_SCRATCH_BYTES);
 const _: () = assert!(SHARED_REPLY_BYTES <= BIG_BULK_BYTES);
+const _: () = assert!(BIG_BULK_BYTES <= BIG_BULK_TRUST_BYTES);
+const _: () = assert!(BULK_UNAUTHENTICATED_MAX < BIG_BULK_BYTES as i64);
