@@ -8,6 +8,7 @@
 pub mod command;
 pub mod config;
 pub mod conn;
+pub mod glob;
 pub mod keyspace;
 pub mod limits;
 pub mod machine;

@@ -37,3 +37,18 @@ const _: () = assert!(READ_GROW_BYTES <= READ_SCRATCH_BYTES);
 const _: () = assert!(SHARED_REPLY_BYTES <= BIG_BULK_BYTES);
 const _: () = assert!(BIG_BULK_BYTES <= BIG_BULK_TRUST_BYTES);
 const _: () = assert!(BULK_UNAUTHENTICATED_MAX < BIG_BULK_BYTES as i64);
+
+/// Masters one Sentinel watches.
+pub const MASTERS_MAX: usize = 10_000;
+/// Replicas of one master that a Sentinel watches.
+pub const REPLICAS_PER_MASTER_MAX: usize = 1_000;
+/// Other Sentinels a Sentinel takes note of per master.
+pub const PEERS_PER_MASTER_MAX: usize = 200;
+/// Replies a link may be waiting for before the periodic commands stop, per user of the link.
+pub const LINK_PENDING_MAX: usize = 100;
+/// Scripts waiting or running; of more, the oldest that waits is dropped.
+pub const SCRIPTS_QUEUED_MAX: usize = 256;
+/// Scripts running at the same time.
+pub const SCRIPTS_RUNNING_MAX: usize = 16;
+
+const _: () = assert!(SCRIPTS_RUNNING_MAX < SCRIPTS_QUEUED_MAX);

@@ -101,13 +101,15 @@ impl<T> Index<Id<T>> for Arena<T> {
     type Output = T;
 
     fn index(&self, id: Id<T>) -> &T {
-        self.get(id).expect("whoever holds an id lets go of it before the thing is taken out")
+        self.get(id)
+            .expect("whoever holds an id lets go of it before the thing is taken out")
     }
 }
 
 impl<T> IndexMut<Id<T>> for Arena<T> {
     fn index_mut(&mut self, id: Id<T>) -> &mut T {
-        self.get_mut(id).expect("whoever holds an id lets go of it before the thing is taken out")
+        self.get_mut(id)
+            .expect("whoever holds an id lets go of it before the thing is taken out")
     }
 }
 

@@ -32,7 +32,10 @@ impl Watch {
     /// Has every Sentinel asked at once.
     pub(super) fn hurry_questions(&mut self, group: GroupId) {
         for id in self.groups[group].peers.clone() {
-            self.instances[id].peer_mut().expect("peers are peers").urgent = true;
+            self.instances[id]
+                .peer_mut()
+                .expect("peers are peers")
+                .urgent = true;
         }
         self.mark(group);
     }
@@ -76,7 +79,10 @@ impl Watch {
         let instance = &self.instances[id];
         let (link, group) = (instance.link, instance.group);
         let master = &self.instances[self.groups[group].master].addr;
-        let (host, port) = (master.shown(self.settings.announce_hostnames), master.port());
+        let (host, port) = (
+            master.shown(self.settings.announce_hostnames),
+            master.port(),
+        );
         let election = match self.groups[group].failover {
             Failover::WaitStart { epoch, .. } => Some(epoch),
             Failover::Idle
@@ -98,7 +104,12 @@ impl Watch {
         if let Some(epoch) = election {
             peer.vote_asked = epoch;
         }
-        self.send(link, Side::Command, &request, Expect::MasterDown(id, election));
+        self.send(
+            link,
+            Side::Command,
+            &request,
+            Expect::MasterDown(id, election),
+        );
     }
 
     /// Takes an answer. One that isn't of the agreed form says nothing.
@@ -119,7 +130,9 @@ impl Watch {
         let Some((down, leader, epoch)) = parse_answer(reply) else {
             return;
         };
-        let peer = self.instances[id].peer_mut().expect("questions go to peers");
+        let peer = self.instances[id]
+            .peer_mut()
+            .expect("questions go to peers");
         peer.answered = Some(now);
         peer.says_down = down;
         if let Some(leader) = leader {
@@ -160,7 +173,11 @@ fn parse_answer(reply: &Value) -> Option<(bool, Option<RunId>, Epoch)> {
         return None;
     }
     let leader = leader.as_text()?;
-    let leader = if leader == b"*" { None } else { Some(RunId::parse(leader)?) };
+    let leader = if leader == b"*" {
+        None
+    } else {
+        Some(RunId::parse(leader)?)
+    };
     Some((down.as_int()? == 1, leader, epoch))
 }
 
@@ -172,9 +189,16 @@ mod tests {
     fn only_an_answer_of_the_agreed_form_counts() {
         let id = vec![b'a'; 40];
         let answer = |down, leader: &[u8], epoch| {
-            Value::Array(vec![Value::Int(down), Value::Bulk(leader.to_vec()), Value::Int(epoch)])
+            Value::Array(vec![
+                Value::Int(down),
+                Value::Bulk(leader.to_vec()),
+                Value::Int(epoch),
+            ])
         };
-        assert_eq!(parse_answer(&answer(1, b"*", 0)), Some((true, None, Epoch(0))));
+        assert_eq!(
+            parse_answer(&answer(1, b"*", 0)),
+            Some((true, None, Epoch(0)))
+        );
         let vote = Some((false, RunId::parse(&id), Epoch(7)));
         assert_eq!(parse_answer(&answer(0, &id, 7)), vote);
         assert_eq!(parse_answer(&answer(1, b"short", 7)), None);

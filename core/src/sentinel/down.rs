@@ -74,8 +74,11 @@ impl Watch {
             return silent;
         };
         let lost = options.down_after + self.timing.info_period * 2 + TICK;
-        let demoted = (facts.reported.role == Role::Slave).then(|| facts.reported.role_since + lost);
-        let rebooting = facts.reboot.map(|since| since + options.reboot_down_after + TICK);
+        let demoted =
+            (facts.reported.role == Role::Slave).then(|| facts.reported.role_since + lost);
+        let rebooting = facts
+            .reboot
+            .map(|since| since + options.reboot_down_after + TICK);
         [silent, demoted, rebooting].into_iter().flatten().min()
     }
 
@@ -116,7 +119,10 @@ impl Watch {
             return (0, quorum.max(1));
         }
         let agreeing = |&&id: &&InstanceId| {
-            self.instances[id].peer().expect("peers are peers").says_down
+            self.instances[id]
+                .peer()
+                .expect("peers are peers")
+                .says_down
         };
         (1 + group.peers.iter().filter(agreeing).count(), quorum)
     }

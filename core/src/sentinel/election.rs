@@ -61,7 +61,10 @@ pub enum Standing {
 ///
 /// The electorate is everybody ever heard of: a majority of those who answer is not enough.
 pub fn tally(me: RunId, ballots: &[Ballot], needed: usize) -> Standing {
-    assert!(ballots.len() / 2 < needed, "less than a majority elects nobody");
+    assert!(
+        ballots.len() / 2 < needed,
+        "less than a majority elects nobody"
+    );
     let votes_for = |id: RunId| ballots.iter().filter(|&&b| b == Ballot::For(id)).count();
     let open = ballots.iter().filter(|&&b| b == Ballot::Open).count();
     let mine = votes_for(me);
@@ -72,7 +75,11 @@ pub fn tally(me: RunId, ballots: &[Ballot], needed: usize) -> Standing {
         return Standing::Open;
     }
     // Who can't be asked may have voted, for somebody else as for me.
-    let unknown = open + ballots.iter().filter(|&&b| b == Ballot::Unreachable).count();
+    let unknown = open
+        + ballots
+            .iter()
+            .filter(|&&b| b == Ballot::Unreachable)
+            .count();
     let rival = ballots.iter().any(|ballot| match ballot {
         Ballot::For(id) => *id != me && votes_for(*id) + unknown >= needed,
         Ballot::Refused | Ballot::Open | Ballot::Unreachable => false,
@@ -87,7 +94,11 @@ pub fn tally(me: RunId, ballots: &[Ballot], needed: usize) -> Standing {
 /// How many votes it takes.
 pub fn needed(voters: usize, quorum: usize, forced: bool) -> usize {
     let majority = voters / 2 + 1;
-    if forced { majority } else { majority.max(quorum) }
+    if forced {
+        majority
+    } else {
+        majority.max(quorum)
+    }
 }
 
 /// The place of `me` in the order in which Sentinels try to start an election.
@@ -157,7 +168,10 @@ mod tests {
         ];
         assert_ne!(tally(me, &two_of_five, needed(5, 2, false)), Standing::Won);
         let three_of_five = [Ballot::For(me), Ballot::For(me), Ballot::For(me)];
-        assert_eq!(tally(me, &three_of_five, needed(5, 2, false)), Standing::Won);
+        assert_eq!(
+            tally(me, &three_of_five, needed(5, 2, false)),
+            Standing::Won
+        );
         assert_eq!(needed(5, 4, false), 4);
         assert_eq!(needed(5, 4, true), 3);
     }

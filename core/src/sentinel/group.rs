@@ -101,7 +101,9 @@ impl Options {
 
     /// Under which name a command goes to the servers of this master.
     pub fn command_name<'a>(&'a self, name: &'a str) -> &'a str {
-        self.renamed.get(&name.to_ascii_lowercase()).map_or(name, String::as_str)
+        self.renamed
+            .get(&name.to_ascii_lowercase())
+            .map_or(name, String::as_str)
     }
 }
 
@@ -110,7 +112,9 @@ impl Start {
     pub fn allowed_at(&self, failover_timeout: Duration) -> Option<Mono> {
         match self.retry_at {
             Some(at) => Some(at),
-            None => self.last.map(|last| last + failover_timeout.saturating_mul(2)),
+            None => self
+                .last
+                .map(|last| last + failover_timeout.saturating_mul(2)),
         }
     }
 }
@@ -124,7 +128,9 @@ impl Group {
     /// The master, its replicas and the other Sentinels, in this order.
     pub fn members(&self) -> impl Iterator<Item = InstanceId> {
         let replicas = self.replicas.iter().copied();
-        core::iter::once(self.master).chain(replicas).chain(self.peers.iter().copied())
+        core::iter::once(self.master)
+            .chain(replicas)
+            .chain(self.peers.iter().copied())
     }
 
     /// The servers: the master and its replicas.

@@ -65,12 +65,18 @@ impl Hello {
 
 fn host(text: &str) -> Option<String> {
     let fits = !text.is_empty() && text.len() <= 253;
-    (fits && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'')))
-        .then(|| text.to_owned())
+    (fits
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'')))
+    .then(|| text.to_owned())
 }
 
 fn epoch(text: &str) -> Option<Epoch> {
-    text.parse().ok().map(Epoch).filter(|epoch| epoch.is_credible())
+    text.parse()
+        .ok()
+        .map(Epoch)
+        .filter(|epoch| epoch.is_credible())
 }
 
 #[cfg(test)]
@@ -94,7 +100,10 @@ mod tests {
 
     #[test]
     fn a_hello_is_eight_tokens_without_spaces() {
-        let text = format!("127.0.0.1,26379,{},3,mymaster,10.0.0.1,6379,2", "a".repeat(40));
+        let text = format!(
+            "127.0.0.1,26379,{},3,mymaster,10.0.0.1,6379,2",
+            "a".repeat(40)
+        );
         assert_eq!(hello().encode(), text);
         assert_eq!(Hello::parse(text.as_bytes()), Some(hello()));
         assert_eq!(Hello::parse(format!("{text},").as_bytes()), None);

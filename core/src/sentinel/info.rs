@@ -148,8 +148,13 @@ fn replid(value: &[u8]) -> ReplId {
 /// A host can't be longer than a domain name, and goes into lines of words.
 fn text_of(value: &[u8]) -> Option<String> {
     let fits = !value.is_empty() && value.len() <= 253 && value.iter().all(u8::is_ascii_graphic);
-    let plain = fits && !value.iter().any(|byte| matches!(byte, b',' | b'"' | b'\'' | b'\\'));
-    plain.then(|| str::from_utf8(value).ok().map(str::to_owned)).flatten()
+    let plain = fits
+        && !value
+            .iter()
+            .any(|byte| matches!(byte, b',' | b'"' | b'\'' | b'\\'));
+    plain
+        .then(|| str::from_utf8(value).ok().map(str::to_owned))
+        .flatten()
 }
 
 fn number<T: core::str::FromStr>(value: &[u8]) -> Option<T> {

@@ -32,7 +32,11 @@ impl Watch {
             let before = self.groups[group].failover;
             match before {
                 Failover::Idle => self.start_if_needed(now, group),
-                Failover::WaitStart { epoch, forced, since } => {
+                Failover::WaitStart {
+                    epoch,
+                    forced,
+                    since,
+                } => {
                     self.count_votes(now, group, epoch, forced, since);
                 }
                 Failover::SelectSlave { since, .. } => self.select(now, group, since),
@@ -64,7 +68,10 @@ impl Watch {
                     times.at("sentinel-failover-start", g.start.at);
                     let allowed = g.start.allowed_at(g.options.failover_timeout);
                     times.at("sentinel-failover-delay", allowed);
-                    times.at("sentinel-failover-grace", g.o_down.map(|at| at + CANDIDATE_GRACE));
+                    times.at(
+                        "sentinel-failover-grace",
+                        g.o_down.map(|at| at + CANDIDATE_GRACE),
+                    );
                 }
             }
             Failover::WaitStart { since, .. } => {
@@ -84,7 +91,10 @@ impl Watch {
             Failover::ReconfSlaves { since, .. } => {
                 times.at("sentinel-failover-timeout", since + timeout);
                 for &id in &g.replicas {
-                    if let Reconf::Sent(at) = self.instances[id].replica().map_or(Reconf::No, |r| r.reconf) {
+                    if let Reconf::Sent(at) = self.instances[id]
+                        .replica()
+                        .map_or(Reconf::No, |r| r.reconf)
+                    {
                         let limit = self.timing.slave_reconf_timeout + TICK;
                         times.at("sentinel-reconf-timeout", at + limit);
                     }
@@ -99,7 +109,9 @@ impl Watch {
             self.groups[group].start.at = None;
             return;
         }
-        if g.start.allowed_at(g.options.failover_timeout).is_some_and(|at| now < at)
+        if g.start
+            .allowed_at(g.options.failover_timeout)
+            .is_some_and(|at| now < at)
             && !(g.start.no_good_slave && self.has_candidate(now, group))
         {
             return self.log_delay(now, group);
@@ -180,7 +192,10 @@ impl Watch {
         if !self.has_candidate(now, group) {
             return Err(FailoverRefusal::NoGoodSlave);
         }
-        tracing::warn!("Executing user requested FAILOVER of '{}'", self.groups[group].name);
+        tracing::warn!(
+            "Executing user requested FAILOVER of '{}'",
+            self.groups[group].name
+        );
         self.start_failover(now, group, true);
         Ok(())
     }
@@ -193,8 +208,14 @@ impl Watch {
         self.saver.touch();
         let delay = Duration::from_millis(self.desync.below(QUIET_DESYNC_MS));
         let g = &mut self.groups[group];
-        assert!(g.vote.epoch < epoch, "nobody voted in an epoch that did not exist");
-        assert!(g.config_epoch < epoch, "no configuration is of an epoch to come");
+        assert!(
+            g.vote.epoch < epoch,
+            "nobody voted in an epoch that did not exist"
+        );
+        assert!(
+            g.config_epoch < epoch,
+            "no configuration is of an epoch to come"
+        );
         g.failover = g.failover.start(epoch, forced, now);
         g.start.last = Some(now + delay);
         g.start.at = None;
@@ -213,7 +234,10 @@ impl Watch {
     fn count_votes(&mut self, now: Mono, group: GroupId, epoch: Epoch, forced: bool, since: Mono) {
         let g = &self.groups[group];
         let mut ballots: Vec<_> = g.peers.iter().map(|&id| self.ballot(id, epoch)).collect();
-        assert_eq!(g.vote.epoch, epoch, "a candidate that voted for another stands down");
+        assert_eq!(
+            g.vote.epoch, epoch,
+            "a candidate that voted for another stands down"
+        );
         ballots.push(match g.vote.leader {
             Some(leader) if self.saver.is_durable(g.vote.version) => Ballot::For(leader),
             Some(_) | None => Ballot::Open,
@@ -271,7 +295,11 @@ impl Watch {
     /// Ends a failover before its promotion.
     pub(super) fn abort(&mut self, group: GroupId, kind: EventKind) {
         let g = &mut self.groups[group];
-        assert_eq!(g.failover.new_master(), None, "a promotion is not taken back");
+        assert_eq!(
+            g.failover.new_master(),
+            None,
+            "a promotion is not taken back"
+        );
         g.failover = Failover::Idle;
         let master = g.master;
         self.tell_of(kind, master, "");
@@ -321,7 +349,9 @@ impl Watch {
     fn measure(&self, now: Mono, group: GroupId) -> Measure {
         let g = &self.groups[group];
         let master = &self.instances[g.master];
-        let down_for = master.s_down.map_or(Duration::ZERO, |since| now.since(since));
+        let down_for = master
+            .s_down
+            .map_or(Duration::ZERO, |since| now.since(since));
         Measure {
             info_age_max: match master.s_down {
                 Some(_) => self.timing.ping_period * 5,
@@ -354,7 +384,13 @@ impl Watch {
         self.groups[group].replicas.iter().map(candidate).collect()
     }
 
-    fn send_slaveof_no_one(&mut self, now: Mono, group: GroupId, promoted: InstanceId, since: Mono) {
+    fn send_slaveof_no_one(
+        &mut self,
+        now: Mono,
+        group: GroupId,
+        promoted: InstanceId,
+        since: Mono,
+    ) {
         let g = &self.groups[group];
         if !self.links[self.instances[promoted].link].is_up() {
             if since + g.options.failover_timeout + TICK <= now {
@@ -401,9 +437,15 @@ impl Watch {
     /// The replica reports that it is a master: the configuration of this epoch is in force.
     pub(super) fn promotion_seen(&mut self, now: Mono, group: GroupId) {
         let g = &mut self.groups[group];
-        let epoch = g.failover.epoch().expect("a promotion belongs to a failover");
+        let epoch = g
+            .failover
+            .epoch()
+            .expect("a promotion belongs to a failover");
         g.failover = g.failover.promoted(now);
-        assert!(g.config_epoch < epoch, "whoever heard of a newer configuration gave up");
+        assert!(
+            g.config_epoch < epoch,
+            "whoever heard of a newer configuration gave up"
+        );
         g.config_epoch = epoch;
         self.saver.touch();
         let g = &self.groups[group];

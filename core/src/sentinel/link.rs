@@ -137,7 +137,9 @@ impl Link {
     ///
     /// Replies that were to come on it will not.
     pub fn drop_channel(&mut self, side: Side, retry_at: Mono, now: Mono) {
-        let channel = self.channel_mut(side).expect("only a channel there is gets dropped");
+        let channel = self
+            .channel_mut(side)
+            .expect("only a channel there is gets dropped");
         let tries = channel.tries();
         *channel = Channel::Down { retry_at, tries };
         if side == Side::Command {
@@ -199,7 +201,9 @@ impl Channel {
 pub fn reconnect_delay(tries: u32) -> Duration {
     match tries {
         0 => Duration::ZERO,
-        1.. => RECONNECT_MIN.saturating_mul(1 << tries.min(8)).min(RECONNECT_MAX),
+        1.. => RECONNECT_MIN
+            .saturating_mul(1 << tries.min(8))
+            .min(RECONNECT_MAX),
     }
 }
 
@@ -269,7 +273,9 @@ mod tests {
 
     #[test]
     fn attempts_slow_down_to_two_a_second() {
-        let delays: Vec<_> = (0..7).map(|tries| reconnect_delay(tries).as_millis()).collect();
+        let delays: Vec<_> = (0..7)
+            .map(|tries| reconnect_delay(tries).as_millis())
+            .collect();
         assert_eq!(delays, [0, 50, 100, 200, 400, 500, 500]);
     }
 }

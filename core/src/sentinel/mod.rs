@@ -22,6 +22,7 @@ pub mod names;
 mod periodic;
 pub mod pings;
 mod reconf;
+mod report;
 mod request;
 pub mod saver;
 pub mod scripts;

@@ -13,7 +13,11 @@ impl Epoch {
     /// An epoch heard from a peer is refused before it comes near the end of the range, see
     /// [`Epoch::is_credible`].
     pub fn next(self) -> Self {
-        Self(self.0.checked_add(1).expect("credible epochs stay far below 2^64"))
+        Self(
+            self.0
+                .checked_add(1)
+                .expect("credible epochs stay far below 2^64"),
+        )
     }
 
     /// Whether a peer may be believed that this epoch was reached by counting.
@@ -193,6 +197,9 @@ mod tests {
     #[test]
     fn ipv6_endpoints_are_bracketed() {
         assert_eq!(endpoint_text("::1", 7), "[::1]:7");
-        assert_eq!(endpoint_text("::1", 7), HostAddr::new("::1", 7).socket().unwrap().to_string());
+        assert_eq!(
+            endpoint_text("::1", 7),
+            HostAddr::new("::1", 7).socket().unwrap().to_string()
+        );
     }
 }

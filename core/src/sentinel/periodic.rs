@@ -77,7 +77,9 @@ impl Watch {
                 tries,
             },
         };
-        *self.links[link_id].channel_mut(side).expect("looked at above") = next;
+        *self.links[link_id]
+            .channel_mut(side)
+            .expect("looked at above") = next;
     }
 
     /// Asks for the present address of an instance known by name. Whatever is known of it
@@ -118,8 +120,13 @@ impl Watch {
 
     /// Takes a connection that was made, or could not be.
     pub fn on_connected(&mut self, now: Mono, link: LinkId, side: Side, made: Result<IpAddr, ()>) {
-        let channel = *self.links[link].channel(side).expect("only what there is gets connected");
-        assert!(matches!(channel, Channel::Connecting { .. }), "connected in {channel:?}");
+        let channel = *self.links[link]
+            .channel(side)
+            .expect("only what there is gets connected");
+        assert!(
+            matches!(channel, Channel::Connecting { .. }),
+            "connected in {channel:?}"
+        );
         self.mark_link(link);
         let Ok(local) = made else {
             let kind = match side {
@@ -139,7 +146,9 @@ impl Watch {
 
     /// Takes the loss of a connection.
     pub fn on_lost(&mut self, now: Mono, link: LinkId, side: Side) {
-        let channel = *self.links[link].channel(side).expect("only what there is gets lost");
+        let channel = *self.links[link]
+            .channel(side)
+            .expect("only what there is gets lost");
         let delay = match channel {
             Channel::Up { since, .. } => (since + RECONNECT_AGE_MIN).since(now),
             Channel::Connecting { tries, .. } | Channel::Down { tries, .. } => {
@@ -151,7 +160,9 @@ impl Watch {
 
     /// Closes a connection on our part.
     pub(super) fn hang_up(&mut self, now: Mono, link: LinkId, side: Side, delay: Duration) {
-        let channel = self.links[link].channel(side).expect("only what there is gets closed");
+        let channel = self.links[link]
+            .channel(side)
+            .expect("only what there is gets closed");
         if !matches!(channel, Channel::Down { .. }) {
             self.acts.push_back(Act::Close { link, side });
         }
@@ -315,7 +326,9 @@ impl Watch {
     /// Asks for INFO, whatever was asked before.
     pub(super) fn ask_info(&mut self, id: InstanceId) {
         let link = self.instances[id].link;
-        let reported = self.instances[id].reported_mut().expect("only servers are asked");
+        let reported = self.instances[id]
+            .reported_mut()
+            .expect("only servers are asked");
         reported.asked = true;
         reported.urgent = false;
         reported.retry_at = None;
@@ -324,7 +337,8 @@ impl Watch {
 
     fn ping_due(&self, id: InstanceId) -> Option<Mono> {
         let link = &self.links[self.instances[id].link];
-        link.has_room().then(|| link.pings.due(self.ping_period(link.users.as_slice())))
+        link.has_room()
+            .then(|| link.pings.due(self.ping_period(link.users.as_slice())))
     }
 
     /// Often enough that a silence is noticed within a quarter more than the time allowed.
@@ -333,8 +347,15 @@ impl Watch {
             let group = self.instances[id].group;
             self.groups[group].options.down_after / 4
         };
-        let shortest = users.iter().map(down_after).min().unwrap_or(self.timing.ping_period);
-        shortest.clamp(PING_PERIOD_MIN, self.timing.ping_period.max(PING_PERIOD_MIN))
+        let shortest = users
+            .iter()
+            .map(down_after)
+            .min()
+            .unwrap_or(self.timing.ping_period);
+        shortest.clamp(
+            PING_PERIOD_MIN,
+            self.timing.ping_period.max(PING_PERIOD_MIN),
+        )
     }
 
     fn ping(&mut self, now: Mono, link: LinkId) {
@@ -344,7 +365,9 @@ impl Watch {
 
     /// Takes the reply to a PING.
     pub(super) fn on_pong(&mut self, now: Mono, link: LinkId, reply: &[u8]) {
-        self.links[link].pings.answered(now, pings::is_acceptable(reply));
+        self.links[link]
+            .pings
+            .answered(now, pings::is_acceptable(reply));
         let users = self.links[link].users.clone();
         for id in users {
             let instance = &mut self.instances[id];

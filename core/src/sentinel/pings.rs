@@ -66,7 +66,8 @@ impl Pings {
 
     /// How long an acceptable answer has been owed.
     pub fn silence(&self, now: Mono) -> Duration {
-        self.owed_since.map_or(Duration::ZERO, |since| now.since(since))
+        self.owed_since
+            .map_or(Duration::ZERO, |since| now.since(since))
     }
 
     /// When the next PING is due.
@@ -87,7 +88,9 @@ impl Pings {
 
 /// Whether the reply to a PING says that the instance can be worked with.
 pub fn is_acceptable(reply: &[u8]) -> bool {
-    [&b"PONG"[..], b"LOADING", b"MASTERDOWN"].iter().any(|word| reply.starts_with(word))
+    [&b"PONG"[..], b"LOADING", b"MASTERDOWN"]
+        .iter()
+        .any(|word| reply.starts_with(word))
 }
 
 #[cfg(test)]

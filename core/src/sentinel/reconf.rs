@@ -40,7 +40,9 @@ impl Watch {
     fn release_stuck(&mut self, now: Mono, group: GroupId) {
         let limit = self.timing.slave_reconf_timeout + TICK;
         for id in self.groups[group].replicas.clone() {
-            let facts = self.instances[id].replica_mut().expect("replicas are replicas");
+            let facts = self.instances[id]
+                .replica_mut()
+                .expect("replicas are replicas");
             match facts.reconf {
                 Reconf::Sent(at) if at + limit <= now => {
                     facts.reconf = Reconf::Done;
@@ -58,7 +60,10 @@ impl Watch {
     }
 
     fn reconf(&self, id: InstanceId) -> Reconf {
-        self.instances[id].replica().expect("replicas are replicas").reconf
+        self.instances[id]
+            .replica()
+            .expect("replicas are replicas")
+            .reconf
     }
 
     /// Tells as many replicas as may load from the new master at the same time.
@@ -83,7 +88,9 @@ impl Watch {
             .collect();
         for id in waiting {
             self.send_role(id, Some(self.endpoint_of(promoted)));
-            let facts = self.instances[id].replica_mut().expect("replicas are replicas");
+            let facts = self.instances[id]
+                .replica_mut()
+                .expect("replicas are replicas");
             facts.reconf = Reconf::Sent(now);
             self.tell_of(events::SLAVE_RECONF_SENT, id, "");
         }

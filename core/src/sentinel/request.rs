@@ -131,7 +131,9 @@ mod tests {
     #[test]
     fn renamed_commands_are_sent_under_their_new_names() {
         let mut options = Options::default();
-        options.renamed.insert("config".to_owned(), "GUESSME".to_owned());
+        options
+            .renamed
+            .insert("config".to_owned(), "GUESSME".to_owned());
         let lines = lines(&Request::SlaveOf(None), Some(&options));
         assert_eq!(&lines[1..3], ["SLAVEOF NO ONE", "GUESSME REWRITE"]);
     }

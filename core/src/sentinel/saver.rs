@@ -45,10 +45,19 @@ impl Saver {
 
     /// Takes the end of the save in flight and returns the version it was of.
     pub fn finish(&mut self, now: Mono, saved: bool) -> Version {
-        let version = self.in_flight.take().expect("a completion answers exactly one save");
+        let version = self
+            .in_flight
+            .take()
+            .expect("a completion answers exactly one save");
         if saved {
-            assert!(self.durable < version, "the same version is not saved twice");
-            assert!(version <= self.wanted, "only a version there is can be saved");
+            assert!(
+                self.durable < version,
+                "the same version is not saved twice"
+            );
+            assert!(
+                version <= self.wanted,
+                "only a version there is can be saved"
+            );
             self.durable = version;
             self.failed = None;
         } else {

@@ -126,7 +126,10 @@ impl Scripts {
         pid: u32,
         exit: ScriptExit,
     ) -> Option<Outcome> {
-        let index = self.queue.iter().position(|job| job.ticket() == Some(ticket))?;
+        let index = self
+            .queue
+            .iter()
+            .position(|job| job.ticket() == Some(ticket))?;
         let job = &mut self.queue[index];
         let path = job.script.path.clone();
         let timed_out = matches!(job.state, JobState::Running { killed: true, .. });
@@ -245,7 +248,10 @@ mod tests {
         let ended = scripts.finish(NOW, Ticket(1), 7, ScriptExit::Exited { code: 2 });
         assert_eq!(ended, Some(Outcome::Error("/bin/x".into(), 0, 2)));
         assert_eq!(scripts.jobs().len(), 0);
-        assert_eq!(scripts.finish(NOW, Ticket(1), 7, ScriptExit::Exited { code: 0 }), None);
+        assert_eq!(
+            scripts.finish(NOW, Ticket(1), 7, ScriptExit::Exited { code: 0 }),
+            None
+        );
     }
 
     #[test]

@@ -78,7 +78,11 @@ impl<K> Candidate<K> {
 /// Offsets of different histories say nothing about each other. Where the master's history is
 /// not known, the one most candidates share stands in for it.
 pub fn choose<K: Copy>(candidates: &[Candidate<K>], measure: &Measure) -> Option<K> {
-    let good = || candidates.iter().filter(|candidate| candidate.is_good(measure));
+    let good = || {
+        candidates
+            .iter()
+            .filter(|candidate| candidate.is_good(measure))
+    };
     let sharing = |replid: ReplId| good().filter(|one| one.shares_history(replid)).count();
     let history = match measure.replid {
         Some(replid) if sharing(Some(replid)) > 0 => Some(replid),

@@ -64,7 +64,9 @@ impl Tilt {
     /// Ends a turn: the next is planned for `deadline`, or the heartbeat if that comes first.
     pub fn plan(&mut self, now: Now, deadline: Option<Mono>) {
         let heartbeat = now.mono + HEARTBEAT;
-        self.planned = deadline.map_or(heartbeat, |at| at.min(heartbeat)).max(now.mono);
+        self.planned = deadline
+            .map_or(heartbeat, |at| at.min(heartbeat))
+            .max(now.mono);
     }
 
     /// Leaves the mode when its time is over; tells whether this call did.
@@ -124,7 +126,10 @@ mod tests {
         assert_eq!(tilt.observe(at(400, 400)), Lapse::default());
         tilt.plan(at(400, 400), None);
         let lapse = tilt.observe(at(2901, 2901));
-        assert_eq!((lapse.late, lapse.tilt), (Duration::from_millis(2001), true));
+        assert_eq!(
+            (lapse.late, lapse.tilt),
+            (Duration::from_millis(2001), true)
+        );
         assert_eq!(tilt.observe(at(2901, 2901)), Lapse::default());
         assert!(!tilt.leave_if_over(at(32_900, 0).mono));
         assert!(tilt.leave_if_over(at(32_901, 0).mono));
@@ -136,7 +141,10 @@ mod tests {
         let mut tilt = Tilt::new(at(0, 0));
         tilt.plan(at(0, 0), Some(at(100, 0).mono));
         let lapse = tilt.observe(at(1500, 1500));
-        assert_eq!((lapse.late, lapse.tilt), (Duration::from_millis(1400), false));
+        assert_eq!(
+            (lapse.late, lapse.tilt),
+            (Duration::from_millis(1400), false)
+        );
         assert!(!tilt.is_on());
     }
 

@@ -40,7 +40,9 @@ impl Watch {
         candidate: Option<RunId>,
     ) -> MasterDown {
         let found = self.by_name.values().copied().find(|&group| {
-            self.instances[self.groups[group].master].addr.is_called(host, port)
+            self.instances[self.groups[group].master]
+                .addr
+                .is_called(host, port)
         });
         let Some(group) = found else {
             return MasterDown {
@@ -85,7 +87,11 @@ impl Watch {
         g.vote.epoch = epoch;
         g.vote.version = version;
         let master = g.master;
-        self.tell(events::VOTE_FOR_LEADER, Some(master), format!("{candidate} {epoch}"));
+        self.tell(
+            events::VOTE_FOR_LEADER,
+            Some(master),
+            format!("{candidate} {epoch}"),
+        );
         if !own {
             // The candidate shall have its time before I try myself.
             let delay = Duration::from_millis(self.desync.below(QUIET_DESYNC_MS));

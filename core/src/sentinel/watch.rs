@@ -104,7 +104,6 @@ struct Timers {
 }
 
 /// Collects the instants at which time alone may change something, and keeps the next one.
-#[derive(Debug)]
 pub(super) struct Times {
     now: Mono,
     next: Option<(Mono, TimerName)>,
@@ -158,7 +157,10 @@ impl Watch {
         while let Some(group) = self.next_group(now.mono) {
             self.tend(now.mono, group);
             rounds += 1;
-            assert!(rounds <= ROUNDS_MAX * (self.groups.len() + 1), "settling does not settle");
+            assert!(
+                rounds <= ROUNDS_MAX * (self.groups.len() + 1),
+                "settling does not settle"
+            );
         }
         self.tilt.plan(now, self.group_deadline().map(|(at, _)| at));
     }
@@ -171,11 +173,17 @@ impl Watch {
     /// The next instant at which time alone may change something.
     pub fn deadline(&self) -> (Mono, TimerName) {
         let heartbeat = (self.tilt.planned(), TimerName("sentinel-heartbeat"));
-        let tilt = self.tilt.ends_at().map(|at| (at, TimerName("sentinel-tilt-end")));
+        let tilt = self
+            .tilt
+            .ends_at()
+            .map(|at| (at, TimerName("sentinel-tilt-end")));
         let group = self.group_deadline();
-        [tilt, group].into_iter().flatten().fold(heartbeat, |one, two| {
-            if two.0 < one.0 { two } else { one }
-        })
+        [tilt, group].into_iter().flatten().fold(
+            heartbeat,
+            |one, two| {
+                if two.0 < one.0 { two } else { one }
+            },
+        )
     }
 
     /// Has a master looked at again.
@@ -251,7 +259,9 @@ impl Watch {
         let group = &self.groups[group];
         let master = &self.instances[group.master];
         let reported = master.reported().expect("a master reports");
-        let fresh = master.info_age(now).is_some_and(|age| age < self.timing.info_period * 2);
+        let fresh = master
+            .info_age(now)
+            .is_some_and(|age| age < self.timing.info_period * 2);
         reported.role == crate::sentinel::info::Role::Master
             && master.s_down.is_none()
             && group.o_down.is_none()
@@ -285,13 +295,23 @@ impl Watch {
         let one = &self.instances[id];
         let shown = |addr: &HostAddr| addr.shown(self.settings.announce_hostnames);
         let kind = one.kind_name();
-        let text = format!("{kind} {} {} {}", one.name, shown(&one.addr), one.addr.port());
+        let text = format!(
+            "{kind} {} {} {}",
+            one.name,
+            shown(&one.addr),
+            one.addr.port()
+        );
         match one.kind {
             Kind::Master(_) => text,
             Kind::Replica(_) | Kind::Peer(_) => {
                 let group = &self.groups[one.group];
                 let master = &self.instances[group.master].addr;
-                format!("{text} @ {} {} {}", group.name, shown(master), master.port())
+                format!(
+                    "{text} @ {} {} {}",
+                    group.name,
+                    shown(master),
+                    master.port()
+                )
             }
         }
     }
@@ -303,9 +323,19 @@ impl Watch {
     /// If it is wrong.
     pub fn check_invariants(&self) {
         for (id, group) in self.groups.iter() {
-            assert_eq!(self.by_name.get(&group.name), Some(&id), "names and groups agree");
-            assert!(group.config_epoch <= self.epoch, "no configuration is newer than the epoch");
-            assert!(group.vote.epoch <= self.epoch, "no vote is newer than the epoch");
+            assert_eq!(
+                self.by_name.get(&group.name),
+                Some(&id),
+                "names and groups agree"
+            );
+            assert!(
+                group.config_epoch <= self.epoch,
+                "no configuration is newer than the epoch"
+            );
+            assert!(
+                group.vote.epoch <= self.epoch,
+                "no vote is newer than the epoch"
+            );
             for member in group.members() {
                 let instance = self.instances.get(member).expect("members exist");
                 assert_eq!(instance.group, id, "members know where they belong");
@@ -361,6 +391,11 @@ impl Timers {
 }
 
 impl Times {
+    /// The time that it is.
+    pub(super) fn now(&self) -> Mono {
+        self.now
+    }
+
     /// An instant. One that has passed has had its effect already: everything was looked at
     /// with the time that it is.
     pub(super) fn at(&mut self, name: &'static str, at: impl Into<Option<Mono>>) {
