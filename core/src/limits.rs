@@ -52,3 +52,17 @@ pub const SCRIPTS_QUEUED_MAX: usize = 256;
 pub const SCRIPTS_RUNNING_MAX: usize = 16;
 
 const _: () = assert!(SCRIPTS_RUNNING_MAX < SCRIPTS_QUEUED_MAX);
+/// The longest path of files that include each other.
+pub const CONFIG_INCLUDE_DEPTH_MAX: usize = 16;
+/// The most lines of all configuration files together.
+pub const CONFIG_LINES_MAX: usize = 1_000_000;
+/// The most addresses of one `bind`, as Redis has it.
+pub const BIND_ADDRESSES_MAX: usize = 16;
+/// The most save points.
+pub const SAVE_POINTS_MAX: usize = 1024;
+/// The most percentiles of `latency-tracking-info-percentiles`.
+pub const PERCENTILES_MAX: usize = 128;
+/// The most masters of one sentinel.conf.
+pub const SENTINEL_MASTERS_MAX: usize = 16 * 1024;
+/// The most replicas, sentinels or renamed commands of one master in sentinel.conf.
+pub const SENTINEL_KNOWN_MAX: usize = 4 * 1024;

@@ -348,10 +348,10 @@ impl<S> Conns<S> {
     pub fn fill(&mut self, id: ConnId, slot: SlotId, reply: &[u8]) {
         if let Some(conn) = self.get_mut(id) {
             conn.out.fill(slot, reply);
-            let drained = conn.out.is_empty() && conn.closing == Closing::AfterReply;
-            self.mark_writable(id);
-            if drained {
-                self.due.push_back(id);
+            if conn.out.is_empty() {
+                self.consume(id, 0);
+            } else {
+                self.mark_writable(id);
             }
         }
     }

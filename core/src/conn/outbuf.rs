@@ -130,7 +130,6 @@ impl OutBuf {
         *chunk = Chunk::Data(Bytes::copy_from_slice(reply));
         queue.bytes += reply.len();
         queue.slots -= 1;
-        self.drop_sent();
     }
 
     /// The place where the next byte goes, to insert something before it later.
@@ -138,8 +137,8 @@ impl OutBuf {
         Mark(self.end())
     }
 
-    /// Inserts bytes at a mark, which moves all marks behind it. Nothing behind the mark may have
-    /// been sent since it was made.
+    /// Inserts bytes at a mark, which moves all marks behind it; a fence at the very place hides
+    /// them. Nothing behind the mark may have been sent since it was made.
     pub fn insert(&mut self, mark: Mark, bytes: &[u8]) {
         let Mark(at) = mark;
         let end = self.end();

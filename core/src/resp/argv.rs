@@ -263,3 +263,55 @@ impl ArgvRef<'_> {
             .sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::{encode_argv, encode_command};
+
+    #[test]
+    fn owned_arguments_are_the_same_and_share_big_ones() {
+        let mut argv = Argv::default();
+        argv.push(4, 3);
+        argv.push_big(9, Bytes::from_static(b"bigger"));
+        argv.push(9, 0);
+        argv.push(9, 2);
+        let args = argv.over(b"*4\r\nSET\r\nxy\r\n");
+        let owned = OwnedArgv::new(args);
+        for args in [args, owned.as_ref()] {
+            assert_eq!(
+                args.iter().collect::<Vec<_>>(),
+                [&b"SET"[..], b"bigger", b"", b"xy"]
+            );
+            assert_eq!(args.skip(2).iter().collect::<Vec<_>>(), [&b""[..], b"xy"]);
+            assert!(args.skip(5).is_empty());
+            assert_eq!((args.len(), args.bytes(), args.try_get(4)), (4, 11, None));
+            assert_eq!(args.shared(1).unwrap().as_ptr(), args.get(1).as_ptr());
+            assert_eq!(args.shared(0), None);
+        }
+        let same = OwnedArgv::from_slices(&[b"SET", b"bigger", b"", b"xy"]);
+        let (mut parsed, mut built) = (Vec::new(), Vec::new());
+        encode_argv(&mut parsed, args);
+        encode_command(&mut built, &same.as_ref().iter().collect::<Vec<_>>());
+        assert_eq!(parsed, built);
+        assert_eq!(
+            built,
+            b"*4\r\n$3\r\nSET\r\n$6\r\nbigger\r\n$0\r\n\r\n$2\r\nxy\r\n"
+        );
+    }
+
+    #[test]
+    fn the_bytes_of_a_command_can_be_had_as_they_came() {
+        let mut argv = Argv::default();
+        argv.push_big(8, Bytes::from_static(b"one"));
+        argv.push_big(12, Bytes::from_static(b"two"));
+        let raw: Vec<u8> = argv
+            .raw(b"*3\r\n$3\r\n$3\r\n$0\r\n\r\n")
+            .flatten()
+            .copied()
+            .collect();
+        assert_eq!(raw, b"*3\r\n$3\r\none\r\n$3\r\ntwo\r\n$0\r\n\r\n");
+        argv.clear();
+        assert_eq!(argv.raw(b"PING\r\n").collect::<Vec<_>>(), [b"PING\r\n"]);
+    }
+}

@@ -145,3 +145,75 @@ fn hex_pair(high: u8, low: u8) -> Option<u8> {
 const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn split(line: &str) -> Option<Vec<String>> {
+        let words = split_args(line.as_bytes()).ok()?;
+        Some(
+            words
+                .iter()
+                .map(|word| String::from_utf8_lossy(word).into_owned())
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn words_are_split_and_unquoted_as_redis_does() {
+        for (line, words) in [
+            ("", &[][..]),
+            (" \t\r\n\u{b}\u{c}", &[]),
+            ("PING", &["PING"]),
+            ("  set  k\tv ", &["set", "k", "v"]),
+            ("echo \u{b}a", &["echo", "a"]),
+            ("echo a\u{b}b", &["echo", "a\u{b}b"]),
+            ("\"\" ''", &["", ""]),
+            (
+                r#"echo "a b\n\r\t\b\a\q\"\\""#,
+                &["echo", "a b\n\r\t\u{8}\u{7}q\"\\"],
+            ),
+            (r#""\x41\x4a\x4F\xZZ\x4""#, &["AJOxZZx4"]),
+            (r"'a\'b\n' c", &[r"a'b\n", "c"]),
+            (r#"a"b c" d"#, &["ab c", "d"]),
+            ("a\0b \0", &["a\0b", "\0"]),
+        ] {
+            assert_eq!(split(line).unwrap(), words, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn quotes_that_do_not_match_are_refused() {
+        for line in [
+            "\"", "'", "\"a", "'a", "\"a\"b", "'a'b", "'a''b'", "a\"b\"c", r#""a\""#,
+        ] {
+            assert_eq!(split(line), None, "{line:?}");
+        }
+    }
+
+    /// Quotes a word as Redis writes it to its configuration.
+    fn quote(word: &[u8]) -> Vec<u8> {
+        let mut text = b"\"".to_vec();
+        for &byte in word {
+            match byte {
+                b'"' | b'\\' => text.extend_from_slice(&[b'\\', byte]),
+                b' '..=b'~' => text.push(byte),
+                _ => text.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+            }
+        }
+        text.push(b'"');
+        text
+    }
+
+    proptest! {
+        #[test]
+        fn quoted_words_come_back(words in vec(vec(any::<u8>(), 0..12), 0..6)) {
+            let quoted: Vec<_> = words.iter().map(|word| quote(word)).collect();
+            prop_assert_eq!(split_args(&quoted.join(&b" "[..])).unwrap(), words);
+        }
+    }
+}

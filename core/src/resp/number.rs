@@ -168,3 +168,104 @@ impl Decimal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(value: f64) -> String {
+        String::from_utf8(fmt_double(value).as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn integers_are_read_as_strictly_as_redis_does() {
+        for (text, value) in [
+            ("0", Some(0)),
+            ("7", Some(7)),
+            ("-7", Some(-7)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("-9223372036854775808", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            ("-9223372036854775809", None),
+            ("10000000000000000000", None),
+            ("99999999999999999999", None),
+            ("", None),
+            ("-", None),
+            ("-0", None),
+            ("00", None),
+            ("01", None),
+            ("-01", None),
+            ("+1", None),
+            (" 1", None),
+            ("1 ", None),
+            ("1.0", None),
+            ("0x1", None),
+            ("1\0", None),
+        ] {
+            assert_eq!(parse_int(text.as_bytes()), value, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn doubles_are_written_as_redis_does() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (1.0, "1"),
+            (-3.0, "-3"),
+            (0.1, "0.1"),
+            (3.25, "3.25"),
+            (-2.5, "-2.5"),
+            (100.0, "100"),
+            (1e15, "1000000000000000"),
+            (1e17, "100000000000000000"),
+            (4e18, "4000000000000000000"),
+            (5e18, "5e+18"),
+            (1e21, "1e+21"),
+            (1.5e300, "1.5e+300"),
+            (12_345_678_901_234_567_000.0, "12345678901234567000"),
+            (1e-5, "0.00001"),
+            (1e-6, "0.000001"),
+            (1e-7, "1e-7"),
+            (1.5e-7, "1.5e-7"),
+            (-1.5e-10, "-1.5e-10"),
+            (0.123_456_789, "0.123456789"),
+            (1.234_567_8, "1.2345678"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+        ] {
+            assert_eq!(text(value), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_integer_reads_back(value: i64) {
+            prop_assert_eq!(parse_int(value.to_string().as_bytes()), Some(value));
+        }
+
+        #[test]
+        fn only_the_usual_text_of_an_integer_is_one(text in "[-+ 0-9]{0,22}") {
+            let usual = text.parse::<i64>().ok().filter(|value| value.to_string() == text);
+            prop_assert_eq!(parse_int(text.as_bytes()), usual);
+        }
+
+        #[test]
+        fn a_double_reads_back(bits: u64) {
+            let value = f64::from_bits(bits);
+            let read: f64 = text(value).parse().unwrap();
+            prop_assert!(read == value || value.is_nan());
+        }
+
+        #[test]
+        fn a_double_of_few_digits_reads_back(digits in 1..1_000_000_i64, scale in -12..12_i32) {
+            let value = digits as f64 * 10_f64.powi(scale);
+            prop_assert_eq!(text(value).parse::<f64>().unwrap(), value);
+        }
+    }
+}

@@ -270,6 +270,12 @@ impl Parser {
             }
         };
         while missing > 0 {
+            if len.is_none() {
+                missing -= self.short_bulks(bytes, argv, missing, limits);
+                if missing == 0 {
+                    break;
+                }
+            }
             let bulk_len = match len.take() {
                 Some(len) => len,
                 None => match self.length(bytes, limits)? {
@@ -289,6 +295,30 @@ impl Parser {
             missing -= 1;
         }
         Ok(Parsed::Command { len: self.at })
+    }
+
+    /// Takes up to `most` arguments that are short and there, and returns how many it took.
+    fn short_bulks(
+        &mut self,
+        bytes: &[u8],
+        argv: &mut Argv,
+        most: u32,
+        limits: &ParseLimits,
+    ) -> u32 {
+        let mut at = self.at;
+        let mut taken = 0;
+        while taken < most
+            && let Some((b'$', len, line)) = bytes.get(at..).and_then(short_line)
+            && at + line + len + 2 <= bytes.len()
+            && (len as i64 <= limits.bulk_max || limits.from == Sender::Master)
+        {
+            argv.push(at + line, len);
+            at += line + len + 2;
+            taken += 1;
+        }
+        self.at = at;
+        self.scanned = at.max(self.scanned);
+        taken
     }
 
     fn wait_for_bulk(&mut self, bytes: &[u8], missing: u32, len: usize) -> Parsed {
@@ -377,13 +407,11 @@ impl Parser {
         too_long: ProtocolError,
     ) -> Result<Option<Line>, ProtocolError> {
         let rest = &bytes[self.at..];
-        if let [kind, digits @ ..] = rest
-            && let Some((number, len)) = short_number(digits)
-        {
-            self.take(len + 3);
+        if let Some((kind, number, len)) = short_line(rest) {
+            self.take(len);
             return Ok(Some(Line {
-                kind: *kind,
-                number: Some(number),
+                kind,
+                number: Some(number as i64),
             }));
         }
         let from = self.scanned - self.at;
@@ -454,21 +482,24 @@ struct Line {
 /// So that a length and its line end always fit a `usize`, far above any `proto-max-bulk-len`.
 const LEN_MAX: usize = usize::MAX >> 2;
 
-/// Reads a number of up to five digits that is followed by `\r` and another byte, and returns it
-/// with its length. Anything unusual is left to the general way.
-fn short_number(bytes: &[u8]) -> Option<(i64, usize)> {
-    let mut number = 0;
-    for (len, &byte) in bytes.iter().enumerate().take(6) {
-        if byte == b'\r' {
-            let strict = len == 1 || len > 1 && bytes[0] != b'0';
-            return (strict && bytes.len() > len + 1).then_some((number, len));
-        }
-        if !byte.is_ascii_digit() {
-            return None;
-        }
-        number = number * 10 + i64::from(byte - b'0');
+/// Reads a line with a number of up to four digits and returns its type byte, the number and its
+/// length. Anything unusual is left to the general way.
+#[inline]
+fn short_line(bytes: &[u8]) -> Option<(u8, usize, usize)> {
+    let digit = |byte: u8| usize::from(byte.wrapping_sub(b'0'));
+    let (kind, number, len) = match *bytes {
+        [kind, a, b'\r', _, ..] => (kind, [0, 0, 0, digit(a)], 4),
+        [kind, a, b, b'\r', _, ..] => (kind, [0, 0, digit(a), digit(b)], 5),
+        [kind, a, b, c, b'\r', _, ..] => (kind, [0, digit(a), digit(b), digit(c)], 6),
+        [kind, a, b, c, d, b'\r', _, ..] => (kind, [a, b, c, d].map(digit), 7),
+        _ => return None,
+    };
+    // A first digit of 0 is only right on its own.
+    if number.iter().any(|&digit| digit > 9) || len > 4 && number[7 - len] == 0 {
+        return None;
     }
-    None
+    let [a, b, c, d] = number;
+    Some((kind, a * 1000 + b * 100 + c * 10 + d, len))
 }
 
 #[cfg(test)]

@@ -323,6 +323,9 @@ impl ReplyParser {
             FrameKind::Map | FrameKind::Attribute => 2,
         };
         let missing = len.checked_mul(per_entry).ok_or(ReplyFault::TooBig)?;
+        if missing > (self.bytes_max - self.bytes) / size_of::<Value>() {
+            return Err(ReplyFault::TooBig);
+        }
         let frame = Frame {
             kind,
             missing,
@@ -400,3 +403,6 @@ fn is_integer(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
+
+#[cfg(test)]
+mod tests;
