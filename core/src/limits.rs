@@ -38,8 +38,6 @@ const _: () = assert!(SHARED_REPLY_BYTES <= BIG_BULK_BYTES);
 const _: () = assert!(BIG_BULK_BYTES <= BIG_BULK_TRUST_BYTES);
 const _: () = assert!(BULK_UNAUTHENTICATED_MAX < BIG_BULK_BYTES as i64);
 
-/// Masters one Sentinel watches.
-pub const MASTERS_MAX: usize = 10_000;
 /// Replicas of one master that a Sentinel watches.
 pub const REPLICAS_PER_MASTER_MAX: usize = 1_000;
 /// Other Sentinels a Sentinel takes note of per master.
@@ -66,3 +64,16 @@ pub const PERCENTILES_MAX: usize = 128;
 pub const SENTINEL_MASTERS_MAX: usize = 16 * 1024;
 /// The most replicas, sentinels or renamed commands of one master in sentinel.conf.
 pub const SENTINEL_KNOWN_MAX: usize = 4 * 1024;
+/// The longest configuration file a Sentinel reads back.
+pub const SENTINEL_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest argument of a command to a Sentinel.
+pub const SENTINEL_BULK_MAX: i64 = 1024 * 1024;
+/// Output of a Sentinel's client that does not read; with more, it is closed.
+pub const SENTINEL_CLIENT_OUTPUT_MAX: usize = 32 * 1024 * 1024;
+/// Replies of a Sentinel that wait for the disk; of more, the later ones are refused.
+pub const SENTINEL_DEFERRED_MAX: usize = 10_000;
+/// Names a Sentinel has looked up at the same time for operators.
+pub const SENTINEL_LOOKUPS_MAX: usize = 100;
+
+const _: () = assert!(REPLICAS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);
+const _: () = assert!(PEERS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);

@@ -178,7 +178,10 @@ impl Watch {
     /// Gives up a failover whose epoch was overtaken by a configuration that keeps the master.
     fn yield_failover(&mut self, group: GroupId) {
         let g = &self.groups[group];
-        if g.failover.epoch().is_none_or(|epoch| g.config_epoch < epoch) {
+        if g.failover
+            .epoch()
+            .is_none_or(|epoch| g.config_epoch < epoch)
+        {
             return;
         }
         match g.failover {

@@ -52,9 +52,9 @@ pub struct Options {
     /// `client-reconfig-script`
     pub client_reconfig_script: Option<Box<str>>,
     /// `auth-user`
-    pub auth_user: Option<Box<str>>,
+    pub auth_user: Option<Box<[u8]>>,
     /// `auth-pass`
-    pub auth_pass: Option<Box<str>>,
+    pub auth_pass: Option<Box<[u8]>>,
     /// `rename-command`: lower-case name to the name in use.
     pub renamed: BTreeMap<String, String>,
 }

@@ -158,6 +158,23 @@ impl Watch {
         self.drop_channel(now, link, side, delay);
     }
 
+    /// Takes a reply that is none.
+    pub fn on_broken(&mut self, now: Mono, link: LinkId, side: Side) {
+        self.hang_up(now, link, side, REFUSED_RETRY);
+    }
+
+    /// Whether a connection is on the books, made or being made.
+    pub fn has_channel(&self, link: LinkId, side: Side) -> bool {
+        let channel = self.links.get(link).and_then(|link| link.channel(side));
+        channel.is_some_and(|channel| !matches!(channel, Channel::Down { .. }))
+    }
+
+    /// Whether a connection stands.
+    pub fn is_up(&self, link: LinkId, side: Side) -> bool {
+        let channel = self.links.get(link).and_then(|link| link.channel(side));
+        matches!(channel, Some(Channel::Up { .. }))
+    }
+
     /// Closes a connection on our part.
     pub(super) fn hang_up(&mut self, now: Mono, link: LinkId, side: Side, delay: Duration) {
         let channel = self.links[link]
@@ -174,6 +191,16 @@ impl Watch {
         self.hang_up(now, link, Side::Command, Duration::ZERO);
         if self.links[link].pubsub.is_some() {
             self.hang_up(now, link, Side::PubSub, Duration::ZERO);
+        }
+    }
+
+    /// Closes the connections to all other Sentinels, to be made anew at once.
+    pub(super) fn hang_up_peers(&mut self, now: Mono) {
+        let links: Vec<_> = self.links.iter().map(|(id, _)| id).collect();
+        for link in links {
+            if self.links[link].pubsub.is_none() {
+                self.hang_up(now, link, Side::Command, Duration::ZERO);
+            }
         }
     }
 
@@ -447,14 +474,16 @@ impl Watch {
         self.mark(group);
     }
 
-    /// Has INFO asked of an instance at once.
+    /// Has INFO asked of an instance at once, unless it is on its way.
     pub(super) fn hurry_info(&mut self, id: InstanceId) {
+        let group = self.instances[id].group;
         if let Some(reported) = self.instances[id].reported_mut()
             && !reported.asked
+            && !reported.urgent
         {
             reported.urgent = true;
+            self.mark(group);
         }
-        self.mark(self.instances[id].group);
     }
 }
 

@@ -54,7 +54,9 @@ impl PubSub {
     /// What a connection is subscribed to.
     pub fn of(&self, conn: ConnId, kind: Kind) -> Vec<Box<[u8]>> {
         let names = self.book(kind).by_conn.get(&conn);
-        names.map(|names| names.iter().cloned().collect()).unwrap_or_default()
+        names
+            .map(|names| names.iter().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// How many subscriptions of one kind a connection has.
@@ -148,6 +150,9 @@ mod tests {
         pubsub.subscribe(conn(1), Kind::Channel, b"c");
         pubsub.forget(conn(1));
         assert_eq!(pubsub.receivers(b"c").count(), 0);
-        assert_eq!((pubsub.names(Kind::Channel), pubsub.names(Kind::Pattern)), (0, 0));
+        assert_eq!(
+            (pubsub.names(Kind::Channel), pubsub.names(Kind::Pattern)),
+            (0, 0)
+        );
     }
 }

@@ -10,9 +10,9 @@ pub enum Request {
     /// AUTH
     Auth {
         /// Without one, the default user.
-        user: Option<Box<str>>,
+        user: Option<Box<[u8]>>,
         /// Its password.
-        pass: Box<str>,
+        pass: Box<[u8]>,
     },
     /// CLIENT SETNAME
     SetName(String),
@@ -47,18 +47,29 @@ pub enum Request {
 impl Request {
     /// The argument lists to send, under the names the operator gave the commands.
     pub fn commands(&self, options: Option<&Options>) -> Vec<Vec<Vec<u8>>> {
-        let plain: Vec<Vec<String>> = match self {
+        let mut commands = self.plain();
+        if let Some(options) = options {
+            for words in &mut commands {
+                let name = str::from_utf8(&words[0]).expect("names are ours");
+                words[0] = options.command_name(name).as_bytes().to_vec();
+            }
+        }
+        commands
+    }
+
+    fn plain(&self) -> Vec<Vec<Vec<u8>>> {
+        match self {
             Self::Auth { user, pass } => {
-                let user = user.iter().map(ToString::to_string);
-                vec![words("AUTH", user.chain([pass.to_string()]))]
+                let words = core::iter::once(&b"AUTH"[..])
+                    .chain(user.as_deref())
+                    .chain([&**pass]);
+                vec![words.map(<[u8]>::to_vec).collect()]
             }
-            Self::SetName(name) => vec![words("CLIENT", ["SETNAME".into(), name.clone()])],
-            Self::Subscribe => vec![words("SUBSCRIBE", [HELLO_CHANNEL.into()])],
-            Self::Ping => vec![words("PING", [])],
-            Self::Info => vec![words("INFO", [])],
-            Self::Hello(payload) => {
-                vec![words("PUBLISH", [HELLO_CHANNEL.into(), payload.clone()])]
-            }
+            Self::SetName(name) => vec![words(["CLIENT", "SETNAME", name])],
+            Self::Subscribe => vec![words(["SUBSCRIBE", HELLO_CHANNEL])],
+            Self::Ping => vec![words(["PING"])],
+            Self::Info => vec![words(["INFO"])],
+            Self::Hello(payload) => vec![words(["PUBLISH", HELLO_CHANNEL, payload])],
             Self::IsMasterDown {
                 host,
                 port,
@@ -66,43 +77,31 @@ impl Request {
                 candidate,
             } => {
                 let candidate = candidate.map_or_else(|| "*".to_owned(), |id| id.to_string());
-                let question = "is-master-down-by-addr".to_owned();
-                let rest = [question, host.clone(), port.to_string(), epoch.to_string()];
-                vec![words("SENTINEL", rest.into_iter().chain([candidate]))]
+                let (port, epoch) = (port.to_string(), epoch.to_string());
+                let question = ["SENTINEL", "is-master-down-by-addr", host, &port, &epoch];
+                vec![[words(question), words([&*candidate])].concat()]
             }
             Self::SlaveOf(master) => {
                 let (host, port) = match master {
-                    Some((host, port)) => (host.clone(), port.to_string()),
-                    None => ("NO".to_owned(), "ONE".to_owned()),
+                    Some((host, port)) => (host.as_str(), port.to_string()),
+                    None => ("NO", "ONE".to_owned()),
                 };
-                let kill = |kind: &str| words("CLIENT", ["KILL", "TYPE", kind].map(str::to_owned));
                 vec![
-                    words("MULTI", []),
-                    words("SLAVEOF", [host, port]),
-                    words("CONFIG", ["REWRITE".into()]),
-                    kill("normal"),
-                    kill("pubsub"),
-                    words("EXEC", []),
+                    words(["MULTI"]),
+                    words(["SLAVEOF", host, &port]),
+                    words(["CONFIG", "REWRITE"]),
+                    words(["CLIENT", "KILL", "TYPE", "normal"]),
+                    words(["CLIENT", "KILL", "TYPE", "pubsub"]),
+                    words(["EXEC"]),
                 ]
             }
-            Self::ScriptKill => vec![words("SCRIPT", ["KILL".into()])],
-        };
-        let name = |name: String| match options {
-            Some(options) => options.command_name(&name).to_owned(),
-            None => name,
-        };
-        plain
-            .into_iter()
-            .map(|mut words| {
-                words[0] = name(core::mem::take(&mut words[0]));
-                words.into_iter().map(String::into_bytes).collect()
-            })
-            .collect()
+            Self::ScriptKill => vec![words(["SCRIPT", "KILL"])],
+        }
     }
 }
 
-fn words(name: &str, rest: impl IntoIterator<Item = String>) -> Vec<String> {
-    core::iter::once(name.to_owned()).chain(rest).collect()
+fn words<const N: usize>(words: [&str; N]) -> Vec<Vec<u8>> {
+    words.map(|word| word.as_bytes().to_vec()).into()
 }
 
 #[cfg(test)]

@@ -12,11 +12,20 @@ pub struct Version(u64);
 #[derive(Debug, Default)]
 pub struct Saver {
     wanted: Version,
-    in_flight: Option<Version>,
+    under_way: Option<UnderWay>,
     /// The newest version whose save failed with nothing newer saved since.
     failed: Option<Version>,
     durable: Version,
     retry_at: Option<Mono>,
+}
+
+/// How far a save is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum UnderWay {
+    /// The file is being read; the state may still change.
+    Reading,
+    /// This version is being written.
+    Writing(Version),
 }
 
 /// How long a state that could not be saved is left alone.
@@ -29,26 +38,38 @@ impl Saver {
         self.wanted
     }
 
-    /// The version to save now. Its image must be made at once, from the state as it is.
-    pub fn poll(&mut self, now: Mono) -> Option<Version> {
-        if self.in_flight.is_some() || self.durable == self.wanted {
-            return None;
+    /// Begins a save, if one is due.
+    pub fn begin(&mut self, now: Mono) -> bool {
+        if self.under_way.is_some() || self.durable == self.wanted {
+            return false;
         }
         let retried = self.failed == Some(self.wanted);
         if retried && self.retry_at.is_some_and(|at| now < at) {
-            return None;
+            return false;
         }
         self.retry_at = None;
-        self.in_flight = Some(self.wanted);
-        self.in_flight
+        self.under_way = Some(UnderWay::Reading);
+        true
     }
 
-    /// Takes the end of the save in flight and returns the version it was of.
-    pub fn finish(&mut self, now: Mono, saved: bool) -> Version {
-        let version = self
-            .in_flight
-            .take()
-            .expect("a completion answers exactly one save");
+    /// Fixes which version is saved: the image is made of the state as it is at this moment.
+    pub fn seal(&mut self) {
+        assert_eq!(
+            self.under_way,
+            Some(UnderWay::Reading),
+            "a save has one image"
+        );
+        self.under_way = Some(UnderWay::Writing(self.wanted));
+    }
+
+    /// Takes the end of the save under way.
+    pub fn finish(&mut self, now: Mono, saved: bool) {
+        let version = match self.under_way.take() {
+            Some(UnderWay::Writing(version)) => version,
+            // It failed before there was an image, for everything there is.
+            Some(UnderWay::Reading) => self.wanted,
+            None => panic!("a completion answers exactly one save"),
+        };
         if saved {
             assert!(
                 self.durable < version,
@@ -64,7 +85,6 @@ impl Saver {
             self.failed = Some(version);
             self.retry_at = Some(now + RETRY);
         }
-        version
     }
 
     /// Whether a crash would not lose this version.
@@ -79,10 +99,16 @@ impl Saver {
 
     /// When a state that could not be saved is tried again.
     pub fn deadline(&self) -> Option<Mono> {
-        if self.in_flight.is_some() {
+        if self.under_way.is_some() {
             return None;
         }
         self.retry_at
+    }
+
+    /// Whether there is nothing to save, or it was tried and failed.
+    pub fn is_settled(&self) -> bool {
+        self.under_way.is_none()
+            && (self.durable == self.wanted || self.failed == Some(self.wanted))
     }
 }
 
@@ -95,32 +121,37 @@ mod tests {
     const NOW: Mono = Mono::from_nanos(5_000_000_000);
 
     #[test]
-    fn changes_during_a_save_ride_on_the_next_one() {
+    fn changes_after_the_image_was_made_ride_on_the_next_save() {
         let mut saver = Saver::default();
         let first = saver.touch();
-        assert_eq!(saver.poll(NOW), Some(first));
-        saver.touch();
+        assert!(saver.begin(NOW));
+        let second = saver.touch();
+        saver.seal();
         let last = saver.touch();
-        assert_eq!(saver.poll(NOW), None);
-        assert_eq!(saver.finish(NOW, true), first);
+        assert!(!saver.begin(NOW));
+        saver.finish(NOW, true);
         assert!(saver.is_durable(first));
+        assert!(saver.is_durable(second));
         assert!(!saver.is_durable(last));
-        assert_eq!(saver.poll(NOW), Some(last));
+        assert!(saver.begin(NOW));
     }
 
     #[test]
     fn a_state_that_could_not_be_saved_is_tried_again_later_and_a_newer_one_at_once() {
         let mut saver = Saver::default();
         let version = saver.touch();
-        saver.poll(NOW);
+        assert!(saver.begin(NOW));
         saver.finish(NOW, false);
         assert!(saver.has_failed(version));
-        assert_eq!(saver.poll(NOW), None);
+        assert!(saver.is_settled());
+        assert!(!saver.begin(NOW));
         assert_eq!(saver.deadline(), Some(NOW + RETRY));
-        assert_eq!(saver.poll(NOW + RETRY), Some(version));
+        assert!(saver.begin(NOW + RETRY));
+        saver.seal();
         saver.finish(NOW + RETRY, false);
-        let newer = saver.touch();
-        assert_eq!(saver.poll(NOW + RETRY), Some(newer));
+        saver.touch();
+        assert!(saver.begin(NOW + RETRY));
+        saver.seal();
         saver.finish(NOW + RETRY, true);
         assert!(saver.is_durable(version));
         assert_eq!(saver.deadline(), None);
@@ -134,11 +165,13 @@ mod tests {
             for (step, flag) in steps {
                 now = now + Duration::from_millis(300);
                 let before = saver.durable;
-                match step % 3 {
-                    0 => drop(saver.touch()),
-                    1 => drop(saver.poll(now)),
-                    _ if saver.in_flight.is_some() => drop(saver.finish(now, flag)),
-                    _ => {}
+                match (step % 4, saver.under_way) {
+                    (0, _) => drop(saver.touch()),
+                    (1, _) => drop(saver.begin(now)),
+                    (2, Some(UnderWay::Reading)) => saver.seal(),
+                    (3, Some(UnderWay::Writing(_))) => saver.finish(now, flag),
+                    (3, Some(UnderWay::Reading)) => saver.finish(now, false),
+                    (_, _) => {}
                 }
                 prop_assert!(before <= saver.durable);
                 prop_assert!(saver.durable <= saver.wanted);

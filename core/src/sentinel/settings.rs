@@ -18,11 +18,11 @@ pub struct Settings {
     /// `sentinel deny-scripts-reconfig`
     pub deny_scripts_reconfig: bool,
     /// `sentinel sentinel-user`
-    pub sentinel_user: Option<Box<str>>,
+    pub sentinel_user: Option<Box<[u8]>>,
     /// `sentinel sentinel-pass`
-    pub sentinel_pass: Option<Box<str>>,
+    pub sentinel_pass: Option<Box<[u8]>>,
     /// `requirepass`
-    pub requirepass: Option<Box<str>>,
+    pub requirepass: Option<Box<[u8]>>,
 }
 
 /// How often a Sentinel does what it does without a reason to do it at once.

@@ -90,7 +90,10 @@ impl Watch {
             ("name", one.name.to_string()),
             ("ip", one.addr.shown(self.settings.announce_hostnames)),
             ("port", one.addr.port().to_string()),
-            ("runid", one.runid.map(|id| id.to_string()).unwrap_or_default()),
+            (
+                "runid",
+                one.runid.map(|id| id.to_string()).unwrap_or_default(),
+            ),
             ("flags", self.flags(id)),
             ("link-pending-commands", link.pending.len().to_string()),
             ("link-refcount", link.users.len().to_string()),
@@ -115,7 +118,9 @@ impl Watch {
             Kind::Master(_) => self.master_fields(&mut fields, one.group),
             Kind::Replica(_) => replica_fields(&mut fields, one),
             Kind::Peer(peer) => {
-                let leader = peer.leader.map_or_else(|| "?".to_owned(), |id| id.to_string());
+                let leader = peer
+                    .leader
+                    .map_or_else(|| "?".to_owned(), |id| id.to_string());
                 fields.push(("last-hello-message", ms(now.since(peer.heard))));
                 fields.push(("voted-leader", leader));
                 fields.push(("voted-leader-epoch", peer.leader_epoch.to_string()));
@@ -154,7 +159,10 @@ impl Watch {
             (true, one.kind_name()),
             (self.links[one.link].is_disconnected(), "disconnected"),
             (one.peer().is_some_and(|peer| peer.says_down), "master_down"),
-            (is_master && group.failover.is_in_progress(), "failover_in_progress"),
+            (
+                is_master && group.failover.is_in_progress(),
+                "failover_in_progress",
+            ),
             (promoted, "promoted"),
             (matches!(reconf, Reconf::Sent(_)), "reconf_sent"),
             (reconf == Reconf::InProgress, "reconf_inprog"),
@@ -162,7 +170,11 @@ impl Watch {
             (is_master && group.failover.is_forced(), "force_failover"),
             (one.script_kill_sent, "script_kill_sent"),
         ];
-        let set: Vec<_> = flags.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
+        let set: Vec<_> = flags
+            .iter()
+            .filter(|(set, _)| *set)
+            .map(|(_, name)| *name)
+            .collect();
         set.join(",")
     }
 
@@ -188,7 +200,10 @@ impl Watch {
 
 fn report_fields(fields: &mut Fields, now: Mono, reported: &Reported) {
     // Redis shows the age of the epoch for an INFO that never came.
-    let refresh = reported.info.as_ref().map_or(now.since(Mono::default()), |(at, _)| now.since(*at));
+    let refresh = reported
+        .info
+        .as_ref()
+        .map_or(now.since(Mono::default()), |(at, _)| now.since(*at));
     fields.push(("info-refresh", ms(refresh)));
     fields.push(("role-reported", reported.role.as_str().to_owned()));
     fields.push(("role-reported-time", ms(now.since(reported.role_since))));
@@ -204,7 +219,10 @@ fn replica_fields(fields: &mut Fields, one: &Instance) {
     let host = facts.master.as_ref().map_or("?", |master| master.host());
     let port = facts.master.as_ref().map_or(0, HostAddr::port);
     fields.push(("master-link-down-time", link_down));
-    fields.push(("master-link-status", if facts.link_up { "ok" } else { "err" }.to_owned()));
+    fields.push((
+        "master-link-status",
+        if facts.link_up { "ok" } else { "err" }.to_owned(),
+    ));
     fields.push(("master-host", host.to_owned()));
     fields.push(("master-port", port.to_string()));
     fields.push(("slave-priority", facts.priority.to_string()));

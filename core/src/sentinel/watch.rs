@@ -165,6 +165,21 @@ impl Watch {
         self.tilt.plan(now, self.group_deadline().map(|(at, _)| at));
     }
 
+    /// Ends a turn after which nothing more will be done.
+    pub(super) fn settle_nothing(&mut self, now: Now) {
+        self.tilt.plan(now, None);
+    }
+
+    /// Takes the end of a save.
+    pub(super) fn on_saved(&mut self, now: Mono, saved: bool) {
+        self.saver.finish(now, saved);
+        // An election may have waited for the own vote.
+        let electing =
+            |id: &GroupId| matches!(self.groups[*id].failover, Failover::WaitStart { .. });
+        let electing: Vec<_> = self.by_name.values().copied().filter(electing).collect();
+        self.marked.extend(electing);
+    }
+
     /// Something to be done, in the order in which it was decided.
     pub fn poll_act(&mut self) -> Option<Act> {
         self.acts.pop_front()

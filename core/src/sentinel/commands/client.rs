@@ -43,7 +43,9 @@ pub(super) fn setinfo(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
         return Err(format!("ERR Unrecognized option '{}'", shown(field)));
     };
     let Some(text) = text else {
-        return Err(format!("ERR {word} cannot contain spaces, newlines or special characters."));
+        return Err(format!(
+            "ERR {word} cannot contain spaces, newlines or special characters."
+        ));
     };
     *slot = text.into();
     cx.reply().ok();
@@ -104,12 +106,22 @@ pub(super) fn list(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
         (None, _) => clients,
         (Some(b"type"), 4) => {
             let kind = Type::parse(args.get(3))?;
-            clients.into_iter().filter(|&(conn, _)| Type::of(cx, conn) == kind).collect()
+            clients
+                .into_iter()
+                .filter(|&(conn, _)| Type::of(cx, conn) == kind)
+                .collect()
         }
         (Some(b"id"), 4..) => {
-            let ids = args.skip(3).iter().map(client_id).collect::<Option<Vec<_>>>();
+            let ids = args
+                .skip(3)
+                .iter()
+                .map(client_id)
+                .collect::<Option<Vec<_>>>();
             let ids = ids.ok_or_else(|| "ERR Invalid client ID".to_owned())?;
-            clients.into_iter().filter(|(_, id)| ids.contains(id)).collect()
+            clients
+                .into_iter()
+                .filter(|(_, id)| ids.contains(id))
+                .collect()
         }
         (Some(_), _) => return Err(SYNTAX.to_owned()),
     };
@@ -161,7 +173,11 @@ pub(super) fn kill(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     let count = i64::try_from(doomed.len()).expect("limits keep clients far below 2^63");
     // The killer's own reply has to be written before its connection counts as closing.
     let silent = cx.silent;
-    let conn = cx.sentinel.conns.get_mut(cx.conn).expect("a client runs its command");
+    let conn = cx
+        .sentinel
+        .conns
+        .get_mut(cx.conn)
+        .expect("a client runs its command");
     let proto = conn.state.client().expect("clients run commands").proto;
     let mut reply = crate::resp::Reply::new(&mut conn.out, proto).silenced(silent);
     match (old_form, count) {
@@ -213,13 +229,24 @@ impl Filter {
         let peer = one.peer.as_ref();
         let remote = peer.map(|peer| peer.remote.to_string());
         let local = peer.map(|peer| peer.local.to_string());
-        let age = one.state.client().map(|client| cx.now.mono.since(client.since).as_secs());
+        let age = one
+            .state
+            .client()
+            .map(|client| cx.now.mono.since(client.since).as_secs());
         self.id.is_none_or(|wanted| wanted == id)
-            && self.addr.as_ref().is_none_or(|wanted| Some(wanted) == remote.as_ref())
-            && self.laddr.as_ref().is_none_or(|wanted| Some(wanted) == local.as_ref())
+            && self
+                .addr
+                .as_ref()
+                .is_none_or(|wanted| Some(wanted) == remote.as_ref())
+            && self
+                .laddr
+                .as_ref()
+                .is_none_or(|wanted| Some(wanted) == local.as_ref())
             && self.kind.is_none_or(|wanted| wanted == Type::of(cx, conn))
             && self.user.as_ref().is_none_or(|wanted| wanted == "default")
-            && self.maxage.is_none_or(|wanted| age.is_some_and(|age| age >= wanted))
+            && self
+                .maxage
+                .is_none_or(|wanted| age.is_some_and(|age| age >= wanted))
             && !(self.skipme && conn == cx.conn)
     }
 }
@@ -252,14 +279,20 @@ impl Type {
     }
 
     fn of(cx: &Cx<'_>, conn: ConnId) -> Self {
-        if cx.sentinel.pubsub.total(conn) > 0 { Self::PubSub } else { Self::Normal }
+        if cx.sentinel.pubsub.total(conn) > 0 {
+            Self::PubSub
+        } else {
+            Self::Normal
+        }
     }
 }
 
 /// All clients in the order of their slots, with their ids.
 fn clients(cx: &Cx<'_>) -> Vec<(ConnId, u64)> {
     let conns = cx.sentinel.conns.iter();
-    conns.filter_map(|conn| Some((conn.id(), conn.state.client()?.id))).collect()
+    conns
+        .filter_map(|conn| Some((conn.id(), conn.state.client()?.id)))
+        .collect()
 }
 
 fn line(cx: &Cx<'_>, conn: ConnId) -> Option<String> {

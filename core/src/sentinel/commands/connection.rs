@@ -2,9 +2,9 @@
 
 use super::{Cx, Fail, shown};
 use crate::resp::{ArgvRef, Proto, parse_int};
+use crate::sentinel::REDIS_VERSION;
 use crate::sentinel::client::is_clean;
 use crate::sentinel::pubsub::Kind;
-use crate::sentinel::REDIS_VERSION;
 
 pub(super) fn ping(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     if args.len() > 2 {
@@ -33,9 +33,11 @@ pub(super) fn auth(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     }
     let has_pass = cx.sentinel.watch.settings.requirepass.is_some();
     if args.len() == 2 && !has_pass {
-        return Err("ERR AUTH <password> called without any password configured for the \
+        return Err(
+            "ERR AUTH <password> called without any password configured for the \
                     default user. Are you sure your configuration is correct?"
-            .to_owned());
+                .to_owned(),
+        );
     }
     let (user, pass) = match args.len() {
         2 => (&b"default"[..], args.get(1)),
@@ -49,7 +51,7 @@ pub(super) fn auth(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
 /// There is one user, the default one; without a password every password is its own.
 fn authenticate(cx: &mut Cx<'_>, user: &[u8], pass: &[u8]) -> Result<(), Fail> {
     let right = match &cx.sentinel.watch.settings.requirepass {
-        Some(right) => is_same(right.as_bytes(), pass),
+        Some(right) => is_same(right, pass),
         None => true,
     };
     if user != b"default" || !right {
@@ -86,14 +88,19 @@ pub(super) fn hello(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
             name = Some(checked_name(args.get(at + 1))?);
             at += 2;
         } else {
-            return Err(format!("ERR Syntax error in HELLO option '{}'", shown(option)));
+            return Err(format!(
+                "ERR Syntax error in HELLO option '{}'",
+                shown(option)
+            ));
         }
     }
     if !cx.client().authenticated {
-        return Err("NOAUTH HELLO must be called with the client already authenticated, \
+        return Err(
+            "NOAUTH HELLO must be called with the client already authenticated, \
                     otherwise the HELLO <proto> AUTH <user> <pass> option can be used to \
                     authenticate the client and select the RESP protocol version at the same time"
-            .to_owned());
+                .to_owned(),
+        );
     }
     let client = cx.client();
     if let Some(proto) = proto {
@@ -124,16 +131,21 @@ pub(super) fn hello(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
 pub(super) fn checked_name(name: &[u8]) -> Result<Box<str>, Fail> {
     match str::from_utf8(name) {
         Ok(text) if is_clean(name) => Ok(text.into()),
-        Ok(_) | Err(_) => Err("ERR Client names cannot contain spaces, newlines or special \
+        Ok(_) | Err(_) => Err(
+            "ERR Client names cannot contain spaces, newlines or special \
                                characters."
-            .to_owned()),
+                .to_owned(),
+        ),
     }
 }
 
 pub(super) fn shutdown(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     let known = [&b"nosave"[..], b"save", b"now", b"force"];
     let words = args.skip(1);
-    if words.iter().all(|word| known.iter().any(|one| word.eq_ignore_ascii_case(one))) {
+    if words
+        .iter()
+        .all(|word| known.iter().any(|one| word.eq_ignore_ascii_case(one)))
+    {
         cx.sentinel.shut_down("User requested shutdown...");
         return Ok(());
     }

@@ -3,11 +3,11 @@
 use core::fmt::{self, Write as _};
 
 use super::{Cx, Fail};
+use crate::machine::Now;
 use crate::resp::ArgvRef;
 use crate::sentinel::REDIS_VERSION;
 use crate::sentinel::machine::Sentinel;
 use crate::sentinel::pubsub::Kind;
-use crate::machine::Now;
 
 /// A section: its name and what writes it.
 type Section = (&'static str, fn(&Sentinel, Now, &mut String) -> fmt::Result);
@@ -25,7 +25,9 @@ pub(super) fn info(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     let everything = [&b"default"[..], b"all", b"everything"];
     let is = |word: &[u8], name: &str| word.eq_ignore_ascii_case(name.as_bytes());
     let all = words.is_empty()
-        || words.iter().any(|word| everything.iter().any(|one| word.eq_ignore_ascii_case(one)));
+        || words
+            .iter()
+            .any(|word| everything.iter().any(|one| word.eq_ignore_ascii_case(one)));
     let mut text = String::new();
     for (name, write) in SECTIONS {
         if all || words.iter().any(|word| is(word, name)) {
@@ -74,8 +76,7 @@ fn clients(sentinel: &Sentinel, _: Now, text: &mut String) -> fmt::Result {
         "connected_clients:{}\r\ncluster_connections:0\r\nmaxclients:{}\r\n\
          client_recent_max_input_buffer:0\r\nclient_recent_max_output_buffer:0\r\n\
          blocked_clients:0\r\ntracking_clients:0\r\nclients_in_timeout_table:0\r\n",
-        sentinel.clients,
-        sentinel.clients_max,
+        sentinel.clients, sentinel.clients_max,
     )
 }
 
@@ -114,8 +115,8 @@ fn sentinel(sentinel: &Sentinel, now: Now, text: &mut String) -> fmt::Result {
         || "-1".to_owned(),
         |since| now.mono.since(since).as_secs().to_string(),
     );
-    let simulate = u8::from(watch.simulate.after_election)
-        + 2 * u8::from(watch.simulate.after_promotion);
+    let simulate =
+        u8::from(watch.simulate.after_election) + 2 * u8::from(watch.simulate.after_promotion);
     write!(
         text,
         "sentinel_masters:{}\r\nsentinel_tilt:{}\r\nsentinel_tilt_since_seconds:{tilt}\r\n\

@@ -14,7 +14,8 @@ pub(super) fn command(cx: &mut Cx<'_>, _: ArgvRef<'_>) -> Result<(), Fail> {
 }
 
 pub(super) fn count(cx: &mut Cx<'_>, _: ArgvRef<'_>) -> Result<(), Fail> {
-    cx.reply().int(i64::try_from(COMMANDS.len()).expect("a small number"));
+    cx.reply()
+        .int(i64::try_from(COMMANDS.len()).expect("a small number"));
     Ok(())
 }
 
@@ -60,12 +61,17 @@ pub(super) fn list(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
         None => true,
         Some((by, text)) => match by.as_slice() {
             b"pattern" => glob::matches_ignore_case(text, row.name.as_bytes()),
-            b"aclcat" => row.acl.iter().any(|cat| text.eq_ignore_ascii_case(&cat.as_bytes()[1..])),
+            b"aclcat" => row
+                .acl
+                .iter()
+                .any(|cat| text.eq_ignore_ascii_case(&cat.as_bytes()[1..])),
             // There are no modules.
             _ => false,
         },
     };
-    let rows = COMMANDS.iter().flat_map(|row| core::iter::once(row).chain(row.subcommands()));
+    let rows = COMMANDS
+        .iter()
+        .flat_map(|row| core::iter::once(row).chain(row.subcommands()));
     let rows: Vec<_> = rows.filter(keep).collect();
     let mut reply = cx.reply();
     reply.set(rows.len());
@@ -74,7 +80,9 @@ pub(super) fn list(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
 }
 
 pub(super) fn getkeys(_: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
-    let known = COMMANDS.iter().any(|row| args.get(2).eq_ignore_ascii_case(row.name.as_bytes()));
+    let known = COMMANDS
+        .iter()
+        .any(|row| args.get(2).eq_ignore_ascii_case(row.name.as_bytes()));
     Err(match known {
         true => "ERR The command has no key arguments",
         false => "ERR Invalid command specified",
@@ -89,7 +97,9 @@ pub(super) fn help(cx: &mut Cx<'_>, _: ArgvRef<'_>) -> Result<(), Fail> {
 
 /// A command by its full name.
 fn named(name: &[u8]) -> Option<&'static Row> {
-    let mut rows = COMMANDS.iter().flat_map(|row| core::iter::once(row).chain(row.subcommands()));
+    let mut rows = COMMANDS
+        .iter()
+        .flat_map(|row| core::iter::once(row).chain(row.subcommands()));
     rows.find(|row| name.eq_ignore_ascii_case(row.name.as_bytes()))
 }
 
@@ -108,14 +118,20 @@ fn describe(reply: &mut Reply<'_>, row: &Row) {
     reply.array(0);
     reply.array(0);
     reply.array(row.subcommands().len());
-    row.subcommands().iter().for_each(|sub| describe(reply, sub));
+    row.subcommands()
+        .iter()
+        .for_each(|sub| describe(reply, sub));
 }
 
 fn document(reply: &mut Reply<'_>, row: &Row) {
     let subcommands = row.subcommands();
     reply.bulk(row.name.as_bytes());
     reply.map(3 + usize::from(!subcommands.is_empty()));
-    for (field, text) in [("summary", row.summary), ("since", row.since), ("group", row.group)] {
+    for (field, text) in [
+        ("summary", row.summary),
+        ("since", row.since),
+        ("group", row.group),
+    ] {
         reply.bulk(field.as_bytes());
         reply.bulk(text.as_bytes());
     }

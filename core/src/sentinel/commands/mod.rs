@@ -11,6 +11,7 @@ mod set;
 mod simulate;
 mod table;
 
+pub(super) use monitor::check_free;
 pub(super) use table::{Found, find};
 
 use crate::conn::{OutBuf, SlotId};
@@ -40,14 +41,22 @@ impl Cx<'_> {
     /// The reply of this command.
     pub(super) fn reply(&mut self) -> Reply<'_> {
         let silent = self.silent;
-        let conn = self.sentinel.conns.get_mut(self.conn).expect("a client runs its command");
+        let conn = self
+            .sentinel
+            .conns
+            .get_mut(self.conn)
+            .expect("a client runs its command");
         let proto = conn.state.client().expect("clients run commands").proto;
         Reply::new(&mut conn.out, proto).silenced(silent)
     }
 
     /// The client that runs this command.
     pub(super) fn client(&mut self) -> &mut Client {
-        let conn = self.sentinel.conns.get_mut(self.conn).expect("a client runs its command");
+        let conn = self
+            .sentinel
+            .conns
+            .get_mut(self.conn)
+            .expect("a client runs its command");
         conn.state.client_mut().expect("clients run commands")
     }
 
@@ -56,7 +65,11 @@ impl Cx<'_> {
         if self.silent {
             return None;
         }
-        let conn = self.sentinel.conns.get_mut(self.conn).expect("a client runs its command");
+        let conn = self
+            .sentinel
+            .conns
+            .get_mut(self.conn)
+            .expect("a client runs its command");
         Some(conn.out.defer())
     }
 
@@ -72,19 +85,22 @@ impl Cx<'_> {
             return;
         };
         let (saved, failed) = (encoded(proto, saved), encoded(proto, failed));
-        self.sentinel.reply_later(self.conn, slot, version, saved, failed);
+        self.sentinel
+            .reply_later(self.conn, slot, version, saved, failed);
     }
 
     /// Saves the state and answers OK when that is done.
     pub(super) fn save_and_ok(&mut self) {
         let version = self.sentinel.watch.saver.touch();
-        self.reply_when_saved(version, Reply::ok, save_failed);
+        self.reply_when_saved(version, |reply| reply.ok(), save_failed);
     }
 
     /// The master of a name.
     pub(super) fn master(&self, name: &[u8]) -> Result<GroupId, Fail> {
         let name = str::from_utf8(name).ok();
-        let found = name.and_then(|name| self.sentinel.watch.by_name.get(name)).copied();
+        let found = name
+            .and_then(|name| self.sentinel.watch.by_name.get(name))
+            .copied();
         found.ok_or_else(|| "ERR No such master with that name".to_owned())
     }
 }
@@ -108,7 +124,9 @@ pub(super) fn shown(text: &[u8]) -> String {
 /// The lines of a HELP subcommand.
 pub(super) fn help(reply: &mut Reply<'_>, command: &str, lines: &[&str]) {
     reply.array(lines.len() + 3);
-    reply.simple(&format!("{command} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+    reply.simple(&format!(
+        "{command} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+    ));
     for line in lines {
         reply.simple(line);
     }

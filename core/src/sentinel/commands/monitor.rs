@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use super::{Cx, Fail, save_failed, sentinel};
 use crate::glob;
-use crate::limits::MASTERS_MAX;
+use crate::limits::SENTINEL_MASTERS_MAX;
 use crate::resp::{ArgvRef, parse_int};
 use crate::sentinel::events;
 use crate::sentinel::lead::FailoverRefusal;
@@ -18,8 +18,12 @@ pub(super) fn monitor(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     let quorum = quorum.ok_or("ERR Quorum must be 1 or greater.")?;
     let text = |at| str::from_utf8(args.get(at)).ok();
     let bad_host = || "ERR Invalid IP address or hostname specified".to_owned();
-    let host = text(3).filter(|host| !host.is_empty()).ok_or_else(bad_host)?;
-    let name = text(2).filter(|name| is_name(name)).ok_or("ERR Invalid master name")?;
+    let host = text(3)
+        .filter(|host| !host.is_empty())
+        .ok_or_else(bad_host)?;
+    let name = text(2)
+        .filter(|name| is_name(name))
+        .ok_or("ERR Invalid master name")?;
     let request = Monitor {
         name: name.into(),
         addr: HostAddr::new(host, port),
@@ -40,7 +44,10 @@ pub(super) fn monitor(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
 
 /// Names go into messages of comma-separated and lines of space-separated words.
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte > b' ' && !matches!(byte, b',' | b'"' | b'\''))
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte > b' ' && !matches!(byte, b',' | b'"' | b'\''))
 }
 
 /// Whether one more master can be monitored under this name.
@@ -49,8 +56,10 @@ pub(in super::super) fn check_free(sentinel: &Sentinel, name: &str) -> Result<()
     if masters.contains_key(name) {
         return Err("ERR Duplicate master name.".to_owned());
     }
-    if masters.len() >= MASTERS_MAX {
-        return Err(format!("ERR This Sentinel monitors {MASTERS_MAX} masters already"));
+    if masters.len() >= SENTINEL_MASTERS_MAX {
+        return Err(format!(
+            "ERR This Sentinel monitors {SENTINEL_MASTERS_MAX} masters already"
+        ));
     }
     Ok(())
 }

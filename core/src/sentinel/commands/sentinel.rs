@@ -10,7 +10,11 @@ use crate::sentinel::view::Fields;
 
 pub(super) fn masters(cx: &mut Cx<'_>, _: ArgvRef<'_>) -> Result<(), Fail> {
     let watch = &cx.sentinel.watch;
-    let ids = watch.by_name.values().map(|&group| watch.groups[group].master).collect();
+    let ids = watch
+        .by_name
+        .values()
+        .map(|&group| watch.groups[group].master)
+        .collect();
     show_all(cx, ids);
     Ok(())
 }
@@ -28,9 +32,16 @@ pub(super) fn replicas(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     let group = cx.master(args.get(2))?;
     let watch = &cx.sentinel.watch;
     let announced = |id: &InstanceId| {
-        watch.instances[*id].replica().is_some_and(|facts| facts.announced)
+        watch.instances[*id]
+            .replica()
+            .is_some_and(|facts| facts.announced)
     };
-    let ids = watch.groups[group].replicas.iter().copied().filter(announced).collect();
+    let ids = watch.groups[group]
+        .replicas
+        .iter()
+        .copied()
+        .filter(announced)
+        .collect();
     show_all(cx, ids);
     Ok(())
 }
@@ -44,7 +55,10 @@ pub(super) fn sentinels(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> 
 
 fn show_all(cx: &mut Cx<'_>, ids: Vec<InstanceId>) {
     let now = cx.now.mono;
-    let all: Vec<_> = ids.into_iter().map(|id| cx.sentinel.watch.fields(now, id)).collect();
+    let all: Vec<_> = ids
+        .into_iter()
+        .map(|id| cx.sentinel.watch.fields(now, id))
+        .collect();
     let mut reply = cx.reply();
     reply.array(all.len());
     all.iter().for_each(|fields| show(&mut reply, fields));
@@ -65,7 +79,10 @@ pub(super) fn master_addr(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail
     };
     let watch = &cx.sentinel.watch;
     let addr = watch.master_addr(group);
-    let (host, port) = (addr.shown(watch.settings.announce_hostnames), addr.port().to_string());
+    let (host, port) = (
+        addr.shown(watch.settings.announce_hostnames),
+        addr.port().to_string(),
+    );
     let mut reply = cx.reply();
     reply.array(2);
     reply.bulk(host.as_bytes());
@@ -89,7 +106,9 @@ pub(super) fn ckquorum(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     let majority = group.voters() / 2 + 1;
     let mut text = String::new();
     if usable < quorum {
-        text.push_str(". Not enough available Sentinels to reach the specified quorum for this master");
+        text.push_str(
+            ". Not enough available Sentinels to reach the specified quorum for this master",
+        );
     }
     if usable < majority {
         text.push_str(
@@ -119,8 +138,10 @@ pub(super) fn is_master_down(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), F
     };
     let host = String::from_utf8_lossy(args.get(2)).into_owned();
     let port = u16::try_from(port).unwrap_or(0);
-    let answer =
-        cx.sentinel.watch.answer_master_down(cx.now.mono, &host, port, epoch, candidate);
+    let answer = cx
+        .sentinel
+        .watch
+        .answer_master_down(cx.now.mono, &host, port, epoch, candidate);
     let down = i64::from(answer.down);
     let write = move |reply: &mut Reply<'_>, leader: &[u8], epoch: u64| {
         reply.array(3);
@@ -157,7 +178,13 @@ pub(super) fn info_cache(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail>
             reply.bulk(group.name.as_bytes());
             reply.array(group.servers().count());
             for id in group.servers() {
-                cached(reply, now, cx.sentinel.watch.instances[id].reported().and_then(|one| one.info.as_ref()));
+                cached(
+                    reply,
+                    now,
+                    cx.sentinel.watch.instances[id]
+                        .reported()
+                        .and_then(|one| one.info.as_ref()),
+                );
             }
         }
     });
@@ -190,7 +217,10 @@ pub(super) fn pending_scripts(cx: &mut Cx<'_>, _: ArgvRef<'_>) -> Result<(), Fai
             reply.bulk(b"argv");
             reply.array(job.script.args.len() + 1);
             reply.bulk(job.script.path.as_bytes());
-            job.script.args.iter().for_each(|arg| reply.bulk(arg.as_bytes()));
+            job.script
+                .args
+                .iter()
+                .for_each(|arg| reply.bulk(arg.as_bytes()));
             let (flags, field, span) = match job.state {
                 JobState::Running { since, .. } => ("running", "run-time", now.since(since)),
                 JobState::Scheduled { at } => {

@@ -51,9 +51,21 @@ fn set_one(
         let (value, option) = (shown(value), shown(option));
         format!("ERR Invalid argument '{value}' for SENTINEL SET '{option}'")
     };
-    let positive = || parse_int(value).and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
-    let count = || positive().and_then(|n| u32::try_from(n).ok()).ok_or_else(|| bad(value));
-    let span = || positive().map(Duration::from_millis).ok_or_else(|| bad(value));
+    let positive = || {
+        parse_int(value)
+            .and_then(|n| u64::try_from(n).ok())
+            .filter(|&n| n > 0)
+    };
+    let count = || {
+        positive()
+            .and_then(|n| u32::try_from(n).ok())
+            .ok_or_else(|| bad(value))
+    };
+    let span = || {
+        positive()
+            .map(Duration::from_millis)
+            .ok_or_else(|| bad(value))
+    };
     let text = || str::from_utf8(value).map_err(|_| bad(value));
     let secret = || (!value.is_empty()).then(|| Box::from(value));
     let denied = cx.sentinel.watch.settings.deny_scripts_reconfig;
@@ -87,7 +99,10 @@ fn set_one(
         b"auth-user" => options.auth_user = secret(),
         b"rename-command" => {
             let &new = values.get(1).ok_or_else(unknown)?;
-            let new = str::from_utf8(new).ok().filter(|new| !new.is_empty()).ok_or_else(|| bad(new))?;
+            let new = str::from_utf8(new)
+                .ok()
+                .filter(|new| !new.is_empty())
+                .ok_or_else(|| bad(new))?;
             let old = text()?.to_ascii_lowercase();
             if old.is_empty() {
                 return Err(bad(value));
@@ -111,7 +126,11 @@ fn set_one(
         }
     }
     let master = watch.groups[group].master;
-    watch.tell_of(events::SET, master, &format!("{} {shown_value}", shown(option)));
+    watch.tell_of(
+        events::SET,
+        master,
+        &format!("{} {shown_value}", shown(option)),
+    );
     watch.mark(group);
     Ok(used)
 }
@@ -128,9 +147,11 @@ pub(super) fn config(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
             Ok(())
         }
         (b"set", 5) => config_set(cx, args.get(3), args.get(4)),
-        (_, _) => Err("ERR Only SENTINEL CONFIG GET <option> / SET <option> <value> are \
+        (_, _) => Err(
+            "ERR Only SENTINEL CONFIG GET <option> / SET <option> <value> are \
                        supported."
-            .to_owned()),
+                .to_owned(),
+        ),
     }
 }
 
@@ -143,12 +164,17 @@ fn config_get(cx: &mut Cx<'_>, pattern: &[u8]) {
         ("resolve-hostnames", yes_no(settings.resolve_hostnames)),
         ("announce-hostnames", yes_no(settings.announce_hostnames)),
         ("announce-ip", ip.as_bytes().to_vec()),
-        ("announce-port", settings.announce_port.unwrap_or(0).to_string().into_bytes()),
+        (
+            "announce-port",
+            settings.announce_port.unwrap_or(0).to_string().into_bytes(),
+        ),
         ("sentinel-user", bytes(&settings.sentinel_user)),
         ("sentinel-pass", bytes(&settings.sentinel_pass)),
     ];
-    let matching: Vec<_> =
-        all.iter().filter(|(name, _)| glob::matches_ignore_case(pattern, name.as_bytes())).collect();
+    let matching: Vec<_> = all
+        .iter()
+        .filter(|(name, _)| glob::matches_ignore_case(pattern, name.as_bytes()))
+        .collect();
     let mut reply = cx.reply();
     reply.map(matching.len());
     for (name, value) in matching {
@@ -160,7 +186,10 @@ fn config_get(cx: &mut Cx<'_>, pattern: &[u8]) {
 fn config_set(cx: &mut Cx<'_>, option: &[u8], value: &[u8]) -> Result<(), Fail> {
     let invalid = || {
         let option = shown(option);
-        format!("ERR Invalid value '{}' to SENTINEL CONFIG SET '{option}'", shown(value))
+        format!(
+            "ERR Invalid value '{}' to SENTINEL CONFIG SET '{option}'",
+            shown(value)
+        )
     };
     let yes_no = || match &*value.to_ascii_lowercase() {
         b"yes" => Ok(true),
@@ -191,7 +220,9 @@ fn config_set(cx: &mut Cx<'_>, option: &[u8], value: &[u8]) -> Result<(), Fail> 
         }
         _ => {
             let option = shown(option);
-            return Err(format!("ERR Invalid argument '{option}' to SENTINEL CONFIG SET"));
+            return Err(format!(
+                "ERR Invalid argument '{option}' to SENTINEL CONFIG SET"
+            ));
         }
     }
     if peers_changed {
