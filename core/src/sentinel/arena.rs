@@ -16,14 +16,14 @@ pub struct Id<T> {
 
 /// Things of one type, each under an id of its own.
 #[derive(Debug)]
-pub struct Arena<T> {
+pub(super) struct Arena<T> {
     slots: Slab<(u64, T)>,
     generation: u64,
 }
 
 impl<T> Arena<T> {
     /// Takes in a thing made from the id it will have.
-    pub fn insert_with(&mut self, make: impl FnOnce(Id<T>) -> T) -> Id<T> {
+    pub(super) fn insert_with(&mut self, make: impl FnOnce(Id<T>) -> T) -> Id<T> {
         self.generation += 1;
         let generation = self.generation;
         let entry = self.slots.vacant_entry();
@@ -38,18 +38,18 @@ impl<T> Arena<T> {
     }
 
     /// Takes in a thing.
-    pub fn insert(&mut self, thing: T) -> Id<T> {
+    pub(super) fn insert(&mut self, thing: T) -> Id<T> {
         self.insert_with(|_| thing)
     }
 
     /// Takes a thing out; its id is dead from here on.
-    pub fn remove(&mut self, id: Id<T>) -> Option<T> {
+    pub(super) fn remove(&mut self, id: Id<T>) -> Option<T> {
         self.get(id)?;
         Some(self.slots.remove(id.slot()).1)
     }
 
     /// The thing under an id, unless it was taken out.
-    pub fn get(&self, id: Id<T>) -> Option<&T> {
+    pub(super) fn get(&self, id: Id<T>) -> Option<&T> {
         match self.slots.get(id.slot()) {
             Some((generation, thing)) if *generation == id.generation => Some(thing),
             Some(_) | None => None,
@@ -57,7 +57,7 @@ impl<T> Arena<T> {
     }
 
     /// The thing under an id, unless it was taken out.
-    pub fn get_mut(&mut self, id: Id<T>) -> Option<&mut T> {
+    pub(super) fn get_mut(&mut self, id: Id<T>) -> Option<&mut T> {
         match self.slots.get_mut(id.slot()) {
             Some((generation, thing)) if *generation == id.generation => Some(thing),
             Some(_) | None => None,
@@ -65,7 +65,7 @@ impl<T> Arena<T> {
     }
 
     /// Everything in slot order.
-    pub fn iter(&self) -> impl Iterator<Item = (Id<T>, &T)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Id<T>, &T)> {
         self.slots.iter().map(|(index, (generation, thing))| {
             let index = u32::try_from(index).expect("limits keep arenas far below 2^32");
             let id = Id {
@@ -78,13 +78,8 @@ impl<T> Arena<T> {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.slots.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::resp::Proto;
 
 /// A client and its state.
 #[derive(Debug)]
-pub struct Client {
+pub(super) struct Client {
     /// Counts up from the first client on.
     pub id: u64,
     /// CLIENT SETNAME
@@ -35,7 +35,7 @@ pub struct Client {
 
 /// CLIENT REPLY
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Replies {
+pub(super) enum Replies {
     /// All of them.
     #[default]
     On,
@@ -49,7 +49,7 @@ pub enum Replies {
 
 /// The subscriptions a line of CLIENT LIST counts.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Subscriptions {
+pub(super) struct Subscriptions {
     /// To channels.
     pub channels: usize,
     /// To patterns.
@@ -58,7 +58,7 @@ pub struct Subscriptions {
 
 impl Client {
     /// A client that just connected.
-    pub fn new(id: u64, authenticated: bool, now: Mono) -> Self {
+    pub(super) fn new(id: u64, authenticated: bool, now: Mono) -> Self {
         Self {
             id,
             name: "".into(),
@@ -76,7 +76,7 @@ impl Client {
     }
 
     /// Starts a command; tells whether it gets replies.
-    pub fn begin_command(&mut self, now: Mono) -> bool {
+    pub(super) fn begin_command(&mut self, now: Mono) -> bool {
         self.active = now;
         match self.replies {
             Replies::On => true,
@@ -89,7 +89,7 @@ impl Client {
     }
 
     /// Ends a command.
-    pub fn end_command(&mut self) {
+    pub(super) fn end_command(&mut self) {
         if self.replies == Replies::Skip {
             self.replies = Replies::On;
         }
@@ -97,12 +97,17 @@ impl Client {
 }
 
 /// Why a name or a library's description is not taken.
-pub fn is_clean(text: &[u8]) -> bool {
+pub(super) fn is_clean(text: &[u8]) -> bool {
     text.iter().all(|byte| (b'!'..=b'~').contains(byte))
 }
 
 /// One line of CLIENT LIST, without its end.
-pub fn list_line<S>(conn: &Conn<S>, client: &Client, subs: Subscriptions, now: Mono) -> String {
+pub(super) fn list_line<S>(
+    conn: &Conn<S>,
+    client: &Client,
+    subs: Subscriptions,
+    now: Mono,
+) -> String {
     let ConnId { index, .. } = conn.id();
     let text = |addr: Option<&Addr>| addr.map(ToString::to_string).unwrap_or_default();
     let peer = conn.peer.as_ref();

@@ -62,7 +62,7 @@ impl Watch {
         facts.reported.info.as_ref()?;
         let again = facts
             .corrected
-            .map_or(Mono::default(), |at| at + CORRECT_AGAIN);
+            .map_or_else(Mono::default, |at| at + CORRECT_AGAIN);
         let settled = |since: Mono, span: Duration| {
             one.down_onset.map_or(since, |onset| onset.max(since)) + span + TICK
         };

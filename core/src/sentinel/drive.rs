@@ -310,7 +310,7 @@ impl Sentinel {
         for (conn, pattern) in receivers {
             let one = self.conns.get_mut(conn).expect("subscribers are connected");
             let client = one.state.client().expect("subscribers are clients");
-            let (proto, id) = (client.proto, client.id);
+            let (proto, id, since) = (client.proto, client.id, client.since);
             let silent =
                 client.replies != crate::sentinel::client::Replies::On && proto == Proto::Resp2;
             let mut reply = Reply::new(&mut one.out, proto).silenced(silent);
@@ -328,7 +328,7 @@ impl Sentinel {
             reply.bulk(channel);
             reply.bulk(text.as_bytes());
             if one.out.len() > SENTINEL_CLIENT_OUTPUT_MAX {
-                let age = now.since(client_age(one.state.client()));
+                let age = now.since(since);
                 tracing::warn!(
                     "Client id={id} age={} scheduled to be closed ASAP for overcoming of output \
                      buffer limits.",
@@ -361,10 +361,6 @@ impl Sentinel {
             self.effects.push_back(Effect::Close { conn });
         }
     }
-}
-
-fn client_age(client: Option<&Client>) -> Mono {
-    client.map_or(Mono::default(), |client| client.since)
 }
 
 /// Redis's text, with the words of the client as far as there is room.

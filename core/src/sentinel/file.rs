@@ -8,7 +8,7 @@ use crate::machine::{DiskFault, DiskOp, FileId, OpenMode};
 
 /// The file of a Sentinel, and how far a save of it is.
 #[derive(Debug)]
-pub struct StateFile {
+pub(super) struct StateFile {
     path: Box<str>,
     step: Step,
 }
@@ -53,7 +53,7 @@ enum Step {
 
 /// What a save needs next.
 #[derive(Debug, PartialEq)]
-pub enum Next {
+pub(super) enum Next {
     /// A step on the disk.
     Op(DiskOp),
     /// The new text, made from the old one; goes to [`StateFile::write`].
@@ -68,7 +68,7 @@ const READ_BYTES: u32 = 1024 * 1024;
 
 impl StateFile {
     /// The file at an absolute path.
-    pub fn new(path: &str) -> Self {
+    pub(super) fn new(path: &str) -> Self {
         Self {
             path: path.into(),
             step: Step::Idle,
@@ -76,12 +76,12 @@ impl StateFile {
     }
 
     /// Where it is.
-    pub fn path(&self) -> &str {
+    pub(super) fn path(&self) -> &str {
         &self.path
     }
 
     /// Begins a save.
-    pub fn begin(&mut self) -> DiskOp {
+    pub(super) fn begin(&mut self) -> DiskOp {
         assert!(matches!(self.step, Step::Idle), "one save at a time");
         self.step = Step::OpenOld;
         DiskOp::Open {
@@ -92,7 +92,7 @@ impl StateFile {
     }
 
     /// Goes on with the text to write.
-    pub fn write(&mut self, image: Vec<u8>) -> DiskOp {
+    pub(super) fn write(&mut self, image: Vec<u8>) -> DiskOp {
         assert!(
             matches!(self.step, Step::Idle),
             "the old text was handed out"
@@ -110,7 +110,7 @@ impl StateFile {
     }
 
     /// Takes the completion of the last step.
-    pub fn advance(&mut self, result: Result<Bytes, DiskFault>) -> Next {
+    pub(super) fn advance(&mut self, result: Result<Bytes, DiskFault>) -> Next {
         let step = core::mem::replace(&mut self.step, Step::Idle);
         match (step, result) {
             (Step::Idle, _) => panic!("a completion without a save"),

@@ -38,7 +38,7 @@ pub enum Kind {
     /// The master itself.
     Master(MasterFacts),
     /// A replica of the master.
-    Replica(ReplicaFacts),
+    Replica(Box<ReplicaFacts>),
     /// Another Sentinel that watches the master.
     Peer(PeerFacts),
 }

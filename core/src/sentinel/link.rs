@@ -198,7 +198,7 @@ impl Channel {
 ///
 /// A connection that stood is made again at once. A server that was restarted is noticed within
 /// the longest delay, which is what its way back into the group begins with.
-pub fn reconnect_delay(tries: u32) -> Duration {
+pub(super) fn reconnect_delay(tries: u32) -> Duration {
     match tries {
         0 => Duration::ZERO,
         1.. => RECONNECT_MIN
@@ -216,7 +216,7 @@ const MIN_AGE: Duration = Duration::from_secs(15);
 /// Three times the period of the hellos.
 const MUTE_MAX: Duration = Duration::from_secs(6);
 /// Where a limit has to be passed and not only reached.
-pub const TICK: Duration = Duration::from_millis(1);
+pub(super) const TICK: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use crate::machine::ConnId;
 
 /// The subscriptions of all connections.
 #[derive(Debug, Default)]
-pub struct PubSub {
+pub(super) struct PubSub {
     channels: Book,
     patterns: Book,
 }
@@ -21,7 +21,7 @@ struct Book {
 
 /// Which kind of subscription.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// To a channel by its name.
     Channel,
     /// To all channels a pattern matches.
@@ -30,7 +30,7 @@ pub enum Kind {
 
 impl PubSub {
     /// Subscribes a connection, unless it is.
-    pub fn subscribe(&mut self, conn: ConnId, kind: Kind, name: &[u8]) {
+    pub(super) fn subscribe(&mut self, conn: ConnId, kind: Kind, name: &[u8]) {
         let book = self.book_mut(kind);
         if book.by_conn.entry(conn).or_default().insert(name.into()) {
             book.by_name.entry(name.into()).or_default().insert(conn);
@@ -38,12 +38,12 @@ impl PubSub {
     }
 
     /// Ends a subscription, if there is one.
-    pub fn unsubscribe(&mut self, conn: ConnId, kind: Kind, name: &[u8]) {
+    pub(super) fn unsubscribe(&mut self, conn: ConnId, kind: Kind, name: &[u8]) {
         self.book_mut(kind).remove(conn, name);
     }
 
     /// Ends all subscriptions of a connection.
-    pub fn forget(&mut self, conn: ConnId) {
+    pub(super) fn forget(&mut self, conn: ConnId) {
         for kind in [Kind::Channel, Kind::Pattern] {
             for name in self.of(conn, kind) {
                 self.unsubscribe(conn, kind, &name);
@@ -52,7 +52,7 @@ impl PubSub {
     }
 
     /// What a connection is subscribed to.
-    pub fn of(&self, conn: ConnId, kind: Kind) -> Vec<Box<[u8]>> {
+    pub(super) fn of(&self, conn: ConnId, kind: Kind) -> Vec<Box<[u8]>> {
         let names = self.book(kind).by_conn.get(&conn);
         names
             .map(|names| names.iter().cloned().collect())
@@ -60,23 +60,23 @@ impl PubSub {
     }
 
     /// How many subscriptions of one kind a connection has.
-    pub fn count(&self, conn: ConnId, kind: Kind) -> usize {
+    pub(super) fn count(&self, conn: ConnId, kind: Kind) -> usize {
         self.book(kind).by_conn.get(&conn).map_or(0, BTreeSet::len)
     }
 
     /// How many subscriptions a connection has.
-    pub fn total(&self, conn: ConnId) -> usize {
+    pub(super) fn total(&self, conn: ConnId) -> usize {
         self.count(conn, Kind::Channel) + self.count(conn, Kind::Pattern)
     }
 
     /// How many names of one kind anybody is subscribed to.
-    pub fn names(&self, kind: Kind) -> usize {
+    pub(super) fn names(&self, kind: Kind) -> usize {
         self.book(kind).by_name.len()
     }
 
     /// Who gets a message on a channel: those subscribed to it, then those whose pattern
     /// matches, with the pattern.
-    pub fn receivers<'a>(
+    pub(super) fn receivers<'a>(
         &'a self,
         channel: &'a [u8],
     ) -> impl Iterator<Item = (ConnId, Option<&'a [u8]>)> {

@@ -6,7 +6,7 @@ use crate::sentinel::names::{Epoch, RunId};
 
 /// A command, or a block of them that belong together.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Request {
+pub(super) enum Request {
     /// AUTH
     Auth {
         /// Without one, the default user.
@@ -46,7 +46,7 @@ pub enum Request {
 
 impl Request {
     /// The argument lists to send, under the names the operator gave the commands.
-    pub fn commands(&self, options: Option<&Options>) -> Vec<Vec<Vec<u8>>> {
+    pub(super) fn commands(&self, options: Option<&Options>) -> Vec<Vec<Vec<u8>>> {
         let mut commands = self.plain();
         if let Some(options) = options {
             for words in &mut commands {

@@ -27,7 +27,7 @@ pub struct Settings {
 
 /// How often a Sentinel does what it does without a reason to do it at once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Timing {
+pub(super) struct Timing {
     /// INFO to servers.
     pub info_period: Duration,
     /// PING, at the longest.

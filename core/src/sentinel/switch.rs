@@ -110,7 +110,7 @@ impl Watch {
             name: &endpoint_text(&host, addr.port()),
             addr,
             runid: None,
-            kind: Kind::Replica(ReplicaFacts::new(now)),
+            kind: Kind::Replica(Box::new(ReplicaFacts::new(now))),
             link,
         };
         let id = take_in(&mut self.instances, &mut self.links, now, group, newcomer);

@@ -203,7 +203,7 @@ fn report_fields(fields: &mut Fields, now: Mono, reported: &Reported) {
     let refresh = reported
         .info
         .as_ref()
-        .map_or(now.since(Mono::default()), |(at, _)| now.since(*at));
+        .map_or_else(|| now.since(Mono::default()), |(at, _)| now.since(*at));
     fields.push(("info-refresh", ms(refresh)));
     fields.push(("role-reported", reported.role.as_str().to_owned()));
     fields.push(("role-reported-time", ms(now.since(reported.role_since))));

@@ -86,7 +86,7 @@ pub enum Act {
 
 /// At which points a crash shall be simulated.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct SimulateFailure {
+pub(super) struct SimulateFailure {
     /// When elected.
     pub after_election: bool,
     /// When the promotion is confirmed.
@@ -94,7 +94,7 @@ pub struct SimulateFailure {
 }
 
 /// The exit status of a simulated crash.
-pub const SIMULATED_CRASH: u8 = 99;
+pub(super) const SIMULATED_CRASH: u8 = 99;
 
 /// The next instant of each master.
 #[derive(Debug, Default)]
