@@ -30,7 +30,7 @@ impl Watch {
             if let Some((astray, due)) = self.correction(now, id)
                 && due <= now
                 && self.is_sane(now, group)
-                && self.is_confirmed(now, group, id)
+                && self.is_confirmed(now, group, id, due)
             {
                 self.correct(now, id, astray);
             }
@@ -111,21 +111,25 @@ impl Watch {
         Some(facts.reported.role_since + TURN.saturating_mul(rank))
     }
 
-    /// Whether both the master and the replica showed as what they are a moment ago. Asks them
-    /// otherwise.
-    fn is_confirmed(&mut self, now: Mono, group: GroupId, id: InstanceId) -> bool {
+    /// Whether the master showed as one a moment ago, and the replica as astray when it was due
+    /// to be corrected, not only before. Asks them otherwise.
+    fn is_confirmed(&mut self, now: Mono, group: GroupId, id: InstanceId, due: Mono) -> bool {
         let master = self.groups[group].master;
-        let mut confirmed = true;
-        for one in [master, id] {
-            if self.instances[one]
-                .info_age(now)
-                .is_none_or(|age| age > FRESH_INFO)
-            {
-                self.hurry_info(one);
-                confirmed = false;
-            }
+        let reported_since = |id: InstanceId, since: Mono| {
+            let info = self.instances[id]
+                .reported()
+                .and_then(|reported| reported.info.as_ref());
+            info.is_some_and(|(at, _)| since <= *at)
+        };
+        let fresh = [(master, now - FRESH_INFO), (id, due)];
+        let stale: Vec<_> = fresh
+            .into_iter()
+            .filter(|&(id, since)| !reported_since(id, since))
+            .collect();
+        for &(id, _) in &stale {
+            self.hurry_info(id);
         }
-        confirmed
+        stale.is_empty()
     }
 
     fn correct(&mut self, now: Mono, id: InstanceId, astray: Astray) {
@@ -149,7 +153,7 @@ impl Watch {
 
 /// How long a correction is given to show.
 const CORRECT_AGAIN: Duration = Duration::from_secs(1);
-/// Reports older than this are asked for again before a server is told anything.
+/// A report of the master older than this is asked for again before anybody is told to follow it.
 const FRESH_INFO: Duration = Duration::from_secs(1);
 /// How long each Sentinel leaves a returned master to the one before it.
 const TURN: Duration = Duration::from_millis(100);
