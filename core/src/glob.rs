@@ -9,7 +9,7 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     run(pattern, text, Case::Sensitive)
 }
 
-/// As [`matches`], with ASCII letters of either case alike.
+/// As [`matches()`], with ASCII letters of either case alike.
 pub fn matches_ignore_case(pattern: &[u8], text: &[u8]) -> bool {
     run(pattern, text, Case::Ignored)
 }

@@ -32,6 +32,14 @@ pub const ARGV_KEEP: usize = 1024;
 pub const VALUE_DEPTH_MAX: usize = 32;
 /// The most bytes of one reply from another server, unless the reader says otherwise.
 pub const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest string that is read from RDB data. Memory for it grows with what has arrived.
+pub const RDB_STRING_BYTES_MAX: u64 = 4 << 30;
+/// A piece of RDB data that is written to a file or a replica at once.
+pub const RDB_CHUNK_BYTES: usize = 64 * 1024;
+/// The longest string that is compressed in RDB data; a longer one would hold up its turn.
+pub const RDB_COMPRESS_BYTES_MAX: usize = 128 * 1024;
+/// A list item at least this long is a node of its own in RDB data, outside any listpack.
+pub const RDB_PLAIN_NODE_BYTES: usize = 64 * 1024;
 
 const _: () = assert!(READ_GROW_BYTES <= READ_SCRATCH_BYTES);
 const _: () = assert!(SHARED_REPLY_BYTES <= BIG_BULK_BYTES);
@@ -77,3 +85,34 @@ pub const SENTINEL_LOOKUPS_MAX: usize = 100;
 
 const _: () = assert!(REPLICAS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);
 const _: () = assert!(PEERS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);
+/// The most bytes of one chunk of a list, unless a single item is longer.
+pub const LIST_CHUNK_BYTES: usize = 8 * 1024;
+/// The most entries of one segment of a table; a full one splits.
+pub const SEGMENT_ENTRIES_MAX: usize = 448;
+/// The most bits of a hash that choose a segment.
+pub const SEGMENT_DEPTH_MAX: u8 = 32;
+/// Values of more allocations than this are freed by and by.
+pub const LAZY_FREE_ALLOCATIONS: usize = 64;
+
+/// A chunk of the replication stream is at least this long.
+pub const REPL_CHUNK_BYTES_MIN: usize = 1024;
+/// A chunk of the replication stream is at most this long.
+pub const REPL_CHUNK_BYTES_MAX: usize = 64 * 1024;
+/// A buffer for the effects of one command longer than this is given back after use.
+pub const REPL_UNIT_BYTES_KEPT: usize = 64 * 1024;
+/// The longest address a replica may announce, as Redis has it.
+pub const REPL_ANNOUNCED_IP_BYTES_MAX: usize = 255;
+/// Unsent bytes of a snapshot with which a replica makes it pause.
+pub const REPL_SNAPSHOT_WINDOW_BYTES: usize = 1024 * 1024;
+/// The longest snapshot held in memory for replicas that must know its length before it; they
+/// are dropped when it grows longer.
+pub const REPL_COUNTED_SNAPSHOT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest line a master may send during the handshake; the link is dropped at a longer one.
+pub const REPL_LINE_BYTES_MAX: usize = 1024;
+/// Bytes of a received dataset handed to the disk and not written yet with which reading stops.
+pub const REPL_RECEIVE_WINDOW_BYTES: usize = 8 * 1024 * 1024;
+/// The longest transaction from the master kept until its EXEC; a longer one ends the link and
+/// the dataset is fetched anew.
+pub const REPL_OPEN_MULTI_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+const _: () = assert!(REPL_CHUNK_BYTES_MIN <= REPL_CHUNK_BYTES_MAX);

@@ -252,14 +252,19 @@ fn with_files(role: &str, files: u32, dir: &Path) -> Command {
     let mut command = Command::new("/bin/sh");
     let line = format!("ulimit -n {files}; exec {} role {role}", program.display());
     command.arg("-c").arg(line).current_dir(dir);
-    // Root may raise the hard limit; nobody else can.
-    if let Ok(setpriv) = Command::new("setpriv").arg("--version").output()
-        && setpriv.status.success()
-    {
-        let line = command.get_args().nth(1).unwrap().to_owned();
-        command = Command::new("setpriv");
-        command.args(["--bounding-set=-sys_resource", "--inh-caps=-sys_resource"]);
-        command.args(["/bin/sh", "-c"]).arg(line).current_dir(dir);
+    // Root may raise the hard limit, so it gives that privilege up where it can.
+    let drop_privilege = ["--bounding-set=-sys_resource", "--inh-caps=-sys_resource"];
+    let tried = Command::new("setpriv")
+        .args(drop_privilege)
+        .arg("true")
+        .output();
+    if tried.is_ok_and(|tried| tried.status.success()) {
+        let shell = std::mem::replace(&mut command, Command::new("setpriv"));
+        command
+            .args(drop_privilege)
+            .arg("/bin/sh")
+            .args(shell.get_args());
+        command.current_dir(dir);
     }
     command
 }

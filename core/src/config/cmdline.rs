@@ -3,6 +3,7 @@
 //! One executable is all of them: the name it is called by says which, and under a name of its
 //! own the first argument does.
 
+use super::REDIS_VERSION;
 use super::load::Source;
 use super::text::{quote, split_args};
 
@@ -87,7 +88,7 @@ pub fn parse(name: &str, args: &[String]) -> Invocation {
 
 /// The answer to `--version`, in Redis's form.
 pub fn version_line(malloc: &str, build: u64) -> String {
-    format!("Redis server v=7.2.4 sha=00000000:0 malloc={malloc} bits=64 build={build:x}")
+    format!("Redis server v={REDIS_VERSION} sha=00000000:0 malloc={malloc} bits=64 build={build:x}")
 }
 
 impl Run {

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use super::REDIS_VERSION;
+
 /// Where a directive stands.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Origin {
@@ -36,7 +38,10 @@ impl fmt::Display for ConfigError {
     /// The lines Redis prints, and the file's name after them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Origin { file, line, text } = &self.origin;
-        writeln!(f, "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.4) ***")?;
+        writeln!(
+            f,
+            "\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***"
+        )?;
         writeln!(f, "Reading the configuration file, at line {line}")?;
         writeln!(f, ">>> '{text}'")?;
         writeln!(f, "{}", self.fault)?;

@@ -19,6 +19,9 @@ pub mod table;
 pub mod text;
 mod value;
 
+/// The version of Redis whose behaviour this is.
+pub const REDIS_VERSION: &str = "7.2.4";
+
 pub use choice::{
     Access, AclPubsubDefault, AppendFsync, ClientsMemory, DisklessLoad, LogLevel, MaxmemoryPolicy,
     PropagationError, SanitizeDump, Supervised,

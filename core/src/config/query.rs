@@ -92,7 +92,7 @@ impl Config {
 
     /// CONFIG SET: sets all of the pairs, or none.
     ///
-    /// What comes back lists the rows whose value is another now. If the server can't put one
+    /// What comes back lists the rows whose value has changed. If the server can't put one
     /// into effect it calls [`undo`](Self::undo) and answers [`SetError::failed`].
     pub fn set(&mut self, pairs: &[(&[u8], &[u8])], rules: SetRules) -> Result<Changes, SetError> {
         let ids = settable(pairs, rules)?;

@@ -92,105 +92,106 @@ fn the_first_save_replaces_the_defaults_and_later_ones_add_up() {
     assert_eq!(shown(&config, "save"), "900 1 100 100");
 }
 
+const REASONS: &[(&str, &str)] = &[
+    ("bogus 1", "Bad directive or wrong number of arguments"),
+    (
+        "vm-enabled no",
+        "Bad directive or wrong number of arguments",
+    ),
+    ("port", "wrong number of arguments"),
+    ("tcp-keepalive 5 5", "wrong number of arguments"),
+    (
+        "port \"--bla\"",
+        "argument couldn't be parsed into an integer",
+    ),
+    ("port \"abc", "Unbalanced quotes in configuration line"),
+    ("port 'abc'x", "Unbalanced quotes in configuration line"),
+    (
+        "port 99999",
+        "argument must be between 0 and 65535 inclusive",
+    ),
+    (
+        "loglevel \"--bla\"",
+        "argument(s) must be one of the following: debug, verbose, notice, warning, nothing",
+    ),
+    ("save 1", "Invalid save parameters"),
+    ("save 0 1", "Invalid save parameters"),
+    ("save 900 -1", "Invalid save parameters"),
+    ("replicaof 127.0.0.1 abc", "Invalid master port"),
+    ("replicaof a 65536", "Invalid master port"),
+    ("replicaof 127.0.0.1", "wrong number of arguments"),
+    (
+        "unixsocketperm 778",
+        "argument couldn't be parsed as an octal number",
+    ),
+    (
+        "unixsocketperm 1000",
+        "argument must be between 0 and 777 inclusive",
+    ),
+    (
+        "unixsocketperm -7",
+        "argument must be between 0 and 777 inclusive",
+    ),
+    ("maxmemory 1.5g", "argument must be a memory value"),
+    (
+        "client-query-buffer-limit 1",
+        "argument must be between 1048576 and 9223372036854775807 inclusive",
+    ),
+    ("appendonly maybe", "argument must be 'yes' or 'no'"),
+    (
+        "dbfilename a/b",
+        "dbfilename can't be a path, just a filename",
+    ),
+    ("appendfilename ''", "appendfilename can't be empty"),
+    (
+        "appenddirname a/b",
+        "appenddirname can't be a path, just a dirname",
+    ),
+    ("dir ''", "No such file or directory"),
+    (
+        "bind 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17",
+        "Too many bind addresses specified.",
+    ),
+    (
+        "oom-score-adj-values 1 2 a",
+        "Invalid oom-score-adj-values, elements must be between -2000 and 2000.",
+    ),
+    (
+        "client-output-buffer-limit foo 1 2 3",
+        "Invalid client class specified in buffer limit configuration.",
+    ),
+    (
+        "client-output-buffer-limit normal 1x 2 3",
+        "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
+    ),
+    (
+        "cluster-announce-hostname a_b",
+        "Hostnames may only contain alphanumeric characters, hyphens or dots",
+    ),
+    (
+        "sentinel monitor a 127.0.0.1 1 1",
+        "sentinel directive while not in sentinel mode",
+    ),
+    (
+        "user foo on\nuser foo on",
+        "Error in user declaration 'foo': Duplicate user found. \
+         A user can only be defined once in config files",
+    ),
+    ("user", "Bad directive or wrong number of arguments"),
+    (
+        "rename-command a",
+        "Bad directive or wrong number of arguments",
+    ),
+    ("include", "Bad directive or wrong number of arguments"),
+    (
+        "list-max-ziplist-entries",
+        "Bad directive or wrong number of arguments",
+    ),
+];
+
 #[test]
 fn reasons_are_those_of_redis() {
-    let cases: &[(&str, &str)] = &[
-        ("bogus 1", "Bad directive or wrong number of arguments"),
-        (
-            "vm-enabled no",
-            "Bad directive or wrong number of arguments",
-        ),
-        ("port", "wrong number of arguments"),
-        ("tcp-keepalive 5 5", "wrong number of arguments"),
-        (
-            "port \"--bla\"",
-            "argument couldn't be parsed into an integer",
-        ),
-        ("port \"abc", "Unbalanced quotes in configuration line"),
-        ("port 'abc'x", "Unbalanced quotes in configuration line"),
-        (
-            "port 99999",
-            "argument must be between 0 and 65535 inclusive",
-        ),
-        (
-            "loglevel \"--bla\"",
-            "argument(s) must be one of the following: debug, verbose, notice, warning, nothing",
-        ),
-        ("save 1", "Invalid save parameters"),
-        ("save 0 1", "Invalid save parameters"),
-        ("save 900 -1", "Invalid save parameters"),
-        ("replicaof 127.0.0.1 abc", "Invalid master port"),
-        ("replicaof a 65536", "Invalid master port"),
-        ("replicaof 127.0.0.1", "wrong number of arguments"),
-        (
-            "unixsocketperm 778",
-            "argument couldn't be parsed as an octal number",
-        ),
-        (
-            "unixsocketperm 1000",
-            "argument must be between 0 and 777 inclusive",
-        ),
-        (
-            "unixsocketperm -7",
-            "argument must be between 0 and 777 inclusive",
-        ),
-        ("maxmemory 1.5g", "argument must be a memory value"),
-        (
-            "client-query-buffer-limit 1",
-            "argument must be between 1048576 and 9223372036854775807 inclusive",
-        ),
-        ("appendonly maybe", "argument must be 'yes' or 'no'"),
-        (
-            "dbfilename a/b",
-            "dbfilename can't be a path, just a filename",
-        ),
-        ("appendfilename ''", "appendfilename can't be empty"),
-        (
-            "appenddirname a/b",
-            "appenddirname can't be a path, just a dirname",
-        ),
-        ("dir ''", "No such file or directory"),
-        (
-            "bind 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17",
-            "Too many bind addresses specified.",
-        ),
-        (
-            "oom-score-adj-values 1 2 a",
-            "Invalid oom-score-adj-values, elements must be between -2000 and 2000.",
-        ),
-        (
-            "client-output-buffer-limit foo 1 2 3",
-            "Invalid client class specified in buffer limit configuration.",
-        ),
-        (
-            "client-output-buffer-limit normal 1x 2 3",
-            "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
-        ),
-        (
-            "cluster-announce-hostname a_b",
-            "Hostnames may only contain alphanumeric characters, hyphens or dots",
-        ),
-        (
-            "sentinel monitor a 127.0.0.1 1 1",
-            "sentinel directive while not in sentinel mode",
-        ),
-        (
-            "user foo on\nuser foo on",
-            "Error in user declaration 'foo': Duplicate user found. \
-             A user can only be defined once in config files",
-        ),
-        ("user", "Bad directive or wrong number of arguments"),
-        (
-            "rename-command a",
-            "Bad directive or wrong number of arguments",
-        ),
-        ("include", "Bad directive or wrong number of arguments"),
-        (
-            "list-max-ziplist-entries",
-            "Bad directive or wrong number of arguments",
-        ),
-    ];
-    for (text, expected) in cases {
+    for (text, expected) in REASONS {
         assert_eq!(reason(text), *expected, "{text}");
     }
 }

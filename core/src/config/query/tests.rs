@@ -152,108 +152,109 @@ fn a_failing_pair_leaves_every_parameter_as_it_was() {
     }
 }
 
+const ERRORS: &[(&[&str], &str)] = &[
+    (
+        &["nosuch", "1"],
+        "ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'",
+    ),
+    (
+        &["TIMEOUT", "7", "databases", "1", "nosuch", "8"],
+        "ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'",
+    ),
+    (
+        &["user", "x"],
+        "ERR Unknown option or number of arguments for CONFIG SET - 'user'",
+    ),
+    (
+        &["databases", "4"],
+        "'databases') - can't set immutable config",
+    ),
+    (
+        &["timeout", "5", "timeouT", "6"],
+        "'timeouT') - duplicate parameter",
+    ),
+    (
+        &["port", "zz"],
+        "'port') - argument couldn't be parsed into an integer",
+    ),
+    (
+        &["port", "80000"],
+        "'port') - argument must be between 0 and 65535 inclusive",
+    ),
+    (
+        &["port", "05"],
+        "'port') - argument couldn't be parsed into an integer",
+    ),
+    (&["save", "1"], "'save') - Invalid save parameters"),
+    (
+        &["appendonly", "maybe"],
+        "'appendonly') - argument must be 'yes' or 'no'",
+    ),
+    (
+        &["repl-backlog-size", "-1"],
+        "'repl-backlog-size') - argument must be a memory value",
+    ),
+    (
+        &["repl-backlog-size", "0"],
+        "'repl-backlog-size') - argument must be between 1 and 9223372036854775807 inclusive",
+    ),
+    (
+        &["maxmemory-clients", "101%"],
+        "'maxmemory-clients') - percentage argument must be less or equal to 100",
+    ),
+    (
+        &["maxmemory-clients", "5 %"],
+        "'maxmemory-clients') - argument must be a memory or percent value",
+    ),
+    (
+        &["client-output-buffer-limit", "normal"],
+        "'client-output-buffer-limit') - \
+         Wrong number of arguments in buffer limit configuration.",
+    ),
+    (
+        &["oom-score-adj-values", "1"],
+        "'oom-score-adj-values') - wrong number of arguments",
+    ),
+    (
+        &["notify-keyspace-events", "Q"],
+        "'notify-keyspace-events') - \
+         Invalid event class character. Use 'Ag$lshzxeKEtmdn'.",
+    ),
+    (
+        &["loglevel", "x"],
+        "'loglevel') - argument(s) must be one of the following: \
+         debug, verbose, notice, warning, nothing",
+    ),
+    (
+        &["shutdown-on-sigint", "save nosave"],
+        "'shutdown-on-sigint') - \
+         shutdown options SAVE and NOSAVE can't be used simultaneously",
+    ),
+    (
+        &["shutdown-on-sigint", ""],
+        "'shutdown-on-sigint') - argument(s) must be one of the following: \
+         default, save, nosave, now, force",
+    ),
+    (
+        &["latency-tracking-info-percentiles", "10.0 101.0"],
+        "'latency-tracking-info-percentiles') - \
+         latency-tracking-info-percentiles parameters should sit between [0.0,100.0]",
+    ),
+    (
+        &["latency-tracking-info-percentiles", "10.0 a"],
+        "'latency-tracking-info-percentiles') - \
+         Invalid latency-tracking-info-percentiles parameters",
+    ),
+    (
+        &["proc-title-template", "{invalid-var}"],
+        "'proc-title-template') - template format is invalid or contains unknown variables",
+    ),
+];
+
 #[test]
 fn errors_are_those_of_redis() {
     let failed = "ERR CONFIG SET failed (possibly related to argument";
-    let cases: &[(&[&str], &str)] = &[
-        (
-            &["nosuch", "1"],
-            "ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'",
-        ),
-        (
-            &["TIMEOUT", "7", "databases", "1", "nosuch", "8"],
-            "ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'",
-        ),
-        (
-            &["user", "x"],
-            "ERR Unknown option or number of arguments for CONFIG SET - 'user'",
-        ),
-        (
-            &["databases", "4"],
-            "'databases') - can't set immutable config",
-        ),
-        (
-            &["timeout", "5", "timeouT", "6"],
-            "'timeouT') - duplicate parameter",
-        ),
-        (
-            &["port", "zz"],
-            "'port') - argument couldn't be parsed into an integer",
-        ),
-        (
-            &["port", "80000"],
-            "'port') - argument must be between 0 and 65535 inclusive",
-        ),
-        (
-            &["port", "05"],
-            "'port') - argument couldn't be parsed into an integer",
-        ),
-        (&["save", "1"], "'save') - Invalid save parameters"),
-        (
-            &["appendonly", "maybe"],
-            "'appendonly') - argument must be 'yes' or 'no'",
-        ),
-        (
-            &["repl-backlog-size", "-1"],
-            "'repl-backlog-size') - argument must be a memory value",
-        ),
-        (
-            &["repl-backlog-size", "0"],
-            "'repl-backlog-size') - argument must be between 1 and 9223372036854775807 inclusive",
-        ),
-        (
-            &["maxmemory-clients", "101%"],
-            "'maxmemory-clients') - percentage argument must be less or equal to 100",
-        ),
-        (
-            &["maxmemory-clients", "5 %"],
-            "'maxmemory-clients') - argument must be a memory or percent value",
-        ),
-        (
-            &["client-output-buffer-limit", "normal"],
-            "'client-output-buffer-limit') - \
-             Wrong number of arguments in buffer limit configuration.",
-        ),
-        (
-            &["oom-score-adj-values", "1"],
-            "'oom-score-adj-values') - wrong number of arguments",
-        ),
-        (
-            &["notify-keyspace-events", "Q"],
-            "'notify-keyspace-events') - \
-             Invalid event class character. Use 'Ag$lshzxeKEtmdn'.",
-        ),
-        (
-            &["loglevel", "x"],
-            "'loglevel') - argument(s) must be one of the following: \
-             debug, verbose, notice, warning, nothing",
-        ),
-        (
-            &["shutdown-on-sigint", "save nosave"],
-            "'shutdown-on-sigint') - \
-             shutdown options SAVE and NOSAVE can't be used simultaneously",
-        ),
-        (
-            &["shutdown-on-sigint", ""],
-            "'shutdown-on-sigint') - argument(s) must be one of the following: \
-             default, save, nosave, now, force",
-        ),
-        (
-            &["latency-tracking-info-percentiles", "10.0 101.0"],
-            "'latency-tracking-info-percentiles') - \
-             latency-tracking-info-percentiles parameters should sit between [0.0,100.0]",
-        ),
-        (
-            &["latency-tracking-info-percentiles", "10.0 a"],
-            "'latency-tracking-info-percentiles') - \
-             Invalid latency-tracking-info-percentiles parameters",
-        ),
-        (
-            &["proc-title-template", "{invalid-var}"],
-            "'proc-title-template') - template format is invalid or contains unknown variables",
-        ),
-    ];
-    for (words, expected) in cases {
+    for (words, expected) in ERRORS {
         let error = set(&mut Config::default(), words).unwrap_err();
         let expected = match expected.strip_prefix('\'') {
             Some(rest) => format!("{failed} '{rest}"),

@@ -47,24 +47,24 @@ impl SentinelConfig {
             ("known-replica" | "known-slave", &[name, host, port]) => {
                 let replica = (self.host(host)?, parse_port(port)?);
                 let known = &mut self.master(name)?.known_replicas;
-                add(known, replica, |old, new| old == new)
-                    .ok_or(Fault::Because("Duplicate hostname and port for replica."))
+                let repeated = "Duplicate hostname and port for replica.";
+                add(known, replica, repeated, |old, new| old == new)
             }
             ("known-sentinel", &[name, host, port, runid]) => {
-                let sentinel = (self.host(host)?, parse_port(port)?, parse_id(runid)?);
+                let repeated = "Duplicate runid for sentinel.";
+                let malformed = "Malformed Sentinel id in known-sentinel option.";
+                let runid = parse_id(runid, malformed)?;
+                let sentinel = (self.host(host)?, parse_port(port)?, runid);
                 let known = &mut self.master(name)?.known_sentinels;
-                add(known, sentinel, |old, new| old.2 == new.2)
-                    .ok_or(Fault::Because("Duplicate runid for sentinel."))
+                add(known, sentinel, repeated, |old, new| old.2 == new.2)
             }
             ("rename-command", &[name, from, to]) => {
                 let renamed = (parse_text(from)?, parse_text(to)?);
                 let known = &mut self.master(name)?.renamed_commands;
-                let same = |old: &(String, String), new: &(String, String)| {
+                let repeated = "Same command renamed multiple times with rename-command.";
+                add(known, renamed, repeated, |old, new| {
                     old.0.eq_ignore_ascii_case(&new.0)
-                };
-                add(known, renamed, same).ok_or(Fault::Because(
-                    "Same command renamed multiple times with rename-command.",
-                ))
+                })
             }
             ("notification-script", &[name, path]) => {
                 let path = parse_text(path)?;
@@ -89,8 +89,8 @@ impl SentinelConfig {
     fn global(&mut self, option: &str, value: &[u8]) -> Result<(), Fault> {
         let yes_or_no = |reason| parse_bool(value).ok_or(Fault::Because(reason));
         match option {
-            "myid" => self.myid = Some(parse_id(value)?),
-            "current-epoch" => self.current_epoch = parse_number(value, 0)?,
+            "myid" => self.myid = Some(parse_id(value, "Malformed Sentinel id in myid option.")?),
+            "current-epoch" => self.current_epoch = parse_number(value, 0, u64::MAX)?,
             "deny-scripts-reconfig" => {
                 self.deny_scripts_reconfig =
                     yes_or_no("Please specify yes or no for the deny-scripts-reconfig options.")?;
@@ -160,11 +160,8 @@ impl MasterConfig {
             "down-after-milliseconds" => self.down_after_ms = parse_time(value)?,
             "failover-timeout" => self.failover_timeout_ms = parse_time(value)?,
             "parallel-syncs" => {
-                self.parallel_syncs =
-                    u32::try_from(parse_number(value, 1)?).map_err(|_| Fault::Range {
-                        min: 1,
-                        max: u32::MAX.into(),
-                    })?;
+                let syncs = parse_number(value, 1, u32::MAX.into())?;
+                self.parallel_syncs = u32::try_from(syncs).expect("the range fits 32 bits");
             }
             "master-reboot-down-after-period" => {
                 self.master_reboot_down_after_ms = parse_int(value)
@@ -173,8 +170,8 @@ impl MasterConfig {
             }
             "auth-pass" => self.auth_pass = non_empty(value).map(<[u8]>::to_vec),
             "auth-user" => self.auth_user = non_empty(value).map(<[u8]>::to_vec),
-            "config-epoch" => self.config_epoch = parse_number(value, 0)?,
-            "leader-epoch" => self.leader_epoch = parse_number(value, 0)?,
+            "config-epoch" => self.config_epoch = parse_number(value, 0, u64::MAX)?,
+            "leader-epoch" => self.leader_epoch = parse_number(value, 0, u64::MAX)?,
             _ => return Err(UNRECOGNIZED),
         }
         Ok(())
@@ -195,13 +192,23 @@ fn phase(line: &Directive) -> u8 {
     }
 }
 
-/// Adds an item unless one like it is there, or there are too many.
-fn add<T>(known: &mut Vec<T>, item: T, same: impl Fn(&T, &T) -> bool) -> Option<()> {
-    if known.len() == SENTINEL_KNOWN_MAX || known.iter().any(|old| same(old, &item)) {
-        return None;
+/// Adds an item unless one like it is there, for which `repeated` is the reason to give.
+fn add<T>(
+    known: &mut Vec<T>,
+    item: T,
+    repeated: &'static str,
+    same: impl Fn(&T, &T) -> bool,
+) -> Result<(), Fault> {
+    if known.iter().any(|old| same(old, &item)) {
+        return Err(Fault::Because(repeated));
+    }
+    if known.len() == SENTINEL_KNOWN_MAX {
+        return Err(Fault::Because(
+            "too many lines of this option for one master",
+        ));
     }
     known.push(item);
-    Some(())
+    Ok(())
 }
 
 fn non_empty(value: &[u8]) -> Option<&[u8]> {
@@ -215,12 +222,12 @@ fn parse_text(value: &[u8]) -> Result<String, Fault> {
 }
 
 /// Ids travel between Sentinels in comma-separated messages.
-fn parse_id(value: &[u8]) -> Result<String, Fault> {
+fn parse_id(value: &[u8], malformed: &'static str) -> Result<String, Fault> {
     let fits = |byte: &u8| byte.is_ascii_graphic() && *byte != b',';
     if value.len() == 40 && value.iter().all(fits) {
         return parse_text(value);
     }
-    Err(Fault::Because("Malformed Sentinel id in myid option."))
+    Err(Fault::Because(malformed))
 }
 
 fn parse_port(value: &[u8]) -> Result<u16, Fault> {
@@ -234,17 +241,17 @@ fn parse_time(value: &[u8]) -> Result<u64, Fault> {
         .ok_or(Fault::Because("negative or zero time parameter."))
 }
 
-fn parse_number(value: &[u8], min: u64) -> Result<u64, Fault> {
+fn parse_number(value: &[u8], min: u64, max: u64) -> Result<u64, Fault> {
     let digits = core::str::from_utf8(value).map_err(|_| Fault::NotInt)?;
     // Epochs take all of 64 bits.
     let number: u64 = match parse_int(value) {
         Some(number) => u64::try_from(number).unwrap_or(0),
         None => digits.parse().map_err(|_| Fault::NotInt)?,
     };
-    if number < min || digits.starts_with('-') {
+    if !(min..=max).contains(&number) || digits.starts_with('-') {
         return Err(Fault::Range {
             min: min.into(),
-            max: u64::MAX.into(),
+            max: max.into(),
         });
     }
     Ok(number)

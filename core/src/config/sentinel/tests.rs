@@ -93,78 +93,79 @@ fn every_option_is_read() {
     assert_eq!(error.origin.line, 6);
 }
 
+const ERRORS: &[(&str, &str)] = &[
+    ("monitor a 127.0.0.1 1 0", "Quorum must be 1 or greater."),
+    ("monitor a 127.0.0.1 1 x", "Quorum must be 1 or greater."),
+    ("monitor a 127.0.0.1 70000 1", "Invalid port number."),
+    (
+        "monitor a nohost.invalid 6379 1",
+        "Can't resolve instance hostname.",
+    ),
+    (
+        "monitor a 127.0.0.1 6379",
+        "Unrecognized sentinel configuration statement.",
+    ),
+    ("monitor m1 127.0.0.2 1 1", "Duplicate master name."),
+    (
+        "down-after-milliseconds nom 5",
+        "No such master with specified name.",
+    ),
+    (
+        "down-after-milliseconds m1 0",
+        "negative or zero time parameter.",
+    ),
+    ("failover-timeout m1 -5", "negative or zero time parameter."),
+    (
+        "parallel-syncs m1 x",
+        "argument couldn't be parsed into an integer",
+    ),
+    (
+        "parallel-syncs m1 0",
+        "argument must be between 1 and 4294967295 inclusive",
+    ),
+    (
+        "master-reboot-down-after-period m1 -1",
+        "negative time parameter.",
+    ),
+    ("auth-pass nom x", "No such master with specified name."),
+    ("myid abc", "Malformed Sentinel id in myid option."),
+    ("known-replica m1 127.0.0.1 99999", "Invalid port number."),
+    (
+        "known-replica m1 127.0.0.1 17000",
+        "Duplicate hostname and port for replica.",
+    ),
+    (
+        "known-slave m1 127.0.0.1 17000",
+        "Duplicate hostname and port for replica.",
+    ),
+    (
+        "rename-command m1 a",
+        "Unrecognized sentinel configuration statement.",
+    ),
+    (
+        "rename-command m1 config b",
+        "Same command renamed multiple times with rename-command.",
+    ),
+    (
+        "deny-scripts-reconfig maybe",
+        "Please specify yes or no for the deny-scripts-reconfig options.",
+    ),
+    (
+        "resolve-hostnames maybe",
+        "Please specify yes or no for the resolve-hostnames option.",
+    ),
+    (
+        "bogus m1 1",
+        "Unrecognized sentinel configuration statement.",
+    ),
+    ("bogus", "Unrecognized sentinel configuration statement."),
+    ("monitor", "Unrecognized sentinel configuration statement."),
+];
+
 #[test]
 fn errors_are_those_of_redis() {
     let other = "0123456789012345678901234567890123456789";
-    let cases: &[(&str, &str)] = &[
-        ("monitor a 127.0.0.1 1 0", "Quorum must be 1 or greater."),
-        ("monitor a 127.0.0.1 1 x", "Quorum must be 1 or greater."),
-        ("monitor a 127.0.0.1 70000 1", "Invalid port number."),
-        (
-            "monitor a nohost.invalid 6379 1",
-            "Can't resolve instance hostname.",
-        ),
-        (
-            "monitor a 127.0.0.1 6379",
-            "Unrecognized sentinel configuration statement.",
-        ),
-        ("monitor m1 127.0.0.2 1 1", "Duplicate master name."),
-        (
-            "down-after-milliseconds nom 5",
-            "No such master with specified name.",
-        ),
-        (
-            "down-after-milliseconds m1 0",
-            "negative or zero time parameter.",
-        ),
-        ("failover-timeout m1 -5", "negative or zero time parameter."),
-        (
-            "parallel-syncs m1 x",
-            "argument couldn't be parsed into an integer",
-        ),
-        (
-            "parallel-syncs m1 0",
-            "argument must be between 1 and 18446744073709551615 inclusive",
-        ),
-        (
-            "master-reboot-down-after-period m1 -1",
-            "negative time parameter.",
-        ),
-        ("auth-pass nom x", "No such master with specified name."),
-        ("myid abc", "Malformed Sentinel id in myid option."),
-        ("known-replica m1 127.0.0.1 99999", "Invalid port number."),
-        (
-            "known-replica m1 127.0.0.1 17000",
-            "Duplicate hostname and port for replica.",
-        ),
-        (
-            "known-slave m1 127.0.0.1 17000",
-            "Duplicate hostname and port for replica.",
-        ),
-        (
-            "rename-command m1 a",
-            "Unrecognized sentinel configuration statement.",
-        ),
-        (
-            "rename-command m1 config b",
-            "Same command renamed multiple times with rename-command.",
-        ),
-        (
-            "deny-scripts-reconfig maybe",
-            "Please specify yes or no for the deny-scripts-reconfig options.",
-        ),
-        (
-            "resolve-hostnames maybe",
-            "Please specify yes or no for the resolve-hostnames option.",
-        ),
-        (
-            "bogus m1 1",
-            "Unrecognized sentinel configuration statement.",
-        ),
-        ("bogus", "Unrecognized sentinel configuration statement."),
-        ("monitor", "Unrecognized sentinel configuration statement."),
-    ];
-    for (line, reason) in cases {
+    for (line, reason) in ERRORS {
         let text = format!(
             "sentinel monitor m1 127.0.0.1 17999 2\n\
              sentinel known-replica m1 127.0.0.1 17000\n\
