@@ -38,6 +38,22 @@ pub const RDB_STRING_BYTES_MAX: u64 = 4 << 30;
 pub const RDB_CHUNK_BYTES: usize = 64 * 1024;
 /// The longest string that is compressed in RDB data; a longer one would hold up its turn.
 pub const RDB_COMPRESS_BYTES_MAX: usize = 128 * 1024;
+/// Chunks of a file being saved that are on their way to the disk.
+pub const SAVE_APPENDS_IN_FLIGHT_MAX: usize = 8;
+/// Bytes after which a file being saved is synced by and by, as Redis has it.
+pub const SAVE_SYNC_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of keys and values that a snapshot encodes in one turn, which takes some tens of
+/// microseconds.
+pub const SNAPSHOT_TURN_BYTES: usize = 16 * 1024;
+/// Encoded bytes beyond which a snapshot waits until some are taken.
+pub const SNAPSHOT_AHEAD_BYTES: usize = 4 * RDB_CHUNK_BYTES;
+/// Bytes that a snapshot holds for values that were about to change, beyond which writes wait
+/// until some are encoded and taken; a share of the dataset is added.
+pub const SNAPSHOT_HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The part of the dataset's memory that is added.
+pub const SNAPSHOT_HELD_SHARE: usize = 16;
+/// Chunks of a long list that a snapshot encodes at a time.
+pub const SNAPSHOT_LIST_CHUNKS: usize = 4;
 /// A list item at least this long is a node of its own in RDB data, outside any listpack.
 pub const RDB_PLAIN_NODE_BYTES: usize = 64 * 1024;
 

@@ -4,4 +4,7 @@ pub mod crc;
 pub mod listpack;
 pub mod lzf;
 pub mod rdb;
+pub mod replace;
+pub mod save;
+pub mod snapshot;
 pub mod ziplist;

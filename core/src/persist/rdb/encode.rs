@@ -1,12 +1,8 @@
 //! Writes RDB data piece by piece.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 
-use crate::limits::{
-    RDB_CHUNK_BYTES, RDB_COMPRESS_BYTES_MAX, RDB_PLAIN_NODE_BYTES, SHARED_REPLY_BYTES,
-};
+use crate::limits::{RDB_CHUNK_BYTES, RDB_COMPRESS_BYTES_MAX, RDB_PLAIN_NODE_BYTES};
 use crate::machine::Wall;
 use crate::persist::crc::Crc64;
 use crate::persist::listpack;
@@ -16,6 +12,7 @@ use crate::persist::rdb::kind::{
     OP_FUNCTION2, OP_IDLE, OP_RESIZE_DB, OP_SELECT_DB, STR_INT8, STR_INT16, STR_INT32, STR_LZF,
     TYPE_LIST_QUICKLIST_2, TYPE_STRING, VERSION_WRITTEN,
 };
+use crate::persist::rdb::out::Out;
 use crate::value::{List, StrRef, ValueRef, parse_int};
 
 /// What is stored of a key beside its value.
@@ -55,15 +52,11 @@ pub struct Preamble {
 
 /// Writes RDB data into chunks.
 ///
-/// Long strings that are shared with the keyspace are passed on without a copy.
+/// Long strings that are shared with the keyspace are passed on without a copy, and a long list
+/// can be written in slices.
 #[derive(Debug)]
 pub struct Encoder {
-    /// Finished pieces, oldest first.
-    ready: VecDeque<Bytes>,
-    /// Bytes in `ready`.
-    ready_bytes: usize,
-    /// What comes after them.
-    tail: Vec<u8>,
+    out: Out,
     /// Covers the chunks handed out; absent if no checksum is wanted.
     crc: Option<Crc64>,
     /// Absent if strings are not compressed.
@@ -79,9 +72,7 @@ impl Encoder {
     #[must_use]
     pub fn new(compress: bool, checksum: bool) -> Self {
         Self {
-            ready: VecDeque::new(),
-            ready_bytes: 0,
-            tail: Vec::new(),
+            out: Out::default(),
             crc: checksum.then(Crc64::new),
             compressor: compress.then(Compressor::new),
             packer: listpack::Builder::new(),
@@ -93,7 +84,8 @@ impl Encoder {
 
     /// Writes the signature and the fields that Redis writes at the head of a file.
     pub fn preamble(&mut self, preamble: &Preamble) {
-        self.tail
+        self.out
+            .tail
             .extend_from_slice(format!("REDIS{VERSION_WRITTEN:04}").as_bytes());
         self.aux(b"redis-ver", REDIS_VERSION.as_bytes());
         self.aux_int(b"redis-bits", 64);
@@ -109,7 +101,7 @@ impl Encoder {
 
     /// Writes a field about the file as a whole.
     pub fn aux(&mut self, name: &[u8], value: &[u8]) {
-        self.tail.push(OP_AUX);
+        self.out.tail.push(OP_AUX);
         self.string(name);
         self.string(value);
     }
@@ -123,23 +115,23 @@ impl Encoder {
     pub fn select_db(&mut self, db: u32) {
         if self.db != Some(db) {
             self.db = Some(db);
-            self.tail.push(OP_SELECT_DB);
+            self.out.tail.push(OP_SELECT_DB);
             self.len(u64::from(db));
         }
     }
 
     /// Tells how many keys the selected database has, and how many of them expire.
     pub fn resize_db(&mut self, keys: u64, expires: u64) {
-        self.tail.push(OP_RESIZE_DB);
+        self.out.tail.push(OP_RESIZE_DB);
         self.len(keys);
         self.len(expires);
     }
 
     /// Writes a function library's source.
     pub fn function(&mut self, library: &[u8]) {
-        self.tail.push(OP_FUNCTION2);
+        self.out.tail.push(OP_FUNCTION2);
         self.string(library);
-        self.cut();
+        self.out.cut();
     }
 
     /// Writes a key with its value.
@@ -154,21 +146,21 @@ impl Encoder {
                 self.list_nodes(list, 0, list.chunk_count());
             }
         }
-        self.cut();
+        self.out.cut();
     }
 
-    /// Writes a list's key and length. [`list_nodes`](Self::list_nodes) must follow for all of
-    /// its chunks before anything else.
+    /// Writes a list's key and how many nodes follow. [`list_nodes`](Self::list_nodes) must write
+    /// them all before anything else.
     pub fn list_head(&mut self, key: &[u8], list: &List, meta: KeyMeta) {
         self.key_head(TYPE_LIST_QUICKLIST_2, key, meta);
-        self.len(u64::try_from(list.chunk_count()).expect("a length fits 64 bits"));
+        self.len(wide(list.chunk_count()));
     }
 
     /// Writes a list's chunks from `from` to before `to`, each as a node.
     pub fn list_nodes(&mut self, list: &List, from: usize, to: usize) {
         for index in from..to {
             self.list_node(list, index);
-            self.cut();
+            self.out.cut();
         }
     }
 
@@ -191,28 +183,23 @@ impl Encoder {
     /// Writes the end and, once all chunks before it are taken, the checksum.
     pub fn eof(&mut self) {
         assert!(!self.ended, "RDB data ends once");
-        self.tail.push(OP_EOF);
+        self.out.tail.push(OP_EOF);
         self.ended = true;
     }
 
     /// Bytes written but not taken, but for the checksum.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.ready_bytes + self.tail.len()
+        self.out.len()
     }
 
-    /// The next piece of [`RDB_CHUNK_BYTES`] if so much is there; what is there after the end.
+    /// The next chunk, of about [`RDB_CHUNK_BYTES`](crate::limits::RDB_CHUNK_BYTES), once so much
+    /// is there; after the end, what is left.
     #[must_use]
     pub fn poll_chunk(&mut self) -> Option<Bytes> {
-        if self.ended && self.ready.is_empty() && !self.tail.is_empty() {
-            return Some(self.last_chunk());
-        }
-        let front = self.ready.front_mut()?;
-        let chunk = front.split_to(front.len().min(RDB_CHUNK_BYTES));
-        if front.is_empty() {
-            self.ready.pop_front();
-        }
-        self.ready_bytes -= chunk.len();
+        let Some(chunk) = self.out.pop() else {
+            return (self.ended && !self.out.tail.is_empty()).then(|| self.last_chunk());
+        };
         if let Some(crc) = &mut self.crc {
             crc.update(&chunk);
         }
@@ -220,7 +207,7 @@ impl Encoder {
     }
 
     fn last_chunk(&mut self) -> Bytes {
-        let mut last = core::mem::take(&mut self.tail);
+        let mut last = core::mem::take(&mut self.out.tail);
         let checksum = self.crc.as_mut().map_or(0, |crc| {
             crc.update(&last);
             crc.value()
@@ -229,39 +216,19 @@ impl Encoder {
         Bytes::from(last)
     }
 
-    /// Makes a piece of what was written if that is enough for one.
-    fn cut(&mut self) {
-        if self.tail.len() >= RDB_CHUNK_BYTES {
-            self.push_tail();
-        }
-    }
-
-    fn push_tail(&mut self) {
-        if !self.tail.is_empty() {
-            let room = Vec::with_capacity(RDB_CHUNK_BYTES + RDB_CHUNK_BYTES / 8);
-            let piece = core::mem::replace(&mut self.tail, room);
-            self.push_ready(Bytes::from(piece));
-        }
-    }
-
-    fn push_ready(&mut self, piece: Bytes) {
-        self.ready_bytes += piece.len();
-        self.ready.push_back(piece);
-    }
-
     fn key_head(&mut self, kind: u8, key: &[u8], meta: KeyMeta) {
         if let Some(expire_ms) = meta.expire_ms {
-            self.tail.push(OP_EXPIRE_MS);
-            self.tail.extend_from_slice(&expire_ms.to_le_bytes());
+            self.out.tail.push(OP_EXPIRE_MS);
+            self.out.tail.extend_from_slice(&expire_ms.to_le_bytes());
         }
         if let Some(idle_secs) = meta.idle_secs {
-            self.tail.push(OP_IDLE);
+            self.out.tail.push(OP_IDLE);
             self.len(idle_secs);
         }
         if let Some(freq) = meta.freq {
-            self.tail.extend_from_slice(&[OP_FREQ, freq]);
+            self.out.tail.extend_from_slice(&[OP_FREQ, freq]);
         }
-        self.tail.push(kind);
+        self.out.tail.push(kind);
         self.string(key);
     }
 
@@ -270,11 +237,10 @@ impl Encoder {
             StrRef::Int(number) => self.int(number),
             StrRef::Raw(bytes) => self.string(bytes),
             StrRef::Shared(bytes) if self.is_compressed(bytes.len()) => self.string(bytes),
-            StrRef::Shared(bytes) if bytes.len() < SHARED_REPLY_BYTES => self.string(bytes),
+            StrRef::Shared(bytes) if bytes.len() < RDB_CHUNK_BYTES => self.string(bytes),
             StrRef::Shared(bytes) => {
-                self.len(u64::try_from(bytes.len()).expect("a length fits 64 bits"));
-                self.push_tail();
-                self.push_ready(bytes.clone());
+                self.len(wide(bytes.len()));
+                self.out.push_shared(bytes.clone());
             }
         }
     }
@@ -292,8 +258,8 @@ impl Encoder {
         if self.is_compressed(bytes.len()) && self.compressed(bytes) {
             return;
         }
-        self.len(u64::try_from(bytes.len()).expect("a length fits 64 bits"));
-        self.tail.extend_from_slice(bytes);
+        self.len(wide(bytes.len()));
+        self.out.tail.extend_from_slice(bytes);
     }
 
     fn compressed(&mut self, bytes: &[u8]) -> bool {
@@ -304,10 +270,10 @@ impl Encoder {
         block.clear();
         let smaller = compressor.compress(bytes, bytes.len() - COMPRESS_GAIN_MIN, &mut block);
         if smaller {
-            self.tail.push(STR_LZF);
-            self.len(u64::try_from(block.len()).expect("a length fits 64 bits"));
-            self.len(u64::try_from(bytes.len()).expect("a length fits 64 bits"));
-            self.tail.extend_from_slice(&block);
+            self.out.tail.push(STR_LZF);
+            self.len(wide(block.len()));
+            self.len(wide(bytes.len()));
+            self.out.tail.extend_from_slice(&block);
         }
         self.scratch = block;
         smaller
@@ -319,8 +285,8 @@ impl Encoder {
             Err(_) => {
                 let mut text = itoa::Buffer::new();
                 let text = text.format(number).as_bytes();
-                self.len(u64::try_from(text.len()).expect("a length fits 64 bits"));
-                self.tail.extend_from_slice(text);
+                self.len(wide(text.len()));
+                self.out.tail.extend_from_slice(text);
             }
         }
     }
@@ -328,21 +294,21 @@ impl Encoder {
     fn int32(&mut self, number: i32) {
         let [a, b, c, d] = number.to_le_bytes();
         match number {
-            -0x80..=0x7f => self.tail.extend_from_slice(&[STR_INT8, a]),
-            -0x8000..=0x7fff => self.tail.extend_from_slice(&[STR_INT16, a, b]),
-            i32::MIN..=i32::MAX => self.tail.extend_from_slice(&[STR_INT32, a, b, c, d]),
+            -0x80..=0x7f => self.out.tail.extend_from_slice(&[STR_INT8, a]),
+            -0x8000..=0x7fff => self.out.tail.extend_from_slice(&[STR_INT16, a, b]),
+            i32::MIN..=i32::MAX => self.out.tail.extend_from_slice(&[STR_INT32, a, b, c, d]),
         }
     }
 
     fn len(&mut self, len: u64) {
         let [.., e, f, g, h] = len.to_be_bytes();
         match len {
-            0..0x40 => self.tail.push(h),
-            0x40..0x4000 => self.tail.extend_from_slice(&[0x40 | g, h]),
-            0x4000..0x1_0000_0000 => self.tail.extend_from_slice(&[LEN_32_BITS, e, f, g, h]),
+            0..0x40 => self.out.tail.push(h),
+            0x40..0x4000 => self.out.tail.extend_from_slice(&[0x40 | g, h]),
+            0x4000..0x1_0000_0000 => self.out.tail.extend_from_slice(&[LEN_32_BITS, e, f, g, h]),
             0x1_0000_0000.. => {
-                self.tail.push(LEN_64_BITS);
-                self.tail.extend_from_slice(&len.to_be_bytes());
+                self.out.tail.push(LEN_64_BITS);
+                self.out.tail.extend_from_slice(&len.to_be_bytes());
             }
         }
     }
@@ -351,25 +317,21 @@ impl Encoder {
     pub(super) fn value_alone(mut self, value: ValueRef<'_>) -> Vec<u8> {
         match value {
             ValueRef::Str(text) => {
-                self.tail.push(TYPE_STRING);
+                self.out.tail.push(TYPE_STRING);
                 self.str_value(text);
             }
             ValueRef::List(list) => {
-                self.tail.push(TYPE_LIST_QUICKLIST_2);
-                self.len(u64::try_from(list.chunk_count()).expect("a length fits 64 bits"));
+                self.out.tail.push(TYPE_LIST_QUICKLIST_2);
+                self.len(wide(list.chunk_count()));
                 self.list_nodes(list, 0, list.chunk_count());
             }
         }
-        if self.ready.is_empty() {
-            return self.tail;
-        }
-        let mut whole = Vec::with_capacity(self.buffered());
-        self.ready
-            .iter()
-            .for_each(|piece| whole.extend_from_slice(piece));
-        whole.extend_from_slice(&self.tail);
-        whole
+        self.out.into_vec()
     }
+}
+
+fn wide(len: usize) -> u64 {
+    u64::try_from(len).expect("a length fits 64 bits")
 }
 
 fn saturated(number: u64) -> i64 {

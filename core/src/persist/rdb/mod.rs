@@ -6,6 +6,7 @@ mod encode;
 mod fault;
 mod input;
 mod kind;
+mod out;
 mod read;
 
 pub use decode::{Decoder, Item, Options};
