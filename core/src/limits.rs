@@ -61,6 +61,19 @@ const _: () = assert!(READ_GROW_BYTES <= READ_SCRATCH_BYTES);
 const _: () = assert!(SHARED_REPLY_BYTES <= BIG_BULK_BYTES);
 const _: () = assert!(BIG_BULK_BYTES <= BIG_BULK_TRUST_BYTES);
 const _: () = assert!(BULK_UNAUTHENTICATED_MAX < BIG_BULK_BYTES as i64);
+
+/// Replicas of one master that a Sentinel watches.
+pub const REPLICAS_PER_MASTER_MAX: usize = 1_000;
+/// Other Sentinels a Sentinel takes note of per master.
+pub const PEERS_PER_MASTER_MAX: usize = 200;
+/// Replies a link may be waiting for before the periodic commands stop, per user of the link.
+pub const LINK_PENDING_MAX: usize = 100;
+/// Scripts waiting or running; of more, the oldest that waits is dropped.
+pub const SCRIPTS_QUEUED_MAX: usize = 256;
+/// Scripts running at the same time.
+pub const SCRIPTS_RUNNING_MAX: usize = 16;
+
+const _: () = assert!(SCRIPTS_RUNNING_MAX < SCRIPTS_QUEUED_MAX);
 /// The longest path of files that include each other.
 pub const CONFIG_INCLUDE_DEPTH_MAX: usize = 16;
 /// The most lines of all configuration files together.
@@ -75,6 +88,19 @@ pub const PERCENTILES_MAX: usize = 128;
 pub const SENTINEL_MASTERS_MAX: usize = 16 * 1024;
 /// The most replicas, sentinels or renamed commands of one master in sentinel.conf.
 pub const SENTINEL_KNOWN_MAX: usize = 4 * 1024;
+/// The longest configuration file a Sentinel reads back.
+pub const SENTINEL_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest argument of a command to a Sentinel.
+pub const SENTINEL_BULK_MAX: i64 = 1024 * 1024;
+/// Output of a Sentinel's client that does not read; with more, it is closed.
+pub const SENTINEL_CLIENT_OUTPUT_MAX: usize = 32 * 1024 * 1024;
+/// Replies of a Sentinel that wait for the disk; of more, the later ones are refused.
+pub const SENTINEL_DEFERRED_MAX: usize = 10_000;
+/// Names a Sentinel has looked up at the same time for operators.
+pub const SENTINEL_LOOKUPS_MAX: usize = 100;
+
+const _: () = assert!(REPLICAS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);
+const _: () = assert!(PEERS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);
 /// The most bytes of one chunk of a list, unless a single item is longer.
 pub const LIST_CHUNK_BYTES: usize = 8 * 1024;
 /// The most entries of one segment of a table; a full one splits.
