@@ -132,3 +132,13 @@ pub const REPL_RECEIVE_WINDOW_BYTES: usize = 8 * 1024 * 1024;
 pub const REPL_OPEN_MULTI_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 const _: () = assert!(REPL_CHUNK_BYTES_MIN <= REPL_CHUNK_BYTES_MAX);
+/// Input a waiting or closing connection may have in memory; the rest stays in its socket.
+pub const HELD_INPUT_BYTES_MAX: usize = 64 * 1024;
+/// How often replication may ask for something and be asked again within one turn.
+pub const REPL_ROUNDS_PER_TURN_MAX: usize = 64;
+/// Segments and entries that one pass of active expiry looks at.
+pub const EXPIRE_EFFORT_PER_CRON: usize = 20_000;
+/// Allocations of flushed or deleted values freed in one turn.
+pub const FREED_PER_TURN_MAX: usize = 2_000;
+/// Bytes asked of a file at a time.
+pub const FILE_READ_BYTES: u32 = 256 * 1024;
