@@ -8,10 +8,12 @@
 pub mod command;
 pub mod config;
 pub mod conn;
+pub mod glob;
 pub mod keyspace;
 pub mod limits;
 pub mod machine;
 pub mod persist;
+pub mod pubsub;
 pub mod repl;
 pub mod resp;
 pub mod rng;

@@ -423,6 +423,21 @@ pub enum LogRole {
     Sentinel,
 }
 
+/// How much is logged, in Redis's words. Each includes what follows it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogLevel {
+    /// `debug`: trace events.
+    Debug,
+    /// `verbose`: debug events.
+    Verbose,
+    /// `notice`: info events.
+    Notice,
+    /// `warning`: warn and error events.
+    Warning,
+    /// `nothing`.
+    Nothing,
+}
+
 /// Scattered bytes to be written in order.
 pub type Slices<'a> = SmallVec<[IoSlice<'a>; 16]>;
 
@@ -468,13 +483,20 @@ pub trait Machine {
     /// What log lines are stamped with.
     #[must_use]
     fn log_role(&self) -> LogRole;
+    /// How much is to be logged; `None` leaves it as the driver was started.
+    #[must_use]
+    fn log_level(&self) -> Option<LogLevel> {
+        None
+    }
 
     /// Lends room for the next bytes of a connection; never empty. The loan ends with the next
     /// call of this method, for whichever connection.
     #[must_use]
     fn read_space(&mut self, conn: ConnId) -> &mut [u8];
     /// Whether the machine takes input from this connection at present. A driver that is told
-    /// no leaves the bytes in the socket and asks again after the next turn.
+    /// no leaves the bytes in the socket and asks again after the next turn. It asks before every
+    /// read, so the answer for a connection the machine has closed, whose `Close` it may not have
+    /// seen yet, is no.
     #[must_use]
     fn wants_read(&self, conn: ConnId) -> bool;
     /// Lends the bytes that may be written now.

@@ -1,2 +1,6 @@
 //! The fuzz targets as plain functions over bytes, so that `cargo test` can replay their corpora.
 #![forbid(unsafe_code)]
+
+#[cfg(test)]
+mod corpus;
+pub mod resp;

@@ -356,18 +356,16 @@ impl<'a> DbMut<'a> {
 
     /// Goes on with the search for expired entries and adds their keys to `keys`, which is for
     /// the caller to delete. It ends when `budget`, counted in segments and entries looked at,
-    /// runs out, or when the whole database was searched, which it answers with true.
+    /// runs out; or at the end of the database, which it answers with true, and the next search
+    /// starts over.
     pub fn due(&mut self, now: Wall, budget: &mut usize, keys: &mut Vec<Box<[u8]>>) -> bool {
         if self.db.expires == 0 {
+            self.db.sweep = 0;
             return true;
         }
-        let table = &mut self.db.table;
-        let (lap_start, mut wrapped) = (self.db.sweep, false);
-        while !wrapped || self.db.sweep < lap_start {
-            if *budget == 0 {
-                return false;
-            }
-            let segment = table.segment_mut(table.segment_of(self.db.sweep));
+        while *budget > 0 {
+            let id = self.db.table.segment_of(self.db.sweep);
+            let segment = self.db.table.segment_mut(id);
             *budget -= 1;
             if segment.min_expire < now.as_millis() {
                 *budget = budget.saturating_sub(segment.len());
@@ -382,10 +380,12 @@ impl<'a> DbMut<'a> {
                 segment.min_expire = first;
             }
             let end = segment.end();
-            wrapped |= end.is_none();
             self.db.sweep = end.unwrap_or(0);
+            if end.is_none() {
+                return true;
+            }
         }
-        true
+        false
     }
 
     /// Frees a value that is no longer needed: at once if it is small, by and by if not.

@@ -347,14 +347,16 @@ fn edit_both(mut db: DbMut<'_>, model: &mut BTreeMap<Vec<u8>, Held>, op: Op) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn the_keyspace_and_its_snapshots_agree_with_a_model(ops in vec(op(), 1..80)) {
         let mut pair = Pair::new();
-        for op in ops {
+        for (at, op) in ops.into_iter().enumerate() {
             pair.apply(op);
-            pair.keyspace.check_invariants();
+            if at % 8 == 0 {
+                pair.keyspace.check_invariants();
+            }
         }
         pair.compare();
         while pair.expected.is_some() {

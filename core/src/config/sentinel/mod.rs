@@ -1,0 +1,176 @@
+//! sentinel.conf: what a Sentinel is told to watch, and its durable memory.
+
+mod load;
+mod rewrite;
+
+use super::fault::{ConfigError, Fault, Origin};
+use super::store::Config;
+
+pub use rewrite::rewrite_sentinel;
+
+/// A Sentinel's configuration and state, as its file holds them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SentinelConfig {
+    /// The directives a Sentinel shares with a server.
+    pub config: Config,
+    /// Forty characters; `None` until the first start has chosen them.
+    pub myid: Option<String>,
+    /// The highest epoch heard of.
+    pub current_epoch: u64,
+    /// Whether SENTINEL SET may not change scripts.
+    pub deny_scripts_reconfig: bool,
+    /// Whether hosts may be names.
+    pub resolve_hostnames: bool,
+    /// Whether hosts are shown by name.
+    pub announce_hostnames: bool,
+    /// The address others are told to reach us at.
+    pub announce_ip: Option<String>,
+    /// The port others are told to reach us at; 0 for the real one.
+    pub announce_port: u16,
+    /// The user at other Sentinels.
+    pub sentinel_user: Option<Vec<u8>>,
+    /// The password for other Sentinels.
+    pub sentinel_pass: Option<Vec<u8>>,
+    /// What is watched, by unique name.
+    pub masters: Vec<MasterConfig>,
+    /// Where scripts are named, for [`check_scripts`](Self::check_scripts).
+    scripts: Vec<(ScriptKind, String, Origin)>,
+}
+
+/// One watched master.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MasterConfig {
+    /// Its name.
+    pub name: String,
+    /// Its address, or its host name where names are allowed.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How many Sentinels must agree that it is down.
+    pub quorum: u32,
+    /// Silence after which it counts as down.
+    pub down_after_ms: u64,
+    /// How long a failover may take.
+    pub failover_timeout_ms: u64,
+    /// How many replicas are reconfigured at a time.
+    pub parallel_syncs: u32,
+    /// How long it may be loading after a restart; 0 for any time.
+    pub master_reboot_down_after_ms: u64,
+    /// Run at events.
+    pub notification_script: Option<String>,
+    /// Run when the address changes.
+    pub client_reconfig_script: Option<String>,
+    /// The password of the master and its replicas.
+    pub auth_pass: Option<Vec<u8>>,
+    /// The user at the master and its replicas.
+    pub auth_user: Option<Vec<u8>>,
+    /// The epoch of its present address.
+    pub config_epoch: u64,
+    /// The epoch of our last vote.
+    pub leader_epoch: u64,
+    /// Host and port of each replica.
+    pub known_replicas: Vec<(String, u16)>,
+    /// Host, port and id of each other Sentinel.
+    pub known_sentinels: Vec<(String, u16, String)>,
+    /// A command's name and what the master calls it.
+    pub renamed_commands: Vec<(String, String)>,
+}
+
+impl SentinelConfig {
+    /// A Sentinel that watches nothing.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            myid: None,
+            current_epoch: 0,
+            deny_scripts_reconfig: true,
+            resolve_hostnames: false,
+            announce_hostnames: false,
+            announce_ip: None,
+            announce_port: 0,
+            sentinel_user: None,
+            sentinel_pass: None,
+            masters: Vec::new(),
+            scripts: Vec::new(),
+        }
+    }
+
+    /// Refuses scripts that can't be run, as only the system can tell.
+    pub fn check_scripts(
+        &self,
+        mut is_executable: impl FnMut(&str) -> bool,
+    ) -> Result<(), ConfigError> {
+        for (kind, path, origin) in &self.scripts {
+            if !is_executable(path) {
+                return Err(origin.error(Fault::Because(kind.not_executable())));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl MasterConfig {
+    /// Silence after which a master counts as down, unless it is told otherwise.
+    pub const DOWN_AFTER_MS: u64 = 30_000;
+    /// How long a failover may take, unless it is told otherwise.
+    pub const FAILOVER_TIMEOUT_MS: u64 = 180_000;
+    /// Replicas reconfigured at a time, unless it is told otherwise.
+    pub const PARALLEL_SYNCS: u32 = 1;
+
+    /// A master with the defaults.
+    pub fn new(name: &str, host: &str, port: u16, quorum: u32) -> Self {
+        Self {
+            name: name.to_owned(),
+            host: host.to_owned(),
+            port,
+            quorum,
+            down_after_ms: Self::DOWN_AFTER_MS,
+            failover_timeout_ms: Self::FAILOVER_TIMEOUT_MS,
+            parallel_syncs: Self::PARALLEL_SYNCS,
+            master_reboot_down_after_ms: 0,
+            notification_script: None,
+            client_reconfig_script: None,
+            auth_pass: None,
+            auth_user: None,
+            config_epoch: 0,
+            leader_epoch: 0,
+            known_replicas: Vec::new(),
+            known_sentinels: Vec::new(),
+            renamed_commands: Vec::new(),
+        }
+    }
+}
+
+/// What a script is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum ScriptKind {
+    Notification,
+    ClientReconfig,
+}
+
+impl ScriptKind {
+    fn not_executable(self) -> &'static str {
+        match self {
+            Self::Notification => "Notification script seems non existing or non executable.",
+            Self::ClientReconfig => {
+                "Client reconfiguration script seems non existing or non executable."
+            }
+        }
+    }
+}
+
+/// Options that are of no master.
+pub(super) const GLOBAL_OPTIONS: &[&str] = &[
+    "myid",
+    "current-epoch",
+    "deny-scripts-reconfig",
+    "resolve-hostnames",
+    "announce-hostnames",
+    "announce-ip",
+    "announce-port",
+    "sentinel-user",
+    "sentinel-pass",
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,332 @@
+//! Files: one thread that carries out [`DiskOp`]s in the order given.
+//!
+//! Their order is the machine's business, and so is how many it has under way; the queue here is
+//! as long as the machine makes it.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use holdfast_core::machine::{Completion, DiskFault, DiskOp, Done, FileId, OpenMode, Ticket};
+
+use crate::inbox::Inbox;
+use crate::limits::THREAD_STACK_BYTES;
+
+/// The disk thread, as the loop sees it.
+pub(crate) struct Disk {
+    shared: Arc<Shared>,
+    thread: JoinHandle<()>,
+    /// Given since the last [`submit`](Self::submit).
+    batch: Vec<Job>,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: Vec<Job>,
+    closed: bool,
+}
+
+struct Job {
+    ticket: Ticket,
+    op: DiskOp,
+}
+
+impl Disk {
+    /// Starts the thread; completions go to `inbox`.
+    pub(crate) fn start(inbox: Arc<Inbox>) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("disk".to_owned())
+            .stack_size(THREAD_STACK_BYTES)
+            .spawn(move || work(&theirs, &inbox))?;
+        Ok(Self {
+            shared,
+            thread,
+            batch: Vec::new(),
+        })
+    }
+
+    /// Adds a step to the batch.
+    pub(crate) fn push(&mut self, ticket: Ticket, op: DiskOp) {
+        self.batch.push(Job { ticket, op });
+    }
+
+    /// Gives the batch to the thread.
+    pub(crate) fn submit(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        self.shared.lock().jobs.append(&mut self.batch);
+        self.shared.arrived.notify_one();
+    }
+
+    /// Waits until everything given is done, and ends the thread.
+    pub(crate) fn finish(mut self) {
+        self.submit();
+        self.shared.lock().closed = true;
+        self.shared.arrived.notify_one();
+        if self.thread.join().is_err() {
+            tracing::warn!("The disk thread ended early; the last writes may be missing");
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for jobs and moves them into `jobs`, which is empty; false when there are no more.
+    fn take(&self, jobs: &mut Vec<Job>) -> bool {
+        let mut queue = self.lock();
+        while queue.jobs.is_empty() {
+            if queue.closed {
+                return false;
+            }
+            queue = self
+                .arrived
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        std::mem::swap(&mut queue.jobs, jobs);
+        true
+    }
+}
+
+fn work(shared: &Shared, inbox: &Inbox) {
+    let mut files = Files::default();
+    let mut jobs = Vec::new();
+    while shared.take(&mut jobs) {
+        for Job { ticket, op } in jobs.drain(..) {
+            let result = files.carry_out(op);
+            inbox.put(Completion {
+                ticket,
+                done: Done::Disk(result.map_err(fault)),
+            });
+        }
+    }
+}
+
+/// The open files.
+#[derive(Default)]
+struct Files(HashMap<FileId, OpenFile>);
+
+struct OpenFile {
+    file: File,
+    /// Where the next append goes; cut back to this when one fails half-way.
+    end: u64,
+}
+
+impl Files {
+    fn carry_out(&mut self, op: DiskOp) -> io::Result<Bytes> {
+        let done = match op {
+            DiskOp::Open { file, path, mode } => self.open(file, &path, mode),
+            DiskOp::Append { file, data } => self.get(file)?.append(&data),
+            DiskOp::Read { file, at, len } => return self.get(file)?.read(at, len),
+            DiskOp::Sync { file } => self.get(file)?.file.sync_data(),
+            DiskOp::Close { file } => self.0.remove(&file).map(drop).ok_or_else(not_open),
+            DiskOp::Rename { from, to } => std::fs::rename(&*from, &*to),
+            DiskOp::Remove { path } => match std::fs::remove_file(&*path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                result => result,
+            },
+            DiskOp::SyncDir { path } => sync_dir(&path),
+            DiskOp::ChangeDir { path } => std::env::set_current_dir(&*path),
+        };
+        done.map(|()| Bytes::new())
+    }
+
+    fn open(&mut self, id: FileId, path: &str, mode: OpenMode) -> io::Result<()> {
+        assert!(!self.0.contains_key(&id), "{id:?} names an open file");
+        let mut options = OpenOptions::new();
+        let file = match mode {
+            OpenMode::Create => options.write(true).create(true).truncate(true).open(path),
+            OpenMode::Append => options.append(true).create(true).open(path),
+            OpenMode::Read => options.read(true).open(path),
+        }?;
+        let end = match mode {
+            OpenMode::Create | OpenMode::Read => 0,
+            OpenMode::Append => file.metadata()?.len(),
+        };
+        self.0.insert(id, OpenFile { file, end });
+        Ok(())
+    }
+
+    /// A step may follow an `Open` that failed, so a file that is not open is no mistake of ours.
+    fn get(&mut self, id: FileId) -> io::Result<&mut OpenFile> {
+        self.0.get_mut(&id).ok_or_else(not_open)
+    }
+}
+
+impl OpenFile {
+    fn append(&mut self, data: &[u8]) -> io::Result<()> {
+        match self.file.write_all(data) {
+            Ok(()) => {
+                self.end = self
+                    .end
+                    .checked_add(u64::try_from(data.len()).expect("usize has at most 64 bits"))
+                    .expect("no file is longer than 64 bits can say");
+                Ok(())
+            }
+            Err(error) => {
+                // All of it or nothing, as far as the disk lets us; the fault is told either way.
+                if self.file.set_len(self.end).is_ok() {
+                    let end = io::SeekFrom::Start(self.end);
+                    io::Seek::seek(&mut self.file, end)?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn read(&self, at: u64, len: u32) -> io::Result<Bytes> {
+        let mut buffer = vec![0; usize::try_from(len).expect("usize has at least 32 bits")];
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let from = at
+                .checked_add(u64::try_from(filled).expect("usize has at most 64 bits"))
+                .ok_or(io::ErrorKind::InvalidInput)?;
+            match self.file.read_at(&mut buffer[filled..], from) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        buffer.truncate(filled);
+        Ok(Bytes::from(buffer))
+    }
+}
+
+fn sync_dir(path: &str) -> io::Result<()> {
+    // An empty path is the directory of a relative file name.
+    let path = if path.is_empty() { "." } else { path };
+    match File::open(path)?.sync_all() {
+        // Some file systems can't sync a directory; Redis, too, takes that for success.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EBADF)) => Ok(()),
+        result => result,
+    }
+}
+
+fn not_open() -> io::Error {
+    io::Error::from_raw_os_error(libc::EBADF)
+}
+
+fn fault(error: io::Error) -> DiskFault {
+    match error.raw_os_error() {
+        Some(libc::ENOENT) => DiskFault::NotFound,
+        Some(libc::ENOSPC | libc::EDQUOT) => DiskFault::NoSpace,
+        Some(errno) => DiskFault::Failed { errno },
+        None => DiskFault::Failed { errno: 0 },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: FileId = FileId(1);
+
+    fn open(files: &mut Files, path: &str, mode: OpenMode) -> io::Result<Bytes> {
+        let path = path.into();
+        files.carry_out(DiskOp::Open {
+            file: FILE,
+            path,
+            mode,
+        })
+    }
+
+    fn append(files: &mut Files, data: &'static [u8]) -> io::Result<Bytes> {
+        let data = Bytes::from_static(data);
+        files.carry_out(DiskOp::Append { file: FILE, data })
+    }
+
+    fn close(files: &mut Files) {
+        files.carry_out(DiskOp::Close { file: FILE }).unwrap();
+    }
+
+    #[test]
+    fn appends_are_read_back_in_order_and_create_empties() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f").to_str().unwrap().to_owned();
+        let mut files = Files::default();
+        open(&mut files, &path, OpenMode::Create).unwrap();
+        append(&mut files, b"one ").unwrap();
+        append(&mut files, b"two ").unwrap();
+        files.carry_out(DiskOp::Sync { file: FILE }).unwrap();
+        close(&mut files);
+        open(&mut files, &path, OpenMode::Append).unwrap();
+        append(&mut files, b"three").unwrap();
+        close(&mut files);
+
+        open(&mut files, &path, OpenMode::Read).unwrap();
+        let mut read = |at, len| {
+            let op = DiskOp::Read {
+                file: FILE,
+                at,
+                len,
+            };
+            files.carry_out(op).unwrap()
+        };
+        assert_eq!(read(0, 100), Bytes::from_static(b"one two three"));
+        assert_eq!(read(4, 3), Bytes::from_static(b"two"));
+        assert_eq!(read(13, 10), Bytes::new());
+        close(&mut files);
+
+        open(&mut files, &path, OpenMode::Create).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_missing_file_is_not_found_unless_it_is_to_be_removed() {
+        let mut files = Files::default();
+        let error = open(&mut files, "/nonexistent/f", OpenMode::Read).unwrap_err();
+        assert_eq!(fault(error), DiskFault::NotFound);
+        let path = "/nonexistent/f".into();
+        files.carry_out(DiskOp::Remove { path }).unwrap();
+    }
+
+    #[test]
+    fn steps_behind_a_failed_open_fail_too() {
+        let mut files = Files::default();
+        let error = append(&mut files, b"x").unwrap_err();
+        let errno = libc::EBADF;
+        assert_eq!(fault(error), DiskFault::Failed { errno });
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_other_faults() {
+        let mut files = Files::default();
+        open(&mut files, "/dev/full", OpenMode::Create).unwrap();
+        let error = append(&mut files, b"x").unwrap_err();
+        assert_eq!(fault(error), DiskFault::NoSpace);
+    }
+
+    #[test]
+    fn a_rename_replaces_and_its_directory_can_be_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| -> Box<str> { dir.path().join(name).to_str().unwrap().into() };
+        std::fs::write(&*path("a"), "new").unwrap();
+        std::fs::write(&*path("b"), "old").unwrap();
+        let mut files = Files::default();
+        let (from, to) = (path("a"), path("b"));
+        files.carry_out(DiskOp::Rename { from, to }).unwrap();
+        let path_of_dir = path("");
+        files
+            .carry_out(DiskOp::SyncDir { path: path_of_dir })
+            .unwrap();
+        assert_eq!(std::fs::read_to_string(&*path("b")).unwrap(), "new");
+        assert!(!dir.path().join("a").exists());
+    }
+}

@@ -1,0 +1,207 @@
+//! The system calls that std, mio and socket2 have no safe form of.
+#![allow(
+    unsafe_code,
+    reason = "the one file of the workspace that calls the C library; each block says why it holds"
+)]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::Duration;
+
+/// A point in local time, as calendars and clocks show it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct LocalTime {
+    pub(crate) year: i64,
+    /// January is 0.
+    pub(crate) month: usize,
+    pub(crate) day: u8,
+    pub(crate) hour: u8,
+    pub(crate) minute: u8,
+    pub(crate) second: u8,
+}
+
+/// Converts seconds since the epoch to the time zone of the process.
+pub(crate) fn local_time(secs: i64) -> LocalTime {
+    let mut tm = MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both pointers are valid for the call. All-zero is a valid `tm` (its one pointer
+    // field is a null zone name), so it may be read even if the conversion failed.
+    let tm = unsafe {
+        libc::localtime_r(&raw const secs, tm.as_mut_ptr());
+        tm.assume_init()
+    };
+    let small = |field: i32| u8::try_from(field).unwrap_or(0);
+    LocalTime {
+        year: i64::from(tm.tm_year) + 1900,
+        month: usize::from(small(tm.tm_mon)),
+        day: small(tm.tm_mday),
+        hour: small(tm.tm_hour),
+        minute: small(tm.tm_min),
+        second: small(tm.tm_sec),
+    }
+}
+
+/// User and system CPU time of the process.
+pub(crate) fn cpu_times() -> (Duration, Duration) {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is valid for the call, and all-zero is a valid `rusage`.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let duration = |time: libc::timeval| {
+        let secs = u64::try_from(time.tv_sec).unwrap_or(0);
+        let micros = u64::try_from(time.tv_usec).unwrap_or(0);
+        Duration::from_secs(secs).saturating_add(Duration::from_micros(micros))
+    };
+    (duration(usage.ru_utime), duration(usage.ru_stime))
+}
+
+/// Bytes of a memory page.
+pub(crate) fn page_bytes() -> u64 {
+    // SAFETY: sysconf takes no pointer.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(bytes).unwrap_or(4096)
+}
+
+/// Ignores SIGHUP and SIGPIPE, for this process and the programs it starts.
+pub(crate) fn ignore_hangup_and_pipe() {
+    // SAFETY: SIG_IGN is a valid disposition for both signals and runs no code of ours.
+    unsafe {
+        libc::signal(libc::SIGHUP, libc::SIG_IGN);
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+    }
+}
+
+/// Keeps every open file but the standard three from programs started later, also those that
+/// this process inherited. A system too old to do it at once leaves the inherited ones.
+pub(crate) fn close_all_on_exec() {
+    let flags = libc::CLOSE_RANGE_CLOEXEC;
+    // SAFETY: the call takes no pointer, and with this flag it closes nothing in this process.
+    unsafe {
+        libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, flags);
+    }
+}
+
+/// Goes on in a child that leads a session of its own; the calling process ends with status 0.
+/// There must be no other thread.
+pub(crate) fn fork_to_background() -> io::Result<()> {
+    let threads = std::fs::read_dir("/proc/self/task")?.count();
+    assert_eq!(
+        threads, 1,
+        "only a process of one thread may fork and go on"
+    );
+    // SAFETY: with a single thread no lock can be held by a thread that the child lacks.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            // SAFETY: setsid takes nothing; it can't fail in a fresh child.
+            unsafe { libc::setsid() };
+            Ok(())
+        }
+        _ => {
+            // SAFETY: _exit never returns and runs no handler twice.
+            unsafe { libc::_exit(0) }
+        }
+    }
+}
+
+/// Makes the standard three files those of `file`.
+pub(crate) fn replace_stdio(file: &std::fs::File) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    for standard in 0..3 {
+        // SAFETY: both numbers are open files or unused; dup2 changes only the standard ones,
+        // which no owned handle of this process closes.
+        if unsafe { libc::dup2(file.as_raw_fd(), standard) } == -1 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Has the system send `signal` to the program `command` starts when the thread that starts it
+/// ends.
+pub(crate) fn end_with_parent(command: &mut Command, signal: i32) {
+    let parent = std::process::id();
+    let bind = move || {
+        // SAFETY: prctl with this option takes no pointer and getppid takes nothing.
+        let bound = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) } == 0;
+        // SAFETY: as above.
+        let alive = u32::try_from(unsafe { libc::getppid() }) == Ok(parent);
+        if !bound {
+            return Err(io::Error::last_os_error());
+        }
+        // The parent may have ended before the signal was set.
+        if !alive {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        Ok(())
+    };
+    // SAFETY: the closure makes only async-signal-safe calls and does not allocate.
+    unsafe {
+        command.pre_exec(bind);
+    }
+}
+
+/// Sends a signal to one process, whose id must be that of a child not reaped yet.
+pub(crate) fn send_signal(pid: u32, signal: i32) -> io::Result<()> {
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+    assert!(pid > 0, "other ids stand for groups of processes");
+    // SAFETY: the call takes no pointer.
+    match unsafe { libc::kill(pid, signal) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The soft and hard limit of open files.
+pub(crate) fn file_limit() -> io::Result<(u64, u64)> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointer is valid for the call.
+    match unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } {
+        0 => Ok((limit.rlim_cur, limit.rlim_max)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Sets the soft and hard limit of open files.
+pub(crate) fn set_file_limit(soft: u64, hard: u64) -> io::Result<()> {
+    let limit = libc::rlimit {
+        rlim_cur: soft,
+        rlim_max: hard,
+    };
+    // SAFETY: the pointer is valid for the call.
+    match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_has_used_some_cpu_and_pages_have_a_size() {
+        let mut sum = 0_u64;
+        for i in 0..3_000_000_u64 {
+            sum = std::hint::black_box(sum ^ i);
+        }
+        let (user, sys) = cpu_times();
+        assert!(user + sys > Duration::ZERO);
+        assert!(page_bytes() >= 4096);
+    }
+
+    #[test]
+    fn local_time_lies_within_a_day_of_utc() {
+        // 2024-02-29 12:00:00 UTC.
+        let time = local_time(1_709_208_000);
+        assert_eq!(time.year, 2024);
+        assert!(time.month == 1 || time.month == 2);
+        assert!(time.second < 60);
+    }
+}
