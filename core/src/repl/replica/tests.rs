@@ -3,7 +3,7 @@
 use crc::{CRC_64_REDIS, Crc};
 
 use super::*;
-use crate::machine::{DiskOp, FileId, Now, Wall};
+use crate::machine::{ConnectFault, DiskOp, FileId, Now, Wall};
 use crate::repl::{Replication, Role};
 use crate::rng::Rng;
 
