@@ -218,7 +218,7 @@ impl Data<'_> {
         edit: impl FnOnce(&mut List, Fill) -> R,
     ) -> Result<Option<R>, Fail> {
         self.expire_if_due(key);
-        let fill = self.fill();
+        let fill = self.st.fill();
         let mut entry = match self.keys.db_mut(self.db).into_slot(key) {
             Slot::Taken(entry) => entry,
             Slot::Vacant(place) if make => place.insert(List::new().into(), None),
@@ -230,12 +230,6 @@ impl Data<'_> {
             entry.delete();
         }
         Ok(Some(result))
-    }
-
-    /// Which lists are kept as listpacks.
-    pub fn fill(&self) -> Fill {
-        let size = self.st.config.list_max_listpack_size();
-        Fill(i32::try_from(size).unwrap_or(if size < 0 { i32::MIN } else { i32::MAX }))
     }
 
     /// Deletes a key; its value is freed in slices if it is large.

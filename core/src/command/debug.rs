@@ -169,8 +169,7 @@ fn sleep(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 }
 
 fn reload(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
-    cx.reload()
-        .map_err(|fault| Fail::detail(format!("Error trying to load the RDB dump: {fault}")))?;
+    cx.reload()?;
     cx.out.ok();
     Ok(())
 }

@@ -13,14 +13,14 @@ const IDLE_PERIOD: Duration = Duration::from_secs(1);
 
 /// The deadlines of periodic work.
 #[derive(Debug)]
-pub struct Cron {
+pub(super) struct Cron {
     next: Mono,
     next_idle: Mono,
 }
 
 impl Cron {
     /// From now on.
-    pub fn new(now: Mono) -> Self {
+    pub(super) fn new(now: Mono) -> Self {
         Self {
             next: now + CRON_PERIOD,
             next_idle: now + IDLE_PERIOD,
@@ -65,6 +65,7 @@ impl Server {
             self.close_idle_clients();
         }
         self.keys.free_some(limits::FREED_PER_TURN_MAX);
+        self.free_retired(limits::FREED_PER_TURN_MAX);
     }
 
     /// Deletes keys whose time has come, a bounded number at a time. A replica leaves that to

@@ -70,11 +70,11 @@ impl Section {
 
 /// A report in the making.
 #[derive(Debug, Default)]
-pub struct Report(String);
+pub(super) struct Report(String);
 
 impl Report {
     /// Adds a line.
-    pub fn line(&mut self, field: &str, value: impl Display) {
+    pub(super) fn line(&mut self, field: &str, value: impl Display) {
         write!(self.0, "{field}:{value}\r\n").expect("a String takes any text");
     }
 
@@ -97,7 +97,7 @@ impl Report {
     }
 
     /// The finished text.
-    pub fn into_text(self) -> String {
+    pub(super) fn into_text(self) -> String {
         self.0
     }
 }

@@ -105,6 +105,9 @@ impl Machine for Server {
         self.run_timers();
         self.run_released();
         self.run_backlog();
+        for conn in core::mem::take(&mut self.master_input) {
+            self.master_sent(conn, 0);
+        }
         self.advance_persistence();
         self.advance_replication();
         self.end_demoted();

@@ -52,6 +52,10 @@ pub struct Server {
     dying: Vec<(u64, Save)>,
     /// A dataset arriving from the master.
     incoming: Incoming,
+    /// Datasets that were replaced, being freed in slices.
+    retired: Vec<Keyspace>,
+    /// The link to the master, if it has input that was not looked at yet.
+    master_input: Vec<ConnId>,
     /// Argument positions, reused from command to command.
     argv: Argv,
     /// Replicas with something to write, not yet told to the driver.
@@ -101,6 +105,8 @@ impl Server {
             cron: Cron::new(now.mono),
             dying: Vec::new(),
             incoming: Incoming::default(),
+            retired: Vec::new(),
+            master_input: Vec::new(),
             argv: Argv::default(),
             writable_replicas: Vec::new(),
         }

@@ -202,6 +202,9 @@ impl Server {
 
     /// The master has sent bytes: a handshake, a dataset or its stream.
     pub(super) fn master_sent(&mut self, conn: ConnId, filled: usize) {
+        if self.st.conns.get(conn).is_none() {
+            return;
+        }
         let mut input = self.st.conns.take_input(conn, filled);
         let now = self.st.now;
         if self.st.repl.is_streaming(conn) {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 /// Where the rewriting of the configuration file stands.
 #[derive(Debug, Default)]
-pub struct Rewriter {
+pub(super) struct Rewriter {
     step: Step,
     /// Replies to give when the pass that runs is over.
     waiting: Vec<(ConnId, SlotId)>,

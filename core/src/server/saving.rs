@@ -72,7 +72,8 @@ impl Cx<'_> {
 }
 
 impl State {
-    fn options(&self, used_memory: u64) -> SnapshotOptions {
+    /// What a snapshot taken now says at its head.
+    pub(super) fn snapshot_options(&self, used_memory: u64) -> SnapshotOptions {
         let repl = self.repl.place().map(|place| ReplPoint {
             stream_db: i32::try_from(place.db).expect("databases are few"),
             id: *place.replid.as_bytes(),
@@ -100,7 +101,7 @@ impl State {
         let target = self.config.dbfilename().into();
         let (save, op) = Save::start(file, temp.into(), target, by_and_by);
         self.effects.disk(Purpose::Save(id), op);
-        let options = self.options(self.used_memory(keys));
+        let options = self.snapshot_options(self.used_memory(keys));
         self.persist.running = Some(Running {
             id,
             progress: Progress::default(),
@@ -248,7 +249,7 @@ impl Server {
 
     /// Goes on with the running snapshot by one slice.
     pub(super) fn advance_persistence(&mut self) {
-        self.st.persist.busy = false;
+        self.st.persist.busy = self.advance_loading();
         self.st.persist.stalled = false;
         let Some(running) = &mut self.st.persist.running else {
             return;
@@ -286,7 +287,7 @@ impl Server {
         let done = snapshot.is_done();
         let behind = !done && snapshot.wants_stall(keys);
         let (id, to_file) = (running.id, running.is_to_file());
-        self.st.persist.busy = moved && !done;
+        self.st.persist.busy |= moved && !done;
         self.st.persist.stalled = behind && to_file;
         self.st.ask(id, ops);
         if done {
@@ -343,7 +344,7 @@ impl Server {
         if !self.st.repl.snapshot_started(now, id, Ok(())) {
             return;
         }
-        let options = self.st.options(self.st.used_memory(&self.keys));
+        let options = self.st.snapshot_options(self.st.used_memory(&self.keys));
         let number = self.st.persist.next;
         self.st.persist.next += 1;
         self.st.persist.running = Some(Running {
@@ -362,7 +363,7 @@ impl Server {
         if !self.st.repl.snapshot_started(now, id, Ok(())) {
             return;
         }
-        let options = self.st.options(0);
+        let options = self.st.snapshot_options(0);
         let mut encoder = Encoder::new(options.compress, options.checksum);
         encoder.preamble(&options.preamble);
         encoder.eof();
