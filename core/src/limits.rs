@@ -32,11 +32,48 @@ pub const ARGV_KEEP: usize = 1024;
 pub const VALUE_DEPTH_MAX: usize = 32;
 /// The most bytes of one reply from another server, unless the reader says otherwise.
 pub const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest string that is read from RDB data. Memory for it grows with what has arrived.
+pub const RDB_STRING_BYTES_MAX: u64 = 4 << 30;
+/// A piece of RDB data that is written to a file or a replica at once.
+pub const RDB_CHUNK_BYTES: usize = 64 * 1024;
+/// The longest string that is compressed in RDB data; a longer one would hold up its turn.
+pub const RDB_COMPRESS_BYTES_MAX: usize = 128 * 1024;
+/// Chunks of a file being saved that are on their way to the disk.
+pub const SAVE_APPENDS_IN_FLIGHT_MAX: usize = 8;
+/// Bytes after which a file being saved is synced by and by, as Redis has it.
+pub const SAVE_SYNC_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of keys and values that a snapshot encodes in one turn, which takes some tens of
+/// microseconds.
+pub const SNAPSHOT_TURN_BYTES: usize = 16 * 1024;
+/// Encoded bytes beyond which a snapshot waits until some are taken.
+pub const SNAPSHOT_AHEAD_BYTES: usize = 4 * RDB_CHUNK_BYTES;
+/// Bytes that a snapshot holds for values that were about to change, beyond which writes wait
+/// until some are encoded and taken; a share of the dataset is added.
+pub const SNAPSHOT_HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The part of the dataset's memory that is added.
+pub const SNAPSHOT_HELD_SHARE: usize = 16;
+/// Chunks of a long list that a snapshot encodes at a time.
+pub const SNAPSHOT_LIST_CHUNKS: usize = 4;
+/// A list item at least this long is a node of its own in RDB data, outside any listpack.
+pub const RDB_PLAIN_NODE_BYTES: usize = 64 * 1024;
 
 const _: () = assert!(READ_GROW_BYTES <= READ_SCRATCH_BYTES);
 const _: () = assert!(SHARED_REPLY_BYTES <= BIG_BULK_BYTES);
 const _: () = assert!(BIG_BULK_BYTES <= BIG_BULK_TRUST_BYTES);
 const _: () = assert!(BULK_UNAUTHENTICATED_MAX < BIG_BULK_BYTES as i64);
+
+/// Replicas of one master that a Sentinel watches.
+pub const REPLICAS_PER_MASTER_MAX: usize = 1_000;
+/// Other Sentinels a Sentinel takes note of per master.
+pub const PEERS_PER_MASTER_MAX: usize = 200;
+/// Replies a link may be waiting for before the periodic commands stop, per user of the link.
+pub const LINK_PENDING_MAX: usize = 100;
+/// Scripts waiting or running; of more, the oldest that waits is dropped.
+pub const SCRIPTS_QUEUED_MAX: usize = 256;
+/// Scripts running at the same time.
+pub const SCRIPTS_RUNNING_MAX: usize = 16;
+
+const _: () = assert!(SCRIPTS_RUNNING_MAX < SCRIPTS_QUEUED_MAX);
 /// The longest path of files that include each other.
 pub const CONFIG_INCLUDE_DEPTH_MAX: usize = 16;
 /// The most lines of all configuration files together.
@@ -51,3 +88,47 @@ pub const PERCENTILES_MAX: usize = 128;
 pub const SENTINEL_MASTERS_MAX: usize = 16 * 1024;
 /// The most replicas, sentinels or renamed commands of one master in sentinel.conf.
 pub const SENTINEL_KNOWN_MAX: usize = 4 * 1024;
+/// The longest configuration file a Sentinel reads back.
+pub const SENTINEL_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest argument of a command to a Sentinel.
+pub const SENTINEL_BULK_MAX: i64 = 1024 * 1024;
+/// Output of a Sentinel's client that does not read; with more, it is closed.
+pub const SENTINEL_CLIENT_OUTPUT_MAX: usize = 32 * 1024 * 1024;
+/// Replies of a Sentinel that wait for the disk; of more, the later ones are refused.
+pub const SENTINEL_DEFERRED_MAX: usize = 10_000;
+/// Names a Sentinel has looked up at the same time for operators.
+pub const SENTINEL_LOOKUPS_MAX: usize = 100;
+
+const _: () = assert!(REPLICAS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);
+const _: () = assert!(PEERS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);
+/// The most bytes of one chunk of a list, unless a single item is longer.
+pub const LIST_CHUNK_BYTES: usize = 8 * 1024;
+/// The most entries of one segment of a table; a full one splits.
+pub const SEGMENT_ENTRIES_MAX: usize = 448;
+/// The most bits of a hash that choose a segment.
+pub const SEGMENT_DEPTH_MAX: u8 = 32;
+/// Values of more allocations than this are freed by and by.
+pub const LAZY_FREE_ALLOCATIONS: usize = 64;
+
+/// A chunk of the replication stream is at least this long.
+pub const REPL_CHUNK_BYTES_MIN: usize = 1024;
+/// A chunk of the replication stream is at most this long.
+pub const REPL_CHUNK_BYTES_MAX: usize = 64 * 1024;
+/// A buffer for the effects of one command longer than this is given back after use.
+pub const REPL_UNIT_BYTES_KEPT: usize = 64 * 1024;
+/// The longest address a replica may announce, as Redis has it.
+pub const REPL_ANNOUNCED_IP_BYTES_MAX: usize = 255;
+/// Unsent bytes of a snapshot with which a replica makes it pause.
+pub const REPL_SNAPSHOT_WINDOW_BYTES: usize = 1024 * 1024;
+/// The longest snapshot held in memory for replicas that must know its length before it; they
+/// are dropped when it grows longer.
+pub const REPL_COUNTED_SNAPSHOT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest line a master may send during the handshake; the link is dropped at a longer one.
+pub const REPL_LINE_BYTES_MAX: usize = 1024;
+/// Bytes of a received dataset handed to the disk and not written yet with which reading stops.
+pub const REPL_RECEIVE_WINDOW_BYTES: usize = 8 * 1024 * 1024;
+/// The longest transaction from the master kept until its EXEC; a longer one ends the link and
+/// the dataset is fetched anew.
+pub const REPL_OPEN_MULTI_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+const _: () = assert!(REPL_CHUNK_BYTES_MIN <= REPL_CHUNK_BYTES_MAX);

@@ -1,1 +1,10 @@
 //! Files: RDB, snapshots and atomic replacement.
+
+pub mod crc;
+pub mod listpack;
+pub mod lzf;
+pub mod rdb;
+pub mod replace;
+pub mod save;
+pub mod snapshot;
+pub mod ziplist;

@@ -1,0 +1,439 @@
+//! A segment: the entries of one range of hashes.
+
+use super::hash::KeyHasher;
+use super::table::TableEntry;
+use crate::limits::SEGMENT_ENTRIES_MAX;
+use crate::value::alloc_size;
+
+/// At most [`SEGMENT_ENTRIES_MAX`] entries whose hashes share their top `depth` bits.
+///
+/// The entries lie densely, in no order; an index of 16-bit slots finds them. An entry's home
+/// slot rises with its hash, and an entry that finds its home taken goes into the next free slot,
+/// without wrapping around. So a run of slots without a vacant one holds all the entries whose
+/// homes lie in it, and walking the runs walks the entries in order of their hashes.
+#[derive(Debug)]
+pub(super) struct Segment<E> {
+    entries: Vec<E>,
+    index: Vec<Slot>,
+    /// Slots that are a home; those behind them take what overflows.
+    homes: u32,
+    /// Slots whose entry was removed but which a run needs.
+    dead: u32,
+    /// The lowest hash of the range.
+    pub(super) start: u64,
+    /// The version of the last change.
+    pub(super) version: u64,
+    /// No entry expires before.
+    pub(super) min_expire: i64,
+    /// Bytes of the entries' and the index's allocations.
+    heap: u32,
+    pub(super) depth: u8,
+}
+
+/// A vacant or dead slot, or the low bits of a hash over the place of an entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Slot(u16);
+
+/// Where an entry lies in its segment; good until the segment changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    slot: u16,
+    entry: u16,
+}
+
+impl<E: TableEntry> Segment<E> {
+    /// An empty segment, without an allocation.
+    pub(super) fn new(start: u64, depth: u8, version: u64) -> Self {
+        Self {
+            entries: Vec::new(),
+            index: Vec::new(),
+            homes: 0,
+            dead: 0,
+            start,
+            version,
+            min_expire: i64::MAX,
+            heap: 0,
+            depth,
+        }
+    }
+
+    /// Finds the entry with this key.
+    #[inline]
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Place> {
+        let home = self.home(hash);
+        let tag = Slot::tag(hash);
+        for (distance, &slot) in self.index.get(home..)?.iter().enumerate() {
+            if slot.0 & Slot::TAG_BITS == tag
+                && let Some(entry) = self.entries.get(slot.entry())
+                && entry.key() == key
+            {
+                return Some(Place {
+                    slot: (home + distance) as u16,
+                    entry: slot.entry() as u16,
+                });
+            }
+            if slot == Slot::VACANT {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Adds an entry whose key is not there yet.
+    pub(super) fn insert(&mut self, hash: u64, entry: E, hasher: &KeyHasher) -> Place {
+        let len = self.entries.len();
+        assert!(len < SEGMENT_ENTRIES_MAX, "a full segment is split first");
+        if len == self.entries.capacity() {
+            let wanted = alloc_size((len + 1) * size_of::<E>()) / size_of::<E>();
+            self.entries.reserve_exact(wanted.max(ENTRIES_MIN) - len);
+            self.measure();
+        }
+        let (limit, _) = INDEX_SIZES[index_class(self.index.len())];
+        if len == limit || self.index.is_empty() {
+            self.reindex(len + 1, hasher);
+        } else if len + self.dead as usize >= limit + limit / 4 {
+            self.reindex(limit, hasher);
+        }
+        self.entries.push(entry);
+        let slot = self.occupy(hash, len);
+        Place {
+            slot,
+            entry: len as u16,
+        }
+    }
+
+    /// Takes an entry out.
+    pub(super) fn remove(&mut self, place: Place, hasher: &KeyHasher) -> E {
+        let last = self.entries.len() - 1;
+        if usize::from(place.entry) != last {
+            let moved = self.slot_of(last, hasher);
+            self.index[moved].move_to(usize::from(place.entry));
+        }
+        self.vacate(usize::from(place.slot));
+        let entry = self.entries.swap_remove(usize::from(place.entry));
+        if self.entries.is_empty() {
+            self.min_expire = i64::MAX;
+        }
+        self.shrink(hasher);
+        entry
+    }
+
+    /// Moves the upper half of the range into a segment of its own.
+    pub(super) fn split(&mut self, hasher: &KeyHasher) -> Self {
+        let bit = 1 << (63 - self.depth);
+        let depth = self.depth + 1;
+        let mut low = Self::new(self.start, depth, self.version);
+        let mut high = Self::new(self.start | bit, depth, self.version);
+        let hashes = self.hashes(hasher);
+        let risen = hashes.iter().filter(|&&hash| hash & bit != 0).count();
+        low.reserve(hashes.len() - risen);
+        high.reserve(risen);
+        for (entry, hash) in self.entries.drain(..).zip(hashes) {
+            let half = if hash & bit == 0 { &mut low } else { &mut high };
+            half.entries.push(entry);
+            half.occupy(hash, half.entries.len() - 1);
+        }
+        low.min_expire = self.min_expire;
+        high.min_expire = self.min_expire;
+        low.measure();
+        high.measure();
+        *self = low;
+        high
+    }
+
+    /// Takes over the entries of the segment with the other half of the range.
+    pub(super) fn merge(&mut self, buddy: Self, hasher: &KeyHasher) {
+        assert_eq!(
+            self.depth, buddy.depth,
+            "halves of a range are equally deep"
+        );
+        assert_eq!(self.start ^ buddy.start, 1 << (64 - self.depth));
+        self.depth -= 1;
+        self.start &= buddy.start;
+        self.version = self.version.max(buddy.version);
+        self.min_expire = self.min_expire.min(buddy.min_expire);
+        let len = self.entries.len() + buddy.entries.len();
+        let wanted = entries_capacity::<E>(len);
+        self.entries.reserve_exact(wanted - self.entries.len());
+        self.entries.extend(buddy.entries);
+        self.reindex(len, hasher);
+        self.measure();
+    }
+
+    /// Calls `visit` with the entries from the hash `from` on, in order of their hashes, until
+    /// it says to stop. The hash is visited with its entry.
+    pub(super) fn visit_from(
+        &self,
+        from: u64,
+        hasher: &KeyHasher,
+        visit: &mut impl FnMut(u64, &E) -> bool,
+    ) -> bool {
+        let mut run: Vec<(u64, u16)> = Vec::new();
+        let home = if from <= self.start {
+            0
+        } else {
+            self.home(from)
+        };
+        let slots = self.index.get(home..).unwrap_or(&[]);
+        for &slot in slots.iter().chain(&[Slot::VACANT]) {
+            if slot != Slot::VACANT {
+                if slot != Slot::DEAD {
+                    let hash = hasher.hash(self.entries[slot.entry()].key());
+                    if hash >= from {
+                        run.push((hash, slot.entry() as u16));
+                    }
+                }
+                continue;
+            }
+            run.sort_unstable();
+            for (hash, entry) in run.drain(..) {
+                if !visit(hash, &self.entries[usize::from(entry)]) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Takes all entries out.
+    pub(super) fn take_entries(&mut self) -> Vec<E> {
+        self.index = Vec::new();
+        self.heap = 0;
+        core::mem::take(&mut self.entries)
+    }
+
+    #[inline]
+    pub(super) fn entry(&self, place: Place) -> &E {
+        &self.entries[usize::from(place.entry)]
+    }
+
+    #[inline]
+    pub(super) fn entry_mut(&mut self, place: Place) -> &mut E {
+        &mut self.entries[usize::from(place.entry)]
+    }
+
+    pub(super) fn entries(&self) -> &[E] {
+        &self.entries
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Bytes of the segment's own allocations.
+    pub(super) fn heap(&self) -> usize {
+        self.heap as usize
+    }
+
+    /// The first hash after the range; none if it reaches to the end.
+    pub(super) fn end(&self) -> Option<u64> {
+        // A range of depth 0 has 2^64 hashes, and its end does not fit either.
+        let hashes = 1_u64.checked_shl(64 - u32::from(self.depth))?;
+        self.start.checked_add(hashes)
+    }
+
+    /// Panics if the segment contradicts itself.
+    pub(super) fn check_invariants(&self, hasher: &KeyHasher) {
+        assert!(self.entries.len() <= SEGMENT_ENTRIES_MAX);
+        let mut seen = vec![false; self.entries.len()];
+        let mut dead = 0;
+        for (at, &slot) in self.index.iter().enumerate() {
+            match slot {
+                Slot::VACANT => continue,
+                Slot::DEAD => {
+                    dead += 1;
+                    continue;
+                }
+                Slot(_) => (),
+            }
+            let hash = hasher.hash(self.entries[slot.entry()].key());
+            assert!(!core::mem::replace(&mut seen[slot.entry()], true));
+            assert_eq!(slot.0 & Slot::TAG_BITS, Slot::tag(hash));
+            assert!(self.start <= hash && self.end().is_none_or(|end| hash < end));
+            let home = self.home(hash);
+            assert!(home <= at);
+            assert!(
+                self.index[home..at]
+                    .iter()
+                    .all(|&slot| slot != Slot::VACANT)
+            );
+        }
+        assert!(seen.into_iter().all(|seen| seen), "every entry has a slot");
+        assert_eq!(self.dead, dead);
+        assert_eq!(self.heap, self.allocated());
+    }
+
+    /// The slot where the search for a hash starts.
+    #[inline]
+    fn home(&self, hash: u64) -> usize {
+        let within = (hash << self.depth) >> 32;
+        ((within * u64::from(self.homes)) >> 32) as usize
+    }
+
+    /// Gives an entry its slot.
+    fn occupy(&mut self, hash: u64, entry: usize) -> u16 {
+        let home = self.home(hash);
+        let taken = Slot::new(hash, entry);
+        for (distance, slot) in self.index[home..].iter_mut().enumerate() {
+            if *slot == Slot::VACANT || *slot == Slot::DEAD {
+                self.dead -= u32::from(*slot == Slot::DEAD);
+                *slot = taken;
+                return (home + distance) as u16;
+            }
+        }
+        self.index.push(taken);
+        self.measure();
+        (self.index.len() - 1) as u16
+    }
+
+    /// Frees a slot, and the dead ones before it if nothing behind needs them.
+    fn vacate(&mut self, slot: usize) {
+        let needed = self
+            .index
+            .get(slot + 1)
+            .is_some_and(|&next| next != Slot::VACANT);
+        if needed {
+            self.index[slot] = Slot::DEAD;
+            self.dead += 1;
+            return;
+        }
+        self.index[slot] = Slot::VACANT;
+        for before in self.index[..slot].iter_mut().rev() {
+            if *before != Slot::DEAD {
+                break;
+            }
+            *before = Slot::VACANT;
+            self.dead -= 1;
+        }
+    }
+
+    fn slot_of(&self, entry: usize, hasher: &KeyHasher) -> usize {
+        let hash = hasher.hash(self.entries[entry].key());
+        let home = self.home(hash);
+        let slot = Slot::new(hash, entry);
+        let distance = self.index[home..].iter().position(|&other| other == slot);
+        home + distance.expect("every entry has a slot")
+    }
+
+    fn hashes(&self, hasher: &KeyHasher) -> Vec<u64> {
+        self.entries
+            .iter()
+            .map(|entry| hasher.hash(entry.key()))
+            .collect()
+    }
+
+    /// Builds the index anew, for as many as `room` entries.
+    fn reindex(&mut self, room: usize, hasher: &KeyHasher) {
+        let hashes = self.hashes(hasher);
+        self.clear_index(room);
+        for (entry, hash) in hashes.into_iter().enumerate() {
+            self.occupy(hash, entry);
+        }
+        self.measure();
+    }
+
+    fn clear_index(&mut self, room: usize) {
+        let fits = |&&(limit, _): &&(usize, usize)| room <= limit;
+        let (_, slots) = INDEX_SIZES
+            .iter()
+            .find(fits)
+            .expect("a segment is split when full");
+        self.index = vec![Slot::VACANT; *slots];
+        self.homes = (slots - slots / 32 - 1) as u32;
+        self.dead = 0;
+    }
+
+    fn reserve(&mut self, len: usize) {
+        self.entries.reserve_exact(entries_capacity::<E>(len));
+        self.clear_index(len);
+    }
+
+    /// Gives back memory that the entries no longer need.
+    fn shrink(&mut self, hasher: &KeyHasher) {
+        let len = self.entries.len();
+        if len == 0 {
+            self.take_entries();
+            self.homes = 0;
+            self.dead = 0;
+            return;
+        }
+        if self.entries.capacity() > ENTRIES_MIN && len <= self.entries.capacity() / 2 {
+            self.entries.shrink_to(entries_capacity::<E>(len + len / 4));
+            self.measure();
+        }
+        let (limit, _) = INDEX_SIZES[index_class(self.index.len())];
+        if limit > ENTRIES_MIN && len <= limit / 4 {
+            self.reindex(len * 2, hasher);
+        }
+    }
+
+    fn measure(&mut self) {
+        self.heap = self.allocated();
+    }
+
+    fn allocated(&self) -> u32 {
+        let entries = alloc_size(self.entries.capacity() * size_of::<E>());
+        let index = alloc_size(self.index.capacity() * size_of::<Slot>());
+        (entries + index) as u32
+    }
+}
+
+impl Slot {
+    /// No entry here, and none of any run beyond.
+    const VACANT: Self = Self(u16::MAX);
+    /// No entry here, but a run goes on.
+    const DEAD: Self = Self(u16::MAX - 1);
+    const TAG_BITS: u16 = !Self::ENTRY_BITS;
+    const ENTRY_BITS: u16 = (1 << 9) - 1;
+
+    fn new(hash: u64, entry: usize) -> Self {
+        Self(Self::tag(hash) | entry as u16)
+    }
+
+    /// The low bits of a hash, which have no part in placing the entry.
+    #[inline]
+    fn tag(hash: u64) -> u16 {
+        (hash as u16) << 9
+    }
+
+    #[inline]
+    fn entry(self) -> usize {
+        usize::from(self.0 & Self::ENTRY_BITS)
+    }
+
+    fn move_to(&mut self, entry: usize) {
+        self.0 = (self.0 & Self::TAG_BITS) | entry as u16;
+    }
+}
+
+/// The capacity that an allocation for `len` entries comes to.
+fn entries_capacity<E>(len: usize) -> usize {
+    if len == 0 {
+        return 0;
+    }
+    (alloc_size(len * size_of::<E>()) / size_of::<E>()).max(ENTRIES_MIN)
+}
+
+/// Which of [`INDEX_SIZES`] an index has; overflowing made it longer, if anything.
+fn index_class(slots: usize) -> usize {
+    let fits = |&(_, size): &(usize, usize)| size <= slots;
+    INDEX_SIZES.iter().rposition(fits).unwrap_or(0)
+}
+
+/// The fewest entries that memory is reserved for.
+const ENTRIES_MIN: usize = 4;
+
+/// How many entries an index of how many slots is for: about 0.6 of them, and an allocation that
+/// is used to the full.
+const INDEX_SIZES: [(usize, usize); 8] = [
+    (4, 8),
+    (8, 16),
+    (16, 32),
+    (32, 56),
+    (64, 112),
+    (128, 224),
+    (256, 448),
+    (SEGMENT_ENTRIES_MAX, 768),
+];
+
+const _: () = assert!(SEGMENT_ENTRIES_MAX < Slot::DEAD.0 as usize & Slot::ENTRY_BITS as usize);

@@ -1,0 +1,408 @@
+//! The hash-ordered table: a directory of segments.
+
+use super::hash::KeyHasher;
+use super::segment::{Place, Segment};
+use crate::limits::{SEGMENT_DEPTH_MAX, SEGMENT_ENTRIES_MAX};
+use crate::rng::Rng;
+use crate::value::alloc_size;
+
+/// What a [`Table`] holds.
+pub(super) trait TableEntry {
+    /// What tells it from the others.
+    fn key(&self) -> &[u8];
+}
+
+/// Entries by key, ordered by the hash of their keys.
+///
+/// The directory maps the top bits of a hash to a segment. A full segment splits in two, which
+/// doubles the directory only if the segment had all of its bits; sparse halves merge again. So
+/// no step costs more than one segment and a copy of the directory, of four bytes per some
+/// hundreds of entries.
+#[derive(Debug)]
+pub(super) struct Table<E> {
+    hasher: KeyHasher,
+    /// `2^bits` segments, each as often as its range is wide.
+    directory: Vec<u32>,
+    bits: u8,
+    segments: Segments<E>,
+    /// How many segments there are of each depth.
+    depths: [u32; SEGMENT_DEPTH_MAX as usize + 1],
+    len: usize,
+    /// Bytes of the segments' allocations.
+    heap: usize,
+}
+
+/// Where an entry lies; good until the table changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Location {
+    pub(super) segment: SegmentId,
+    place: Place,
+}
+
+/// A segment of a table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct SegmentId(u32);
+
+impl<E: TableEntry> Table<E> {
+    /// An empty table whose segments start with `version`.
+    pub(super) fn new(hasher: KeyHasher, version: u64) -> Self {
+        let mut segments = Segments::default();
+        let SegmentId(first) = segments.insert(Segment::new(0, 0, version));
+        let mut depths = [0; SEGMENT_DEPTH_MAX as usize + 1];
+        depths[0] = 1;
+        Self {
+            hasher,
+            directory: vec![first],
+            bits: 0,
+            segments,
+            depths,
+            len: 0,
+            heap: 0,
+        }
+    }
+
+    #[inline]
+    pub(super) fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash(key)
+    }
+
+    /// Finds the entry with this key.
+    #[inline]
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Location> {
+        let segment = self.segment_of(hash);
+        let place = self.segment(segment).find(hash, key)?;
+        Some(Location { segment, place })
+    }
+
+    /// The segment that covers a hash.
+    #[inline]
+    pub(super) fn segment_of(&self, hash: u64) -> SegmentId {
+        SegmentId(self.directory[self.directory_index(hash)])
+    }
+
+    /// Adds an entry whose key is not there yet to a segment that has room.
+    pub(super) fn insert(&mut self, segment: SegmentId, hash: u64, entry: E) -> Location {
+        let place = self.resize(segment, |segment, hasher| {
+            segment.insert(hash, entry, hasher)
+        });
+        self.len += 1;
+        Location { segment, place }
+    }
+
+    /// Takes an entry out.
+    pub(super) fn remove(&mut self, location: Location) -> E {
+        self.len -= 1;
+        self.resize(location.segment, |segment, hasher| {
+            segment.remove(location.place, hasher)
+        })
+    }
+
+    /// Whether a segment has no room for another entry.
+    pub(super) fn is_full(&self, segment: SegmentId) -> bool {
+        self.segment(segment).len() == SEGMENT_ENTRIES_MAX
+    }
+
+    /// Splits a segment in two.
+    pub(super) fn split(&mut self, id: SegmentId) {
+        let depth = self.segment(id).depth;
+        assert!(
+            depth < SEGMENT_DEPTH_MAX,
+            "hashes spread evenly over their range"
+        );
+        if depth == self.bits {
+            let twice = self.directory.iter().flat_map(|&segment| [segment; 2]);
+            self.directory = twice.collect();
+            self.bits += 1;
+        }
+        self.heap -= self.segment(id).heap();
+        let high = self.segments.get_mut(id).split(&self.hasher);
+        self.heap += self.segment(id).heap() + high.heap();
+        let (start, end) = (high.start, high.end());
+        let new = self.segments.insert(high);
+        self.point(start, end, new);
+        self.depths[usize::from(depth)] -= 1;
+        self.depths[usize::from(depth) + 1] += 2;
+    }
+
+    /// The segment with the other half of the next wider range, if both are so sparse that they
+    /// should be one.
+    pub(super) fn sparse_buddy(&self, id: SegmentId) -> Option<SegmentId> {
+        let segment = self.segment(id);
+        if segment.depth == 0 || segment.len() > MERGED_ENTRIES_MAX {
+            return None;
+        }
+        let buddy_start = segment.start ^ (1 << (64 - segment.depth));
+        let buddy_id = self.segment_of(buddy_start);
+        let buddy = self.segment(buddy_id);
+        let sparse = segment.len() + buddy.len() <= MERGED_ENTRIES_MAX;
+        (sparse && buddy.depth == segment.depth).then_some(buddy_id)
+    }
+
+    /// Merges a segment with its buddy; the merged one has the id that is returned.
+    pub(super) fn merge(&mut self, id: SegmentId, buddy: SegmentId) -> SegmentId {
+        let depth = usize::from(self.segment(id).depth);
+        let gone = self.segments.remove(buddy);
+        self.heap -= gone.heap() + self.segment(id).heap();
+        self.segments.get_mut(id).merge(gone, &self.hasher);
+        self.heap += self.segment(id).heap();
+        let (start, end) = (self.segment(id).start, self.segment(id).end());
+        self.point(start, end, id);
+        self.depths[depth] -= 2;
+        self.depths[depth - 1] += 1;
+        while self.bits > 0 && self.depths[usize::from(self.bits)] == 0 {
+            self.directory = self.directory.iter().copied().step_by(2).collect();
+            self.bits -= 1;
+        }
+        id
+    }
+
+    /// Calls `visit` with about `count` entries from a cursor on, in order of their hashes, and
+    /// returns the cursor that goes on behind them; 0 at the end.
+    ///
+    /// A cursor is a position: the top bits of a hash. Entries at one position are visited
+    /// together, so an entry is visited by just one call, whatever else comes and goes.
+    pub(super) fn scan(&self, cursor: u64, count: usize, visit: &mut impl FnMut(&E)) -> u64 {
+        if cursor >= CURSOR_END {
+            return 0;
+        }
+        let mut from = cursor << CURSOR_SHIFT;
+        let mut left = count.max(1);
+        let mut last = None;
+        loop {
+            let segment = self.segment(self.segment_of(from));
+            let whole = segment.visit_from(from, &self.hasher, &mut |hash, entry| {
+                let position = hash >> CURSOR_SHIFT;
+                if left == 0 && last != Some(position) {
+                    return false;
+                }
+                last = Some(position);
+                left = left.saturating_sub(1);
+                visit(entry);
+                true
+            });
+            match segment.end() {
+                Some(end) if whole && left > 0 => from = end,
+                Some(end) if whole => return end >> CURSOR_SHIFT,
+                None if whole => return 0,
+                Some(_) | None => return last.map_or(0, |last| last + 1),
+            }
+        }
+    }
+
+    /// An entry, each as likely as any other.
+    pub(super) fn random(&self, rng: &mut Rng) -> Option<&E> {
+        if self.len == 0 {
+            return None;
+        }
+        for _ in 0..RANDOM_TRIES_MAX {
+            let segment = self.segment(self.segment_of(rng.next_u64()));
+            // A range twice as wide is met twice as often, so it is taken half as often.
+            let spread = (SEGMENT_ENTRIES_MAX as u64) << (self.bits - segment.depth);
+            let ticket = usize::try_from(rng.below(spread)).unwrap_or(usize::MAX);
+            if let Some(entry) = segment.entries().get(ticket) {
+                return Some(entry);
+            }
+        }
+        let mut from = rng.next_u64();
+        loop {
+            let segment = self.segment(self.segment_of(from));
+            if segment.len() > 0 {
+                let nth = usize::try_from(rng.below(segment.len() as u64));
+                return segment.entries().get(nth.expect("a segment is small"));
+            }
+            from = segment.end().unwrap_or(0);
+        }
+    }
+
+    /// All entries, segment by segment in the order of their ranges.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &E> {
+        let mut next = Some(0);
+        core::iter::from_fn(move || {
+            let segment = self.segment(self.segment_of(next?));
+            next = segment.end();
+            Some(segment.entries())
+        })
+        .flatten()
+    }
+
+    #[inline]
+    pub(super) fn segment(&self, id: SegmentId) -> &Segment<E> {
+        self.segments.get(id)
+    }
+
+    #[inline]
+    pub(super) fn segment_mut(&mut self, id: SegmentId) -> &mut Segment<E> {
+        self.segments.get_mut(id)
+    }
+
+    #[inline]
+    pub(super) fn entry(&self, location: Location) -> &E {
+        self.segment(location.segment).entry(location.place)
+    }
+
+    #[inline]
+    pub(super) fn entry_mut(&mut self, location: Location) -> &mut E {
+        self.segment_mut(location.segment).entry_mut(location.place)
+    }
+
+    /// Takes all entries of a segment out, for a table that is being freed.
+    pub(super) fn take_entries(&mut self, id: SegmentId) -> Vec<E> {
+        let entries = self.resize(id, |segment, _| segment.take_entries());
+        self.len -= entries.len();
+        entries
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// How many segments there are.
+    pub(super) fn segment_count(&self) -> usize {
+        self.depths.iter().sum::<u32>() as usize
+    }
+
+    /// Bytes of the table's own allocations, without what its entries own.
+    pub(super) fn memory(&self) -> usize {
+        let directory = alloc_size(self.directory.capacity() * size_of::<u32>());
+        self.heap + directory + self.segments.memory()
+    }
+
+    /// Panics if the table contradicts itself.
+    pub(super) fn check_invariants(&self) {
+        assert_eq!(self.directory.len(), 1 << self.bits);
+        let mut depths = [0; SEGMENT_DEPTH_MAX as usize + 1];
+        let (mut len, mut heap) = (0, 0);
+        let mut next = Some(0);
+        while let Some(start) = next {
+            let id = self.segment_of(start);
+            let segment = self.segment(id);
+            segment.check_invariants(&self.hasher);
+            assert_eq!(
+                segment.start, start,
+                "ranges follow each other without a gap"
+            );
+            let first = self.directory_index(start);
+            let wide = 1 << (self.bits - segment.depth);
+            let mine = &self.directory[first..first + wide];
+            assert!(mine.iter().all(|&slot| slot == id.0));
+            depths[usize::from(segment.depth)] += 1;
+            len += segment.len();
+            heap += segment.heap();
+            next = segment.end();
+        }
+        assert_eq!(depths, self.depths);
+        assert_eq!(len, self.len);
+        assert_eq!(heap, self.heap);
+        assert!(self.bits == 0 || depths[usize::from(self.bits)] > 0);
+        assert_eq!(self.segments.live(), self.segment_count());
+    }
+
+    #[inline]
+    fn directory_index(&self, hash: u64) -> usize {
+        // Two shifts, since shifting by all 64 bits at once is not defined.
+        ((hash >> 1) >> (63 - self.bits)) as usize
+    }
+
+    fn resize<R>(
+        &mut self,
+        id: SegmentId,
+        change: impl FnOnce(&mut Segment<E>, &KeyHasher) -> R,
+    ) -> R {
+        let segment = self.segments.get_mut(id);
+        let before = segment.heap();
+        let result = change(segment, &self.hasher);
+        self.heap = self.heap - before + segment.heap();
+        result
+    }
+
+    fn point(&mut self, start: u64, end: Option<u64>, id: SegmentId) {
+        let first = self.directory_index(start);
+        let last = end.map_or(self.directory.len(), |end| self.directory_index(end));
+        self.directory[first..last].fill(id.0);
+    }
+}
+
+/// Segments in pages that never move, so that more of them cost no copy of the others.
+#[derive(Debug)]
+struct Segments<E> {
+    pages: Vec<Vec<Segment<E>>>,
+    free: Vec<u32>,
+}
+
+impl<E> Default for Segments<E> {
+    fn default() -> Self {
+        Self {
+            pages: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+impl<E: TableEntry> Segments<E> {
+    fn insert(&mut self, segment: Segment<E>) -> SegmentId {
+        if let Some(id) = self.free.pop().map(SegmentId) {
+            *self.get_mut(id) = segment;
+            return id;
+        }
+        if self
+            .pages
+            .last()
+            .is_none_or(|page| page.len() == PAGE_SEGMENTS)
+        {
+            // The first page grows by and by, since most databases stay small.
+            let room = if self.pages.is_empty() {
+                1
+            } else {
+                PAGE_SEGMENTS
+            };
+            self.pages.push(Vec::with_capacity(room));
+        }
+        let last = self.pages.len() - 1;
+        let page = &mut self.pages[last];
+        page.push(segment);
+        let id = last * PAGE_SEGMENTS + page.len() - 1;
+        SegmentId(u32::try_from(id).expect("fewer segments than bytes of memory"))
+    }
+
+    fn remove(&mut self, id: SegmentId) -> Segment<E> {
+        let vacant = Segment::new(0, 0, 0);
+        let segment = core::mem::replace(self.get_mut(id), vacant);
+        self.free.push(id.0);
+        segment
+    }
+
+    #[inline]
+    fn get(&self, SegmentId(id): SegmentId) -> &Segment<E> {
+        &self.pages[id as usize / PAGE_SEGMENTS][id as usize % PAGE_SEGMENTS]
+    }
+
+    #[inline]
+    fn get_mut(&mut self, SegmentId(id): SegmentId) -> &mut Segment<E> {
+        &mut self.pages[id as usize / PAGE_SEGMENTS][id as usize % PAGE_SEGMENTS]
+    }
+
+    fn live(&self) -> usize {
+        self.pages.iter().map(Vec::len).sum::<usize>() - self.free.len()
+    }
+
+    fn memory(&self) -> usize {
+        let first = self.pages.first().map_or(0, Vec::capacity);
+        let page = alloc_size(PAGE_SEGMENTS * size_of::<Segment<E>>());
+        alloc_size(first * size_of::<Segment<E>>())
+            + self.pages.len().saturating_sub(1) * page
+            + alloc_size(self.pages.capacity() * size_of::<Vec<Segment<E>>>())
+            + alloc_size(self.free.capacity() * size_of::<u32>())
+    }
+}
+
+/// Scan cursors stay below it: some clients read them as doubles.
+const CURSOR_END: u64 = 1 << 53;
+const CURSOR_SHIFT: u32 = 64 - 53;
+/// Halves with so few entries together become one.
+const MERGED_ENTRIES_MAX: usize = SEGMENT_ENTRIES_MAX / 4;
+const PAGE_SEGMENTS: usize = 64;
+/// Even in a table that is as sparse as merging lets it be, so many misses in a row do not occur
+/// in practice.
+const RANDOM_TRIES_MAX: usize = 256;
+
+const _: () = assert!(64 - CURSOR_SHIFT > SEGMENT_DEPTH_MAX as u32);

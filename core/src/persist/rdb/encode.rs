@@ -1,0 +1,348 @@
+//! Writes RDB data piece by piece.
+
+use bytes::Bytes;
+
+use crate::limits::{RDB_CHUNK_BYTES, RDB_COMPRESS_BYTES_MAX, RDB_PLAIN_NODE_BYTES};
+use crate::machine::Wall;
+use crate::persist::crc::Crc64;
+use crate::persist::listpack;
+use crate::persist::lzf::Compressor;
+use crate::persist::rdb::kind::{
+    LEN_32_BITS, LEN_64_BITS, NODE_PACKED, NODE_PLAIN, OP_AUX, OP_EOF, OP_EXPIRE_MS, OP_FREQ,
+    OP_FUNCTION2, OP_IDLE, OP_RESIZE_DB, OP_SELECT_DB, STR_INT8, STR_INT16, STR_INT32, STR_LZF,
+    TYPE_LIST_QUICKLIST_2, TYPE_STRING, VERSION_WRITTEN,
+};
+use crate::persist::rdb::out::Out;
+use crate::value::{List, StrRef, ValueRef, parse_int};
+
+/// What is stored of a key beside its value.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct KeyMeta {
+    /// When it expires, in milliseconds since the Unix epoch.
+    pub expire_ms: Option<i64>,
+    /// How long ago it was used, when eviction goes by that.
+    pub idle_secs: Option<u64>,
+    /// How often it is used, on a logarithmic scale, when eviction goes by that.
+    pub freq: Option<u8>,
+}
+
+/// Where in the replication stream a dataset belongs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ReplPoint {
+    /// The database the stream has selected, -1 if none.
+    pub stream_db: i32,
+    /// The id of the history.
+    pub id: [u8; 40],
+    /// The offset in it.
+    pub offset: u64,
+}
+
+/// What the head of a file says of the whole.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Preamble {
+    /// When it was begun.
+    pub created: Wall,
+    /// The memory of the dataset.
+    pub used_memory: u64,
+    /// Its place in the replication stream, if it has one.
+    pub repl: Option<ReplPoint>,
+    /// Whether it is the base of an append-only file.
+    pub aof_base: bool,
+}
+
+/// Writes RDB data into chunks.
+///
+/// Long strings that are shared with the keyspace are passed on without a copy, and a long list
+/// can be written in slices.
+#[derive(Debug)]
+pub struct Encoder {
+    out: Out,
+    /// Covers the chunks handed out; absent if no checksum is wanted.
+    crc: Option<Crc64>,
+    /// Absent if strings are not compressed.
+    compressor: Option<Compressor>,
+    packer: listpack::Builder,
+    scratch: Vec<u8>,
+    db: Option<u32>,
+    ended: bool,
+}
+
+impl Encoder {
+    /// Starts with no output.
+    #[must_use]
+    pub fn new(compress: bool, checksum: bool) -> Self {
+        Self {
+            out: Out::default(),
+            crc: checksum.then(Crc64::new),
+            compressor: compress.then(Compressor::new),
+            packer: listpack::Builder::new(),
+            scratch: Vec::new(),
+            db: None,
+            ended: false,
+        }
+    }
+
+    /// Writes the signature and the fields that Redis writes at the head of a file.
+    pub fn preamble(&mut self, preamble: &Preamble) {
+        self.out
+            .tail
+            .extend_from_slice(format!("REDIS{VERSION_WRITTEN:04}").as_bytes());
+        self.aux(b"redis-ver", REDIS_VERSION.as_bytes());
+        self.aux_int(b"redis-bits", 64);
+        self.aux_int(b"ctime", preamble.created.as_secs());
+        self.aux_int(b"used-mem", saturated(preamble.used_memory));
+        if let Some(repl) = &preamble.repl {
+            self.aux_int(b"repl-stream-db", i64::from(repl.stream_db));
+            self.aux(b"repl-id", &repl.id);
+            self.aux_int(b"repl-offset", saturated(repl.offset));
+        }
+        self.aux_int(b"aof-base", i64::from(preamble.aof_base));
+    }
+
+    /// Writes a field about the file as a whole.
+    pub fn aux(&mut self, name: &[u8], value: &[u8]) {
+        self.out.tail.push(OP_AUX);
+        self.string(name);
+        self.string(value);
+    }
+
+    fn aux_int(&mut self, name: &[u8], value: i64) {
+        self.aux(name, itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    /// Says that the keys from here on belong to a database. Databases may come in any order and
+    /// more than once.
+    pub fn select_db(&mut self, db: u32) {
+        if self.db != Some(db) {
+            self.db = Some(db);
+            self.out.tail.push(OP_SELECT_DB);
+            self.len(u64::from(db));
+        }
+    }
+
+    /// Tells how many keys the selected database has, and how many of them expire.
+    pub fn resize_db(&mut self, keys: u64, expires: u64) {
+        self.out.tail.push(OP_RESIZE_DB);
+        self.len(keys);
+        self.len(expires);
+    }
+
+    /// Writes a function library's source.
+    pub fn function(&mut self, library: &[u8]) {
+        self.out.tail.push(OP_FUNCTION2);
+        self.string(library);
+        self.out.cut();
+    }
+
+    /// Writes a key with its value.
+    pub fn key(&mut self, key: &[u8], value: ValueRef<'_>, meta: KeyMeta) {
+        match value {
+            ValueRef::Str(text) => {
+                self.key_head(TYPE_STRING, key, meta);
+                self.str_value(text);
+            }
+            ValueRef::List(list) => {
+                self.list_head(key, list, meta);
+                self.list_nodes(list, 0, list.chunk_count());
+            }
+        }
+        self.out.cut();
+    }
+
+    /// Writes a list's key and how many nodes follow. [`list_nodes`](Self::list_nodes) must write
+    /// them all before anything else.
+    pub fn list_head(&mut self, key: &[u8], list: &List, meta: KeyMeta) {
+        self.key_head(TYPE_LIST_QUICKLIST_2, key, meta);
+        self.len(wide(list.chunk_count()));
+    }
+
+    /// Writes a list's chunks from `from` to before `to`, each as a node.
+    pub fn list_nodes(&mut self, list: &List, from: usize, to: usize) {
+        for index in from..to {
+            self.list_node(list, index);
+            self.out.cut();
+        }
+    }
+
+    fn list_node(&mut self, list: &List, index: usize) {
+        let chunk = list.chunk(index);
+        if chunk.len() == 1
+            && let Some(item) = chunk.front()
+            && item.len() >= RDB_PLAIN_NODE_BYTES
+        {
+            self.len(NODE_PLAIN);
+            return self.string(item);
+        }
+        self.len(NODE_PACKED);
+        let mut packer = core::mem::take(&mut self.packer);
+        chunk.iter().for_each(|item| packer.push(item));
+        packer.finish(|block| self.string(block));
+        self.packer = packer;
+    }
+
+    /// Writes the end and, once all chunks before it are taken, the checksum.
+    pub fn eof(&mut self) {
+        assert!(!self.ended, "RDB data ends once");
+        self.out.tail.push(OP_EOF);
+        self.ended = true;
+    }
+
+    /// Bytes written but not taken, but for the checksum.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.out.len()
+    }
+
+    /// The next chunk, of about [`RDB_CHUNK_BYTES`](crate::limits::RDB_CHUNK_BYTES), once so much
+    /// is there; after the end, what is left.
+    #[must_use]
+    pub fn poll_chunk(&mut self) -> Option<Bytes> {
+        let Some(chunk) = self.out.pop() else {
+            return (self.ended && !self.out.tail.is_empty()).then(|| self.last_chunk());
+        };
+        if let Some(crc) = &mut self.crc {
+            crc.update(&chunk);
+        }
+        Some(chunk)
+    }
+
+    fn last_chunk(&mut self) -> Bytes {
+        let mut last = core::mem::take(&mut self.out.tail);
+        let checksum = self.crc.as_mut().map_or(0, |crc| {
+            crc.update(&last);
+            crc.value()
+        });
+        last.extend_from_slice(&checksum.to_le_bytes());
+        Bytes::from(last)
+    }
+
+    fn key_head(&mut self, kind: u8, key: &[u8], meta: KeyMeta) {
+        if let Some(expire_ms) = meta.expire_ms {
+            self.out.tail.push(OP_EXPIRE_MS);
+            self.out.tail.extend_from_slice(&expire_ms.to_le_bytes());
+        }
+        if let Some(idle_secs) = meta.idle_secs {
+            self.out.tail.push(OP_IDLE);
+            self.len(idle_secs);
+        }
+        if let Some(freq) = meta.freq {
+            self.out.tail.extend_from_slice(&[OP_FREQ, freq]);
+        }
+        self.out.tail.push(kind);
+        self.string(key);
+    }
+
+    fn str_value(&mut self, text: StrRef<'_>) {
+        match text {
+            StrRef::Int(number) => self.int(number),
+            StrRef::Raw(bytes) => self.string(bytes),
+            StrRef::Shared(bytes) if self.is_compressed(bytes.len()) => self.string(bytes),
+            StrRef::Shared(bytes) if bytes.len() < RDB_CHUNK_BYTES => self.string(bytes),
+            StrRef::Shared(bytes) => {
+                self.len(wide(bytes.len()));
+                self.out.push_shared(bytes.clone());
+            }
+        }
+    }
+
+    fn is_compressed(&self, len: usize) -> bool {
+        self.compressor.is_some() && (COMPRESS_LEN_MIN..=RDB_COMPRESS_BYTES_MAX).contains(&len)
+    }
+
+    fn string(&mut self, bytes: &[u8]) {
+        if bytes.len() <= INT32_TEXT_LEN_MAX
+            && let Some(number) = parse_int(bytes).and_then(|number| i32::try_from(number).ok())
+        {
+            return self.int32(number);
+        }
+        if self.is_compressed(bytes.len()) && self.compressed(bytes) {
+            return;
+        }
+        self.len(wide(bytes.len()));
+        self.out.tail.extend_from_slice(bytes);
+    }
+
+    fn compressed(&mut self, bytes: &[u8]) -> bool {
+        let Some(compressor) = &mut self.compressor else {
+            return false;
+        };
+        let mut block = core::mem::take(&mut self.scratch);
+        block.clear();
+        let smaller = compressor.compress(bytes, bytes.len() - COMPRESS_GAIN_MIN, &mut block);
+        if smaller {
+            self.out.tail.push(STR_LZF);
+            self.len(wide(block.len()));
+            self.len(wide(bytes.len()));
+            self.out.tail.extend_from_slice(&block);
+        }
+        self.scratch = block;
+        smaller
+    }
+
+    fn int(&mut self, number: i64) {
+        match i32::try_from(number) {
+            Ok(number) => self.int32(number),
+            Err(_) => {
+                let mut text = itoa::Buffer::new();
+                let text = text.format(number).as_bytes();
+                self.len(wide(text.len()));
+                self.out.tail.extend_from_slice(text);
+            }
+        }
+    }
+
+    fn int32(&mut self, number: i32) {
+        let [a, b, c, d] = number.to_le_bytes();
+        match number {
+            -0x80..=0x7f => self.out.tail.extend_from_slice(&[STR_INT8, a]),
+            -0x8000..=0x7fff => self.out.tail.extend_from_slice(&[STR_INT16, a, b]),
+            i32::MIN..=i32::MAX => self.out.tail.extend_from_slice(&[STR_INT32, a, b, c, d]),
+        }
+    }
+
+    fn len(&mut self, len: u64) {
+        let [.., e, f, g, h] = len.to_be_bytes();
+        match len {
+            0..0x40 => self.out.tail.push(h),
+            0x40..0x4000 => self.out.tail.extend_from_slice(&[0x40 | g, h]),
+            0x4000..0x1_0000_0000 => self.out.tail.extend_from_slice(&[LEN_32_BITS, e, f, g, h]),
+            0x1_0000_0000.. => {
+                self.out.tail.push(LEN_64_BITS);
+                self.out.tail.extend_from_slice(&len.to_be_bytes());
+            }
+        }
+    }
+
+    /// Writes a value as a DUMP payload has it, and takes it.
+    pub(super) fn value_alone(mut self, value: ValueRef<'_>) -> Vec<u8> {
+        match value {
+            ValueRef::Str(text) => {
+                self.out.tail.push(TYPE_STRING);
+                self.str_value(text);
+            }
+            ValueRef::List(list) => {
+                self.out.tail.push(TYPE_LIST_QUICKLIST_2);
+                self.len(wide(list.chunk_count()));
+                self.list_nodes(list, 0, list.chunk_count());
+            }
+        }
+        self.out.into_vec()
+    }
+}
+
+fn wide(len: usize) -> u64 {
+    u64::try_from(len).expect("a length fits 64 bits")
+}
+
+fn saturated(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// What Redis calls the version of the server that writes the file.
+const REDIS_VERSION: &str = "7.2.4";
+/// A longer text is no number of 32 bits.
+const INT32_TEXT_LEN_MAX: usize = 11;
+/// A shorter string is not worth the attempt, as Redis has it.
+const COMPRESS_LEN_MIN: usize = 21;
+/// Compression that saves less is not kept, as Redis has it.
+const COMPRESS_GAIN_MIN: usize = 4;

@@ -1,0 +1,19 @@
+//! The RDB format: what files, full syncs and DUMP payloads are made of.
+
+mod decode;
+mod dump;
+mod encode;
+mod fault;
+mod input;
+mod kind;
+mod out;
+mod read;
+
+pub use decode::{Decoder, Item, Options};
+pub use dump::{dump, restore};
+pub use encode::{Encoder, KeyMeta, Preamble, ReplPoint};
+pub use fault::RdbFault;
+pub use kind::{VERSION_READ_MAX, VERSION_WRITTEN};
+
+#[cfg(test)]
+mod tests;

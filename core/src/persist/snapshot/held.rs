@@ -1,0 +1,233 @@
+//! Entries that a snapshot has got but not encoded.
+
+use core::fmt;
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::keyspace::{EntryRef, SegmentSink};
+use crate::limits::{SNAPSHOT_AHEAD_BYTES, SNAPSHOT_LIST_CHUNKS};
+use crate::machine::Wall;
+use crate::persist::rdb::{Encoder, KeyMeta};
+use crate::value::{List, StrRef, ValueRef};
+
+/// Takes entries as they were and encodes them by and by.
+pub(super) struct Held {
+    encoder: Encoder,
+    /// Oldest first, none empty.
+    batches: VecDeque<Batch>,
+    /// The list that is being encoded, and the chunk that comes next.
+    list: Option<(Box<List>, usize)>,
+    /// Bytes of all that is held.
+    bytes: usize,
+    /// Keys encoded.
+    keys: usize,
+}
+
+/// Entries of one database.
+struct Batch {
+    db: u32,
+    /// Keys, each with its text if it is short, one after another.
+    texts: Vec<u8>,
+    records: Vec<Record>,
+    /// The record that comes next, and where its key begins.
+    next: usize,
+    at: usize,
+}
+
+struct Record {
+    key_len: usize,
+    expire: Option<Wall>,
+    body: Body,
+}
+
+enum Body {
+    Int(i64),
+    /// As many bytes behind the key.
+    Text(usize),
+    Shared(Bytes),
+    List(Box<List>),
+}
+
+impl Held {
+    pub(super) fn new(encoder: Encoder) -> Self {
+        Self {
+            encoder,
+            batches: VecDeque::new(),
+            list: None,
+            bytes: 0,
+            keys: 0,
+        }
+    }
+
+    pub(super) fn encoder(&mut self) -> &mut Encoder {
+        &mut self.encoder
+    }
+
+    /// Whether all entries that came are encoded.
+    pub(super) fn is_empty(&self) -> bool {
+        self.batches.is_empty() && self.list.is_none()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn keys(&self) -> usize {
+        self.keys
+    }
+
+    /// Encodes entries of about `budget` bytes.
+    pub(super) fn encode_some(&mut self, budget: usize) {
+        let mut left = budget;
+        while left > 0 && self.encoder.buffered() < SNAPSHOT_AHEAD_BYTES {
+            let cost = if self.list.is_some() {
+                self.encode_slice()
+            } else {
+                self.encode_record()
+            };
+            if cost == 0 {
+                return;
+            }
+            left = left.saturating_sub(cost);
+        }
+    }
+
+    /// Encodes the next slice of the list under way; returns what that cost.
+    fn encode_slice(&mut self) -> usize {
+        let Some((list, next)) = &mut self.list else {
+            return 0;
+        };
+        let to = list.chunk_count().min(*next + SNAPSHOT_LIST_CHUNKS);
+        let cost = (*next..to)
+            .map(|chunk| list.chunk(chunk).bytes())
+            .sum::<usize>();
+        self.encoder.list_nodes(list, *next, to);
+        *next = to;
+        if to == list.chunk_count() {
+            self.bytes -= list.memory();
+            self.keys += 1;
+            self.list = None;
+        }
+        cost.max(1)
+    }
+
+    /// Encodes the next record; returns what that cost, 0 if there is none.
+    fn encode_record(&mut self) -> usize {
+        let Some(batch) = self.batches.front_mut() else {
+            return 0;
+        };
+        let Record {
+            key_len,
+            expire,
+            body,
+        } = &mut batch.records[batch.next];
+        let (key, rest) = batch.texts[batch.at..].split_at(*key_len);
+        let meta = KeyMeta {
+            expire_ms: expire.map(Wall::as_millis),
+            ..KeyMeta::default()
+        };
+        self.encoder.select_db(batch.db);
+        let mut text_len = 0;
+        let mut shared_len = 0;
+        match core::mem::replace(body, Body::Int(0)) {
+            Body::Int(number) => {
+                self.encoder
+                    .key(key, ValueRef::Str(StrRef::Int(number)), meta);
+            }
+            Body::Text(len) => {
+                self.encoder
+                    .key(key, ValueRef::Str(StrRef::Raw(&rest[..len])), meta);
+                text_len = len;
+            }
+            Body::Shared(bytes) => {
+                self.encoder
+                    .key(key, ValueRef::Str(StrRef::Shared(&bytes)), meta);
+                shared_len = bytes.len();
+            }
+            Body::List(list) => {
+                self.encoder.list_head(key, &list, meta);
+                self.list = Some((list, 0));
+            }
+        }
+        self.keys += usize::from(self.list.is_none());
+        let own = RECORD_BYTES + *key_len + text_len;
+        self.bytes -= own + shared_len;
+        batch.at += *key_len + text_len;
+        batch.next += 1;
+        if batch.next == batch.records.len() {
+            self.batches.pop_front();
+        }
+        own + shared_len
+    }
+
+    fn hold(&mut self, db: u32, entry: EntryRef<'_>) {
+        let batch = match self.batches.back_mut() {
+            Some(batch) if batch.db == db && batch.texts.len() < BATCH_BYTES => batch,
+            Some(_) | None => {
+                self.batches.push_back(Batch::new(db));
+                self.batches.back_mut().expect("it was pushed")
+            }
+        };
+        let key = entry.key();
+        batch.texts.extend_from_slice(key);
+        let mut bytes = RECORD_BYTES + key.len();
+        let body = match entry.value() {
+            ValueRef::Str(StrRef::Int(number)) => Body::Int(number),
+            ValueRef::Str(StrRef::Raw(text)) => {
+                batch.texts.extend_from_slice(text);
+                bytes += text.len();
+                Body::Text(text.len())
+            }
+            ValueRef::Str(StrRef::Shared(shared)) => {
+                bytes += shared.len();
+                Body::Shared(shared.clone())
+            }
+            ValueRef::List(list) => {
+                let list = Box::new(list.clone());
+                bytes += list.memory();
+                Body::List(list)
+            }
+        };
+        batch.records.push(Record {
+            key_len: key.len(),
+            expire: entry.expire(),
+            body,
+        });
+        self.bytes += bytes;
+    }
+}
+
+impl SegmentSink for Held {
+    fn segment(&mut self, db: usize, entries: &mut dyn Iterator<Item = EntryRef<'_>>) {
+        let db = u32::try_from(db).expect("databases are few");
+        for entry in entries {
+            self.hold(db, entry);
+        }
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held")
+            .field("bytes", &self.bytes)
+            .field("keys", &self.keys)
+            .finish()
+    }
+}
+
+impl Batch {
+    fn new(db: u32) -> Self {
+        Self {
+            db,
+            texts: Vec::new(),
+            records: Vec::new(),
+            next: 0,
+            at: 0,
+        }
+    }
+}
+
+/// A batch of so many bytes of keys and texts gets no further entry.
+const BATCH_BYTES: usize = 64 * 1024;
+const RECORD_BYTES: usize = size_of::<Record>();

@@ -1,0 +1,400 @@
+//! Replication as one machine: which role the node has, and how its parts change with it.
+
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use tracing::{info, warn};
+
+use super::action::Action;
+use super::backlog::Backlog;
+use super::history::{History, Offset, ReplId};
+use super::primary::Primary;
+use super::replica::Link;
+use super::settings::Settings;
+use super::stream::{self, Stream, Unit};
+use super::wait::Waits;
+use crate::machine::{ConnId, Mono, Now, TimerName};
+use crate::rng::Rng;
+
+mod follow;
+mod report;
+mod serve;
+
+pub use follow::Received;
+pub use report::Role;
+pub use serve::{Admission, Sync};
+
+/// Replication of one node.
+///
+/// After its inputs call [`end_turn`](Self::end_turn) and carry out what
+/// [`poll_action`](Self::poll_action) yields, and repeat both until it yields nothing.
+#[derive(Debug)]
+pub struct Replication {
+    settings: Settings,
+    rng: Rng,
+    history: History,
+    backlog: Option<Backlog>,
+    stream: Stream,
+    primary: Primary,
+    waits: Waits,
+    waited: VecDeque<(ConnId, usize)>,
+    /// The link to the master; a node without one is a master.
+    link: Option<Link>,
+    /// Replicas shall be asked how far they are.
+    ask_acks: bool,
+    fx: VecDeque<Action>,
+}
+
+/// What REPLICAOF with a host leads to.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Following {
+    /// It is the master already; nothing was done.
+    Already,
+    /// The link is being made.
+    Started {
+        /// Clients whose WAIT a replica can't answer.
+        unblock: Vec<ConnId>,
+    },
+}
+
+/// The place of a dataset in its history, as RDB files carry it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// `repl-id`.
+    pub replid: ReplId,
+    /// `repl-offset`.
+    pub offset: Offset,
+    /// `repl-stream-db`.
+    pub db: u32,
+}
+
+impl Replication {
+    /// A master of an empty dataset, without replicas.
+    #[must_use]
+    pub fn new(now: Now, rng: &Rng, settings: Settings) -> Self {
+        let mut rng = rng.fork("replication");
+        Self {
+            settings,
+            history: History::new(&mut rng),
+            rng,
+            backlog: None,
+            stream: Stream::default(),
+            primary: Primary::new(now.mono),
+            waits: Waits::default(),
+            waited: VecDeque::new(),
+            link: None,
+            ask_acks: false,
+            fx: VecDeque::new(),
+        }
+    }
+
+    /// Takes a change of configuration.
+    pub fn configure(&mut self, now: Now, settings: Settings) {
+        if let Some(backlog) = &mut self.backlog {
+            backlog.resize(settings.backlog_bytes);
+        }
+        self.settings = settings;
+        self.primary.refresh_good(now.mono, &self.settings);
+    }
+
+    /// Takes the place in its history of a dataset that was loaded at start. Call it after
+    /// [`start_as_replica`](Self::start_as_replica) if the node is configured to be a replica.
+    pub fn restore(&mut self, now: Now, place: Place) {
+        assert!(
+            self.backlog.is_none(),
+            "a dataset is loaded before it is served"
+        );
+        match &mut self.link {
+            Some(link) => {
+                self.history = History::restored_replica(place.replid, place.offset);
+                link.set_cached(place.db);
+            }
+            None => {
+                self.history = History::restored_master(&mut self.rng, place.replid, place.offset);
+                self.primary.restart_alone_timer(now.mono);
+            }
+        }
+        self.create_backlog();
+    }
+
+    /// Follows the configured master from the start: nothing is known of any history yet.
+    pub fn start_as_replica(&mut self, now: Now, host: &str, port: u16) {
+        assert!(self.link.is_none());
+        self.link = Some(Link::new(now.mono, host, port, None));
+        self.check();
+    }
+
+    /// Follows a master (REPLICAOF with a host).
+    pub fn replica_of(&mut self, now: Now, host: &str, port: u16) -> Following {
+        // What was executed before this command belongs to the old role's stream.
+        self.end_unit(Unit::Atomic);
+        let mut unblock = Vec::new();
+        let link = match self.link.take() {
+            Some(old) if old.host().eq_ignore_ascii_case(host) && old.port() == port => {
+                info!(
+                    "REPLICAOF would result into synchronization with the master we are \
+                     already connected with. No operation performed."
+                );
+                self.link = Some(old);
+                return Following::Already;
+            }
+            Some(mut old) => {
+                old.close(now.mono, &mut self.fx);
+                Link::new(now.mono, host, port, None).succeed(&old)
+            }
+            None => {
+                info!(
+                    "Before turning into a replica, using my own master parameters to \
+                     synthesize a cached master: I may be able to synchronize with the new \
+                     master with just a partial transfer."
+                );
+                self.create_backlog();
+                unblock = self.waits.drain();
+                self.ask_acks = false;
+                let db = self.stream.selected().unwrap_or(0);
+                Link::new(now.mono, host, port, Some(db))
+            }
+        };
+        self.link = Some(link);
+        self.check();
+        Following::Started { unblock }
+    }
+
+    /// Becomes a master (REPLICAOF NO ONE). Answers whether that is a change.
+    pub fn promote(&mut self, now: Now) -> bool {
+        let Some(mut link) = self.link.take() else {
+            return false;
+        };
+        assert!(
+            self.stream.is_flushed(),
+            "a replica has no stream of its own"
+        );
+        link.close(now.mono, &mut self.fx);
+        if link.db().is_some() {
+            info!("Discarding previously cached master state.");
+        }
+        // Replicas come back and learn the new id; those of the old master can go on too, up to
+        // here. Without the new id a stale replica could be continued on writes it never saw.
+        self.history.promote(&mut self.rng);
+        warn!(
+            "Setting secondary replication ID to {}, valid up to offset: {}. New replication \
+             ID is {}",
+            self.history.replid2(),
+            self.history.second_offset(),
+            self.history.replid()
+        );
+        self.primary
+            .close_all(now.mono, &self.settings, &mut self.fx);
+        self.primary.restart_alone_timer(now.mono);
+        self.stream.force_select();
+        self.check();
+        true
+    }
+
+    /// Whether effects of commands go into the stream.
+    #[must_use]
+    pub const fn feeds(&self) -> bool {
+        self.link.is_none() && self.backlog.is_some()
+    }
+
+    /// Adds one effect of the command that is being executed to its unit.
+    pub fn feed<'a>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        if self.feeds() {
+            self.stream.push(db, args);
+        }
+    }
+
+    /// Ends the unit of the command that was executed.
+    pub fn end_unit(&mut self, unit: Unit) {
+        if self.stream.is_flushed() {
+            return;
+        }
+        let backlog = self
+            .backlog
+            .as_mut()
+            .expect("effects are gathered only for one");
+        let len = self.stream.flush(unit, backlog);
+        self.history.advance(len);
+        self.check();
+    }
+
+    /// Ends the turn: what is due is done. Units have ended.
+    pub fn end_turn(&mut self, now: Now) {
+        assert!(self.stream.is_flushed(), "a unit ends with its command");
+        let mono = now.mono;
+        if self.primary.cron(mono, &self.settings, &mut self.fx) {
+            self.ping(mono);
+        }
+        self.expire_backlog(mono);
+        self.send_getack();
+        self.primary.plan(mono, &self.settings, &mut self.fx);
+        let end = self.backlog_end();
+        self.primary
+            .enforce_limit(mono, end, &self.settings, &mut self.fx);
+        if let Some(backlog) = &mut self.backlog {
+            backlog.trim(self.primary.needed());
+        }
+        self.settle_waits(mono);
+        if let Some(link) = &mut self.link {
+            link.tick(mono, &self.history, &self.settings, &mut self.fx);
+        }
+        self.check();
+    }
+
+    /// The next thing to carry out.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.fx.pop_front()
+    }
+
+    /// The next instant [`end_turn`](Self::end_turn) has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Mono, TimerName)> {
+        let link = self
+            .link
+            .as_ref()
+            .and_then(|link| link.deadline(&self.settings));
+        let timers = [
+            (self.primary.deadline(), TimerName("replicas")),
+            (link, TimerName("master link")),
+            (self.waits.deadline(), TimerName("wait")),
+            (self.backlog_expiry(), TimerName("repl-backlog-ttl")),
+        ];
+        let due = timers
+            .into_iter()
+            .filter_map(|(at, name)| Some((at?, name)));
+        due.min_by_key(|&(at, _)| at)
+    }
+
+    /// Whether the node is a master.
+    #[must_use]
+    pub const fn is_master(&self) -> bool {
+        self.link.is_none()
+    }
+
+    /// The history the dataset belongs to.
+    #[must_use]
+    pub const fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// How far the stream has come.
+    #[must_use]
+    pub const fn offset(&self) -> Offset {
+        self.history.offset()
+    }
+
+    /// The directives in force.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Memory in use for the stream.
+    #[must_use]
+    pub fn backlog_memory(&self) -> usize {
+        self.backlog.as_ref().map_or(0, Backlog::memory)
+    }
+
+    /// The place of the dataset for an RDB file written now, if it has one worth knowing.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        let db = match &self.link {
+            // While nothing is selected the next effect selects: any database is right.
+            None => self
+                .backlog
+                .as_ref()
+                .map(|_| self.stream.selected().unwrap_or(0)),
+            Some(link) => link.db(),
+        }?;
+        Some(Place {
+            replid: self.history.replid(),
+            offset: self.history.offset(),
+            db,
+        })
+    }
+
+    /// Asserts what holds between any two calls.
+    fn check(&self) {
+        if let Some(backlog) = &self.backlog {
+            assert_eq!(
+                backlog.end(),
+                self.history.offset(),
+                "the backlog holds the history's last bytes"
+            );
+        }
+        let connected = self
+            .link
+            .as_ref()
+            .is_some_and(|link| link.stream().is_some());
+        if connected {
+            assert!(
+                self.backlog.is_some(),
+                "a connected replica can be promoted"
+            );
+        }
+    }
+
+    fn create_backlog(&mut self) {
+        let at = self.history.offset();
+        let size = self.settings.backlog_bytes;
+        self.backlog.get_or_insert_with(|| Backlog::new(at, size));
+    }
+
+    fn backlog_end(&self) -> Option<Offset> {
+        self.backlog.as_ref().map(Backlog::end)
+    }
+
+    fn ping(&mut self, now: Mono) {
+        if self.link.is_some() || !self.primary.ping_due(now, &self.settings) {
+            return;
+        }
+        if let Some(backlog) = &mut self.backlog {
+            self.history.advance(stream::ping(backlog));
+        }
+    }
+
+    /// Asks once for all who wait.
+    fn send_getack(&mut self) {
+        if !core::mem::replace(&mut self.ask_acks, false) {
+            return;
+        }
+        if self.link.is_some() || self.primary.count() == 0 {
+            return;
+        }
+        if let Some(backlog) = &mut self.backlog {
+            self.history.advance(stream::getack(backlog));
+        }
+    }
+
+    fn settle_waits(&mut self, now: Mono) {
+        let moved = self.primary.take_acks_moved();
+        let due = self.waits.deadline().is_some_and(|at| at <= now);
+        if !self.waits.is_empty() && (moved || due) {
+            let primary = &self.primary;
+            let over = self.waits.settle(now, |target| primary.acked(target));
+            self.waited.extend(over);
+        }
+    }
+
+    fn expire_backlog(&mut self, now: Mono) {
+        if self.backlog_expiry().is_none_or(|at| now < at) {
+            return;
+        }
+        // Writes are no longer counted from here on, so the id must not stand for them.
+        self.history.start_fresh(&mut self.rng);
+        self.backlog = None;
+        info!(
+            "Replication backlog freed after {} seconds without connected replicas.",
+            self.settings.backlog_ttl.as_secs()
+        );
+    }
+
+    fn backlog_expiry(&self) -> Option<Mono> {
+        if self.link.is_some() || self.backlog.is_none() {
+            return None;
+        }
+        let ttl = Some(self.settings.backlog_ttl).filter(|&ttl| ttl > Duration::ZERO)?;
+        Some(self.primary.alone_since()? + ttl)
+    }
+}

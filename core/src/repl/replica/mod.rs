@@ -1,0 +1,765 @@
+//! The link to the master.
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use tracing::{info, warn};
+
+use super::action::{Action, Attempt, CloseReason};
+use super::history::{History, Offset, ReplId};
+use super::receive::{Place, Receive};
+use super::settings::Settings;
+use crate::limits::REPL_OPEN_MULTI_BYTES_MAX;
+use crate::machine::{ConnId, ConnectFault, DiskFault, Mono};
+
+mod handshake;
+mod payload;
+mod state;
+mod transfer;
+
+#[cfg(test)]
+mod tests;
+
+use handshake::{Reply, Stage};
+pub(super) use state::{Connected, Granted, Step};
+use state::{State, Transfer};
+pub(super) use transfer::Stored;
+
+/// Between two attempts to reach the master at first; doubled with each failure.
+const RETRY_MIN: Duration = Duration::from_millis(50);
+/// Between two attempts to reach the master at most, as Redis has it.
+const RETRY_MAX: Duration = Duration::from_secs(1);
+/// How often the master is told how far we are, or that we live.
+const ACK_PERIOD: Duration = Duration::from_secs(1);
+/// How long half a line of the master is waited for (`CONFIG_REPL_SYNCIO_TIMEOUT`).
+const LINE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The master named by REPLICAOF, and the link to it.
+#[derive(Debug)]
+pub struct Link {
+    host: Box<str>,
+    port: u16,
+    state: State,
+    /// The database in which the stream goes on where we stopped; `None` if nothing of a master
+    /// is known, so that only a whole dataset helps.
+    cached: Option<u32>,
+    attempts: u64,
+    failures: u32,
+    tried_at: Option<Mono>,
+    down_since: Option<Mono>,
+}
+
+/// What the bytes of the master turned out to be.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Event<'a> {
+    /// A dataset begins. Answer with [`receive_to`](super::Replication::receive_to) before
+    /// going on.
+    Begin,
+    /// A piece of a dataset that is received into memory.
+    Payload(Cow<'a, [u8]>),
+    /// A dataset received into memory is complete. Check and install it, and answer with
+    /// [`loaded`](super::Replication::loaded) before going on.
+    End,
+    /// The stream goes on where we stopped, in this database: what follows are commands.
+    Streaming {
+        /// The database.
+        db: u32,
+    },
+}
+
+/// Where a dataset is received.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Target {
+    /// Into memory, piece by piece, beside the dataset there is.
+    Memory,
+    /// Into a file.
+    Disk(Place),
+}
+
+impl Link {
+    /// A link to be made. `cached` is the database the own stream is in, if a partial
+    /// resynchronization may do.
+    pub(super) fn new(now: Mono, host: &str, port: u16, cached: Option<u32>) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            state: State::Connect {
+                at: now,
+                again: false,
+            },
+            cached,
+            attempts: 0,
+            failures: 0,
+            tried_at: None,
+            down_since: None,
+        }
+    }
+
+    /// Takes over from the link to another master.
+    pub(super) fn succeed(mut self, old: &Self) -> Self {
+        // Answers to the old link's attempts may still be on their way.
+        self.attempts = old.attempts;
+        self.cached = old.cached;
+        self.down_since = old.down_since;
+        self
+    }
+
+    /// Starts an attempt if it is time for one, and gives up what was silent for too long.
+    pub(super) fn tick(
+        &mut self,
+        now: Mono,
+        history: &History,
+        settings: &Settings,
+        fx: &mut VecDeque<Action>,
+    ) {
+        if self.deadline(settings).is_none_or(|at| now < at) {
+            return;
+        }
+        match &mut self.state {
+            State::Connect { again, .. } => {
+                let verb = if *again { "Reconnecting" } else { "Connecting" };
+                info!("{verb} to MASTER {}:{}", self.host, self.port);
+                self.start_attempt(now, settings, fx);
+            }
+            State::Resolving { .. } | State::Connecting { .. } => {
+                warn!("Timeout connecting to the MASTER...");
+                self.fail(now, fx);
+            }
+            State::Handshake { .. } => {
+                warn!("Timeout connecting to the MASTER...");
+                self.fail(now, fx);
+            }
+            State::Transfer(transfer) => {
+                if transfer.is_overdue(now, settings) {
+                    warn!(
+                        "Timeout receiving bulk data from MASTER... If the problem persists try \
+                         to set the 'repl-timeout' parameter in redis.conf to a larger value."
+                    );
+                    self.fail(now, fx);
+                } else {
+                    transfer.keep_alive(now, fx);
+                }
+            }
+            State::Connected(connected) => {
+                if now >= connected.heard_at + settings.timeout {
+                    warn!("MASTER timeout: no data nor PING received...");
+                    let conn = connected.conn;
+                    fx.push_back(Action::Close {
+                        conn,
+                        reason: CloseReason::Timeout,
+                    });
+                    self.lost(now, conn);
+                } else {
+                    connected.acknowledge(now, history.offset(), fx);
+                }
+            }
+        }
+    }
+
+    /// Learns the id of the connection that is being made.
+    pub(super) fn dialing(&mut self, attempt: Attempt, conn: ConnId) {
+        match &mut self.state {
+            State::Connecting {
+                attempt: current,
+                conn: unknown @ None,
+                ..
+            } if *current == attempt => *unknown = Some(conn),
+            State::Connect { .. }
+            | State::Resolving { .. }
+            | State::Connecting { .. }
+            | State::Handshake { .. }
+            | State::Transfer(_)
+            | State::Connected(_) => panic!("nobody asked for this connection"),
+        }
+    }
+
+    /// Learns the addresses of the master's name.
+    pub(super) fn resolved(
+        &mut self,
+        now: Mono,
+        attempt: Attempt,
+        ips: &[IpAddr],
+        settings: &Settings,
+        fx: &mut VecDeque<Action>,
+    ) {
+        let State::Resolving {
+            attempt: current, ..
+        } = self.state
+        else {
+            return;
+        };
+        if current != attempt {
+            return;
+        }
+        match ips.first() {
+            Some(&ip) => self.dial(now, attempt, ip, settings, fx),
+            None => {
+                warn!(
+                    "Unable to connect to MASTER: the name {} has no address",
+                    self.host
+                );
+                self.fail(now, fx);
+            }
+        }
+    }
+
+    /// Learns how an attempt to connect went.
+    pub(super) fn connected(
+        &mut self,
+        now: Mono,
+        conn: ConnId,
+        result: Result<(), ConnectFault>,
+        fx: &mut VecDeque<Action>,
+    ) {
+        let State::Connecting {
+            conn: Some(current),
+            ..
+        } = self.state
+        else {
+            return;
+        };
+        if current != conn {
+            return;
+        }
+        if let Err(fault) = result {
+            warn!(
+                "Error condition on socket for SYNC: {}",
+                os_error(fault.errno)
+            );
+            self.retry(now, true);
+            return;
+        }
+        info!("Non blocking connect for SYNC fired the event.");
+        self.state = State::Handshake {
+            conn,
+            stage: Stage::Ping,
+            heard_at: now,
+            partial_since: None,
+        };
+        fx.push_back(handshake::send(conn, &[b"PING"]));
+    }
+
+    /// Takes bytes of the master that are not its stream.
+    pub(super) fn receive<'a>(
+        &mut self,
+        now: Mono,
+        conn: ConnId,
+        input: &'a [u8],
+        history: &History,
+        settings: &Settings,
+        fx: &mut VecDeque<Action>,
+    ) -> Step<'a> {
+        match &mut self.state {
+            State::Handshake { conn: current, .. } if *current == conn => {
+                self.receive_reply(now, input, history, settings, fx)
+            }
+            State::Transfer(transfer) if transfer.conn == conn => {
+                let step = transfer.receive(now, input, fx);
+                if let Step::Failed = step {
+                    self.fail(now, fx);
+                }
+                step
+            }
+            State::Connect { .. }
+            | State::Resolving { .. }
+            | State::Connecting { .. }
+            | State::Handshake { .. }
+            | State::Transfer(_)
+            | State::Connected(_) => Step::Stuck,
+        }
+    }
+
+    /// Decides where the dataset that begins goes.
+    pub(super) fn receive_to(&mut self, now: Mono, target: Target, fx: &mut VecDeque<Action>) {
+        let State::Transfer(transfer) = &mut self.state else {
+            panic!("a place is chosen only for a dataset that begins");
+        };
+        transfer.receive_to(target, fx);
+        transfer.heard_at = now;
+    }
+
+    /// Takes the answer to a step on the file the dataset is received into.
+    pub(super) fn disk_done(
+        &mut self,
+        now: Mono,
+        attempt: Attempt,
+        result: Result<(), DiskFault>,
+        fx: &mut VecDeque<Action>,
+    ) -> Option<Stored> {
+        let State::Transfer(transfer) = &mut self.state else {
+            return None;
+        };
+        if transfer.attempt != attempt {
+            return None;
+        }
+        match transfer.disk_done(result, fx) {
+            Ok(stored) => stored,
+            Err(fault) => {
+                warn!(
+                    "Write error or short write writing to the DB dump file needed for \
+                     MASTER <-> REPLICA synchronization: {fault:?}"
+                );
+                self.fail(now, fx);
+                None
+            }
+        }
+    }
+
+    /// What was granted by the master if the load that has ended belongs to this attempt.
+    pub(super) fn loading(&self, attempt: Attempt) -> Option<Granted> {
+        match &self.state {
+            State::Transfer(transfer) if transfer.attempt == attempt => {
+                assert!(transfer.is_loading(), "only a complete dataset is loaded");
+                Some(transfer.granted)
+            }
+            State::Connect { .. }
+            | State::Resolving { .. }
+            | State::Connecting { .. }
+            | State::Handshake { .. }
+            | State::Transfer(_)
+            | State::Connected(_) => None,
+        }
+    }
+
+    /// Goes on with the stream after the dataset was loaded; it starts in `db`.
+    pub(super) fn go_online(
+        &mut self,
+        now: Mono,
+        db: u32,
+        history: &History,
+        fx: &mut VecDeque<Action>,
+    ) {
+        let State::Transfer(transfer) = &self.state else {
+            panic!("only a transfer ends with a dataset");
+        };
+        let psync = transfer.granted != Granted::Sync;
+        let (conn, lost, marked) = (transfer.conn, transfer.lost, transfer.marked);
+        info!("MASTER <-> REPLICA sync: Finished with success");
+        self.enter_stream(now, conn, db, psync, history);
+        if lost {
+            self.lost(now, conn);
+        } else if marked && let State::Connected(connected) = &mut self.state {
+            // The master holds the stream back until it hears this.
+            connected.acknowledge(now, history.offset(), fx);
+        }
+    }
+
+    /// The dataset could not be loaded.
+    pub(super) fn load_failed(&mut self, now: Mono, fx: &mut VecDeque<Action>) {
+        warn!("Failed trying to load the MASTER synchronization DB");
+        if let State::Transfer(transfer) = &mut self.state {
+            // There is nothing left to abandon.
+            transfer.store_nowhere();
+        }
+        self.fail(now, fx);
+    }
+
+    /// The stream goes on in `db` at the place a file named.
+    pub(super) const fn set_cached(&mut self, db: u32) {
+        self.cached = Some(db);
+    }
+
+    /// Forgets what is known of the master's stream: only a whole dataset helps now.
+    pub(super) fn discard_cached(&mut self) {
+        self.cached = None;
+    }
+
+    /// Goes on with the stream after a partial resynchronization. Answers its database.
+    pub(super) fn resume(&mut self, now: Mono, conn: ConnId, history: &History) -> u32 {
+        let db = self.cached.expect("a place was named when asking");
+        self.enter_stream(now, conn, db, true, history);
+        db
+    }
+
+    /// The connection is gone. Answers whether it was this link's.
+    pub(super) fn hung_up(&mut self, now: Mono, conn: ConnId, fx: &mut VecDeque<Action>) -> bool {
+        if self.conn() != Some(conn) {
+            return false;
+        }
+        match &mut self.state {
+            State::Connected(_) => self.lost(now, conn),
+            State::Transfer(transfer) if transfer.is_complete() => {
+                // All there is to this dataset has arrived.
+                transfer.lost = true;
+            }
+            State::Transfer(_) => {
+                warn!("I/O error trying to sync with MASTER: connection lost");
+                self.abandon_transfer(fx);
+                self.retry(now, true);
+            }
+            State::Handshake { .. } | State::Connecting { .. } => {
+                warn!("Connection with master lost during the handshake.");
+                self.retry(now, true);
+            }
+            State::Connect { .. } | State::Resolving { .. } => panic!("it has no connection"),
+        }
+        true
+    }
+
+    /// The master broke the protocol: nothing it said can be relied on to go on from.
+    pub(super) fn protocol_error(&mut self, now: Mono, fx: &mut VecDeque<Action>) {
+        self.cached = None;
+        if let State::Connected(connected) = &self.state {
+            let conn = connected.conn;
+            fx.push_back(Action::Close {
+                conn,
+                reason: CloseReason::Link,
+            });
+            warn!("Connection with master lost.");
+            self.down_since = Some(now);
+            self.retry(now, false);
+        } else {
+            self.fail(now, fx);
+        }
+    }
+
+    /// Gives the link up. What is known of the stream stays known.
+    pub(super) fn close(&mut self, now: Mono, fx: &mut VecDeque<Action>) {
+        if let State::Connected(connected) = &self.state {
+            let conn = connected.conn;
+            fx.push_back(Action::Close {
+                conn,
+                reason: CloseReason::Link,
+            });
+            self.lost(now, conn);
+        } else {
+            self.fail(now, fx);
+        }
+    }
+
+    /// Tells the master at once how far we are.
+    pub(super) fn acknowledge(&mut self, now: Mono, offset: Offset, fx: &mut VecDeque<Action>) {
+        if let State::Connected(connected) = &mut self.state {
+            connected.acknowledge(now, offset, fx);
+        }
+    }
+
+    /// The connected link over this connection.
+    pub(super) fn stream_mut(&mut self, conn: ConnId) -> Option<&mut Connected> {
+        match &mut self.state {
+            State::Connected(connected) if connected.conn == conn => Some(connected),
+            State::Connect { .. }
+            | State::Resolving { .. }
+            | State::Connecting { .. }
+            | State::Handshake { .. }
+            | State::Transfer(_)
+            | State::Connected(_) => None,
+        }
+    }
+
+    /// The connected link.
+    pub(super) const fn stream(&self) -> Option<&Connected> {
+        match &self.state {
+            State::Connected(connected) => Some(connected),
+            State::Connect { .. }
+            | State::Resolving { .. }
+            | State::Connecting { .. }
+            | State::Handshake { .. }
+            | State::Transfer(_) => None,
+        }
+    }
+
+    /// The dataset that is being received.
+    pub(super) fn transfer(&self) -> Option<&Transfer> {
+        match &self.state {
+            State::Transfer(transfer) => Some(transfer),
+            State::Connect { .. }
+            | State::Resolving { .. }
+            | State::Connecting { .. }
+            | State::Handshake { .. }
+            | State::Connected(_) => None,
+        }
+    }
+
+    /// The connection in use.
+    pub(super) fn conn(&self) -> Option<ConnId> {
+        match &self.state {
+            State::Connect { .. } | State::Resolving { .. } => None,
+            State::Connecting { conn, .. } => *conn,
+            State::Handshake { conn, .. } => Some(*conn),
+            State::Transfer(transfer) => (!transfer.lost).then_some(transfer.conn),
+            State::Connected(connected) => Some(connected.conn),
+        }
+    }
+
+    /// Whether bytes of the master are wanted at present.
+    pub(super) fn wants_read(&self, conn: ConnId) -> bool {
+        match &self.state {
+            State::Transfer(transfer) if transfer.conn == conn => transfer.wants_read(),
+            State::Connect { .. }
+            | State::Resolving { .. }
+            | State::Connecting { .. }
+            | State::Handshake { .. }
+            | State::Transfer(_)
+            | State::Connected(_) => true,
+        }
+    }
+
+    /// `master_host`.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// `master_port`.
+    pub(super) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The database in which the stream goes on, if its place is known.
+    pub(super) fn db(&self) -> Option<u32> {
+        match &self.state {
+            State::Connected(connected) => Some(connected.db),
+            State::Connect { .. }
+            | State::Resolving { .. }
+            | State::Connecting { .. }
+            | State::Handshake { .. }
+            | State::Transfer(_) => self.cached,
+        }
+    }
+
+    /// The word ROLE has for the state.
+    pub(super) const fn state_name(&self) -> &'static str {
+        match self.state {
+            State::Connect { .. } => "connect",
+            State::Resolving { .. } | State::Connecting { .. } => "connecting",
+            State::Handshake { .. } => "handshake",
+            State::Transfer(_) => "sync",
+            State::Connected(_) => "connected",
+        }
+    }
+
+    /// Since when the link is down, if it ever was up.
+    pub(super) const fn down_since(&self) -> Option<Mono> {
+        self.down_since
+    }
+
+    /// The next instant something is due.
+    pub(super) fn deadline(&self, settings: &Settings) -> Option<Mono> {
+        let timeout = settings.timeout;
+        match &self.state {
+            State::Connect { at, .. } => Some(*at),
+            State::Resolving { since, .. } | State::Connecting { since, .. } => {
+                Some(*since + timeout)
+            }
+            State::Handshake {
+                heard_at,
+                partial_since,
+                ..
+            } => {
+                let line = partial_since.map(|since| since + LINE_TIMEOUT);
+                let silence = *heard_at + timeout;
+                Some(line.map_or(silence, |line| line.min(silence)))
+            }
+            State::Transfer(transfer) => transfer.deadline(settings),
+            State::Connected(connected) => {
+                let silence = connected.heard_at + timeout;
+                Some(silence.min(connected.ack_at))
+            }
+        }
+    }
+
+    fn start_attempt(&mut self, now: Mono, settings: &Settings, fx: &mut VecDeque<Action>) {
+        self.attempts += 1;
+        self.tried_at = Some(now);
+        let attempt = Attempt(self.attempts);
+        if let Ok(ip) = self.host.parse() {
+            self.dial(now, attempt, ip, settings, fx);
+            return;
+        }
+        let host = self.host.clone();
+        fx.push_back(Action::Resolve { attempt, host });
+        self.state = State::Resolving {
+            attempt,
+            since: now,
+        };
+    }
+
+    fn dial(
+        &mut self,
+        now: Mono,
+        attempt: Attempt,
+        ip: IpAddr,
+        settings: &Settings,
+        fx: &mut VecDeque<Action>,
+    ) {
+        fx.push_back(Action::Dial {
+            attempt,
+            to: SocketAddr::new(ip, self.port),
+            from: settings.bind_source,
+        });
+        info!("MASTER <-> REPLICA sync started");
+        self.state = State::Connecting {
+            attempt,
+            conn: None,
+            since: now,
+        };
+    }
+
+    fn receive_reply<'a>(
+        &mut self,
+        now: Mono,
+        input: &'a [u8],
+        history: &History,
+        settings: &Settings,
+        fx: &mut VecDeque<Action>,
+    ) -> Step<'a> {
+        let State::Handshake {
+            conn,
+            stage,
+            heard_at,
+            partial_since,
+        } = &mut self.state
+        else {
+            panic!("replies are read during the handshake only");
+        };
+        if !input.is_empty() {
+            *heard_at = now;
+        }
+        let (line, consumed) = match handshake::line(input) {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                let since = *partial_since.get_or_insert(now);
+                *partial_since = (!input.is_empty()).then_some(since);
+                return Step::Stuck;
+            }
+            Err(handshake::TooLong) => {
+                warn!("The master sent a line that is longer than any reply to a handshake.");
+                self.fail(now, fx);
+                return Step::Failed;
+            }
+        };
+        *partial_since = None;
+        let conn = *conn;
+        let known = self.cached.is_some().then_some(history);
+        match stage.reply(conn, line, known, settings, fx) {
+            Reply::Next => Step::Consumed(consumed),
+            Reply::Fail => {
+                self.fail(now, fx);
+                Step::Failed
+            }
+            Reply::Continue(replid) => Step::Continue { consumed, replid },
+            Reply::Full(granted) => {
+                let attempt = Attempt(self.attempts);
+                self.state = State::Transfer(Box::new(Transfer::new(now, attempt, conn, granted)));
+                Step::Consumed(consumed)
+            }
+        }
+    }
+
+    fn enter_stream(&mut self, now: Mono, conn: ConnId, db: u32, psync: bool, history: &History) {
+        self.failures = 0;
+        self.cached = None;
+        self.down_since = None;
+        self.state = State::Connected(Connected {
+            conn,
+            db,
+            psync,
+            read: history.offset(),
+            heard_at: now,
+            ack_at: now + ACK_PERIOD,
+            held: Vec::new(),
+        });
+    }
+
+    /// The connected link is gone; the place in the stream is kept.
+    fn lost(&mut self, now: Mono, conn: ConnId) {
+        let State::Connected(connected) = &self.state else {
+            panic!("only a connected link is lost");
+        };
+        assert_eq!(connected.conn, conn);
+        warn!("Connection with master lost.");
+        // What was received of an open transaction is received again.
+        self.cached = connected.psync.then_some(connected.db);
+        if self.cached.is_some() {
+            info!("Caching the disconnected master state.");
+        }
+        self.down_since = Some(now);
+        self.retry(now, false);
+    }
+
+    /// Gives up what the link is at, before it was connected.
+    fn fail(&mut self, now: Mono, fx: &mut VecDeque<Action>) {
+        self.abandon_transfer(fx);
+        if let Some(conn) = self.conn() {
+            fx.push_back(Action::Close {
+                conn,
+                reason: CloseReason::Link,
+            });
+        }
+        self.retry(now, true);
+    }
+
+    fn abandon_transfer(&mut self, fx: &mut VecDeque<Action>) {
+        if let State::Transfer(transfer) = &mut self.state {
+            transfer.abandon(fx);
+        }
+    }
+
+    fn retry(&mut self, now: Mono, failed: bool) {
+        let delay = RETRY_MAX.min(RETRY_MIN * 2_u32.pow(self.failures.min(10)));
+        self.failures = if failed { self.failures + 1 } else { 0 };
+        let earliest = self.tried_at.map_or(now, |at| at + delay);
+        self.state = State::Connect {
+            at: now.max(earliest),
+            again: !failed,
+        };
+    }
+}
+
+impl Connected {
+    /// Counts bytes of the stream as they come in.
+    pub(super) fn received(&mut self, now: Mono, len: usize) {
+        self.read = self.read.plus(len);
+        self.heard_at = now;
+    }
+
+    /// Takes the bytes of commands that were executed. Answers those which now belong to the
+    /// history: none while a transaction is open, since it may never be completed.
+    pub(super) fn applied<'a>(
+        &mut self,
+        raw: &'a [u8],
+        db: u32,
+        in_multi: bool,
+    ) -> Result<Cow<'a, [u8]>, MultiTooLong> {
+        if in_multi {
+            if self.held.len() + raw.len() > REPL_OPEN_MULTI_BYTES_MAX {
+                return Err(MultiTooLong);
+            }
+            self.held.extend_from_slice(raw);
+            return Ok(Cow::Borrowed(&[]));
+        }
+        self.db = db;
+        if self.held.is_empty() {
+            return Ok(Cow::Borrowed(raw));
+        }
+        let mut held = core::mem::take(&mut self.held);
+        held.extend_from_slice(raw);
+        Ok(Cow::Owned(held))
+    }
+
+    fn acknowledge(&mut self, now: Mono, offset: Offset, fx: &mut VecDeque<Action>) {
+        self.ack_at = now + ACK_PERIOD;
+        if self.psync {
+            let mut digits = itoa::Buffer::new();
+            let offset = digits.format(offset.get()).as_bytes();
+            fx.push_back(handshake::send(self.conn, &[b"REPLCONF", b"ACK", offset]));
+        }
+    }
+}
+
+/// A transaction of the master is longer than can be kept.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct MultiTooLong;
+
+fn os_error(errno: i32) -> Cow<'static, str> {
+    match errno {
+        101 => "Network is unreachable".into(),
+        104 => "Connection reset by peer".into(),
+        110 => "Connection timed out".into(),
+        111 => "Connection refused".into(),
+        113 => "No route to host".into(),
+        _ => format!("error {errno}").into(),
+    }
+}

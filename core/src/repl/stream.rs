@@ -1,0 +1,230 @@
+//! Turns the effects of commands into the bytes of the replication stream.
+
+use super::backlog::Backlog;
+use crate::limits::REPL_UNIT_BYTES_KEPT;
+
+const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+/// How the effects gathered since the last flush belong together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unit {
+    /// One command, script or transaction: more than one effect is wrapped in MULTI and EXEC.
+    Atomic,
+    /// Effects that happen to come together, as active expiry's and eviction's do.
+    Batch,
+}
+
+/// The encoder of a master's own stream.
+#[derive(Debug, Default)]
+pub struct Stream {
+    /// The database the stream is in; `None` makes the next effect select its own.
+    selected: Option<u32>,
+    effects: Vec<u8>,
+    count: usize,
+    first_db: u32,
+    last_db: u32,
+}
+
+impl Stream {
+    /// Adds an effect to the current unit.
+    pub fn push<'a>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        if self.count == 0 {
+            assert!(self.effects.is_empty());
+            self.first_db = db;
+        } else if db != self.last_db {
+            select(&mut self.effects, db);
+        }
+        self.last_db = db;
+        self.count += 1;
+        encode(&mut self.effects, args);
+    }
+
+    /// Ends the current unit: puts its effects into the stream. Answers how many bytes that was.
+    pub fn flush(&mut self, unit: Unit, out: &mut Backlog) -> usize {
+        if self.count == 0 {
+            return 0;
+        }
+        let before = out.end();
+        if self.selected != Some(self.first_db) {
+            let mut command = Vec::with_capacity(32);
+            select(&mut command, self.first_db);
+            out.append(&command);
+        }
+        let wrapped = self.count > 1 && unit == Unit::Atomic;
+        if wrapped {
+            out.append(MULTI);
+        }
+        out.append(&self.effects);
+        if wrapped {
+            out.append(EXEC);
+        }
+        self.selected = Some(self.last_db);
+        self.clear();
+        usize::try_from(out.end().since(before)).expect("it was in memory at once")
+    }
+
+    /// Throws the current unit away: nobody could follow this history anyhow.
+    pub fn clear(&mut self) {
+        self.count = 0;
+        self.effects.clear();
+        if self.effects.capacity() > REPL_UNIT_BYTES_KEPT {
+            self.effects = Vec::new();
+        }
+    }
+
+    /// Makes the next effect select its database, whichever it is.
+    pub const fn force_select(&mut self) {
+        self.selected = None;
+    }
+
+    /// Goes on in the database that the stream so far has selected.
+    pub const fn resume(&mut self, db: Option<u32>) {
+        self.selected = db;
+    }
+
+    /// The database the stream is in.
+    #[must_use]
+    pub const fn selected(&self) -> Option<u32> {
+        self.selected
+    }
+
+    /// Whether the current unit has no effect yet.
+    #[must_use]
+    pub const fn is_flushed(&self) -> bool {
+        self.count == 0
+    }
+}
+
+/// Puts a PING into the stream. Answers how many bytes that was.
+pub fn ping(out: &mut Backlog) -> usize {
+    out.append(PING);
+    PING.len()
+}
+
+/// Asks every replica for an acknowledgement. Answers how many bytes that was.
+pub fn getack(out: &mut Backlog) -> usize {
+    out.append(GETACK);
+    GETACK.len()
+}
+
+/// Encodes a command as an array of bulk strings.
+pub fn encode<'a>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+    header(out, b'*', args.len());
+    for arg in args {
+        header(out, b'$', arg.len());
+        out.extend_from_slice(arg);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+fn header(out: &mut Vec<u8>, kind: u8, len: usize) {
+    out.push(kind);
+    out.extend_from_slice(itoa::Buffer::new().format(len).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn select(out: &mut Vec<u8>, db: u32) {
+    let mut digits = itoa::Buffer::new();
+    let args: [&[u8]; 2] = [b"SELECT", digits.format(db).as_bytes()];
+    encode(out, args.into_iter());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Slices;
+    use crate::repl::Offset;
+
+    struct Fixture {
+        stream: Stream,
+        backlog: Backlog,
+        read: Offset,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            Self {
+                stream: Stream::default(),
+                backlog: Backlog::new(Offset::START, 1024 * 1024),
+                read: Offset::START,
+            }
+        }
+
+        fn push(&mut self, db: u32, line: &str) {
+            let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            self.stream.push(db, args.into_iter());
+        }
+
+        /// What was put into the stream since the last call, one word per bulk.
+        fn flush(&mut self, unit: Unit) -> String {
+            let len = self.stream.flush(unit, &mut self.backlog);
+            let mut slices = Slices::new();
+            self.backlog.slices(self.read, &mut slices);
+            let bytes: Vec<u8> = slices.iter().flat_map(|s| s.to_vec()).collect();
+            assert_eq!(bytes.len(), len);
+            self.read = self.backlog.end();
+            let text = String::from_utf8(bytes).unwrap();
+            let words = text.split("\r\n").filter(|w| !w.starts_with(['*', '$']));
+            words.collect::<Vec<_>>().join(" ").trim_end().to_owned()
+        }
+    }
+
+    #[test]
+    fn one_effect_goes_bare_and_only_a_change_of_database_selects() {
+        let mut f = Fixture::new();
+        f.push(0, "SET a 1");
+        assert_eq!(f.flush(Unit::Atomic), "SELECT 0 SET a 1");
+        f.push(0, "SET b 1");
+        assert_eq!(f.flush(Unit::Atomic), "SET b 1");
+        f.push(5, "SET c 1");
+        assert_eq!(f.flush(Unit::Atomic), "SELECT 5 SET c 1");
+    }
+
+    #[test]
+    fn several_effects_are_one_transaction_with_the_first_select_before_it() {
+        let mut f = Fixture::new();
+        f.push(3, "SET a 1");
+        f.push(4, "SET b 2");
+        assert_eq!(
+            f.flush(Unit::Atomic),
+            "SELECT 3 MULTI SET a 1 SELECT 4 SET b 2 EXEC"
+        );
+        f.push(4, "SET c 1");
+        assert_eq!(f.flush(Unit::Atomic), "SET c 1");
+    }
+
+    #[test]
+    fn a_batch_is_not_wrapped() {
+        let mut f = Fixture::new();
+        f.push(0, "DEL a");
+        f.push(1, "DEL b");
+        assert_eq!(f.flush(Unit::Batch), "SELECT 0 DEL a SELECT 1 DEL b");
+    }
+
+    #[test]
+    fn an_empty_unit_leaves_no_trace() {
+        let mut f = Fixture::new();
+        assert_eq!(f.flush(Unit::Atomic), "");
+        assert_eq!(f.backlog.end(), Offset::START);
+    }
+
+    #[test]
+    fn a_forced_select_is_sent_even_for_the_same_database() {
+        let mut f = Fixture::new();
+        f.push(2, "SET a 1");
+        f.flush(Unit::Atomic);
+        f.stream.force_select();
+        f.push(2, "SET a 2");
+        assert_eq!(f.flush(Unit::Atomic), "SELECT 2 SET a 2");
+    }
+
+    #[test]
+    fn ping_and_getack_need_no_database() {
+        let mut backlog = Backlog::new(Offset::START, 16 * 1024);
+        assert_eq!(ping(&mut backlog) + getack(&mut backlog), 14 + 37);
+        assert_eq!(backlog.end().get(), 51);
+    }
+}

@@ -1,0 +1,366 @@
+//! What a Sentinel watches: masters, their replicas, and the other Sentinels.
+
+use core::time::Duration;
+
+use crate::machine::Mono;
+use crate::sentinel::info::{LinkDown, ReplId, Role};
+use crate::sentinel::names::{Epoch, HostAddr, RunId};
+use crate::sentinel::{GroupId, LinkId};
+
+/// One process under watch, as seen under one master.
+#[derive(Debug)]
+pub struct Instance {
+    /// The master it belongs to.
+    pub group: GroupId,
+    /// The master's name; a replica's `host:port`; a Sentinel's id.
+    pub name: Box<str>,
+    /// Where it is.
+    pub addr: HostAddr,
+    /// The run of the server, or the identity of the Sentinel.
+    pub runid: Option<RunId>,
+    /// The connections to it.
+    pub link: LinkId,
+    /// Subjectively down, and since when.
+    pub s_down: Option<Mono>,
+    /// When it last went down; outlives the going up again.
+    pub down_onset: Option<Mono>,
+    /// The hellos sent to it.
+    pub hellos: Hellos,
+    /// Whether a BUSY script was told to die since it went down.
+    pub script_kill_sent: bool,
+    /// What only its kind has.
+    pub kind: Kind,
+}
+
+/// What kind of process an instance is.
+#[derive(Debug)]
+pub enum Kind {
+    /// The master itself.
+    Master(MasterFacts),
+    /// A replica of the master.
+    Replica(Box<ReplicaFacts>),
+    /// Another Sentinel that watches the master.
+    Peer(PeerFacts),
+}
+
+/// The pacing of the hellos to one instance.
+#[derive(Clone, Copy, Debug)]
+pub struct Hellos {
+    /// When the last one was acknowledged.
+    pub acked: Mono,
+    /// Whether one is on its way.
+    pub sent: bool,
+    /// Whether the next one shall not wait.
+    pub urgent: bool,
+    /// After a refusal, when to try again.
+    pub retry_at: Option<Mono>,
+}
+
+/// What a server reported of itself.
+#[derive(Debug)]
+pub struct Reported {
+    /// The INFO last received, and when.
+    pub info: Option<(Mono, Box<[u8]>)>,
+    /// Whether an INFO is on its way.
+    pub asked: bool,
+    /// Whether the next INFO shall not wait.
+    pub urgent: bool,
+    /// After a refusal, when to ask again.
+    pub retry_at: Option<Mono>,
+    /// The role it reported last; at first the one it is configured to have.
+    pub role: Role,
+    /// Since when it reports that role.
+    pub role_since: Mono,
+    /// The history it writes or follows.
+    pub replid: ReplId,
+    /// The history before that.
+    pub replid2: ReplId,
+}
+
+/// What is known of a master only.
+#[derive(Debug)]
+pub struct MasterFacts {
+    /// From its INFO.
+    pub reported: Reported,
+    /// When it was seen to have restarted, until it answers PING with PONG.
+    pub reboot: Option<Mono>,
+}
+
+/// What is known of a replica only.
+#[derive(Debug)]
+pub struct ReplicaFacts {
+    /// From its INFO.
+    pub reported: Reported,
+    /// `slave_priority`
+    pub priority: u32,
+    /// `slave_repl_offset`
+    pub offset: u64,
+    /// Whether it wants to be shown to clients.
+    pub announced: bool,
+    /// How long it has been without its master.
+    pub link_down: LinkDown,
+    /// Whether it is connected to its master.
+    pub link_up: bool,
+    /// The master it says it has.
+    pub master: Option<HostAddr>,
+    /// When that changed last.
+    pub conf_changed: Mono,
+    /// How far it is with following the new master of a failover.
+    pub reconf: Reconf,
+    /// Set while this is the master that a failover replaced, and it has not shown as a replica.
+    pub former: Option<FormerMaster>,
+    /// When it was last told by itself to follow the master.
+    pub corrected: Option<Mono>,
+}
+
+/// How far a replica is with following the new master of a failover.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reconf {
+    /// Not told.
+    No,
+    /// Told, at this instant.
+    Sent(Mono),
+    /// It knows its new master, and is connecting or loading.
+    InProgress,
+    /// It follows, or was given up on.
+    Done,
+}
+
+/// What the replaced master was when it was replaced.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FormerMaster {
+    /// The run it was.
+    pub runid: Option<RunId>,
+    /// The history it was writing.
+    pub replid: ReplId,
+    /// The history before that.
+    pub replid2: ReplId,
+}
+
+/// What is known of another Sentinel only.
+#[derive(Debug)]
+pub struct PeerFacts {
+    /// When a hello from it was last heard.
+    pub heard: Mono,
+    /// Its latest answer on whether the master is down.
+    pub answered: Option<Mono>,
+    /// Whether that answer was yes.
+    pub says_down: bool,
+    /// When the question was put last.
+    pub asked: Option<Mono>,
+    /// Questions on their way.
+    pub in_flight: u32,
+    /// Whether the next question shall not wait.
+    pub urgent: bool,
+    /// The vote it told of last.
+    pub leader: Option<RunId>,
+    /// The epoch of that vote.
+    pub leader_epoch: Epoch,
+    /// The newest election it was asked to vote in.
+    pub vote_asked: Epoch,
+    /// The newest election in which it answered to that.
+    pub vote_answered: Epoch,
+}
+
+impl Instance {
+    /// `master`, `slave` or `sentinel`
+    pub fn kind_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Master(_) => "master",
+            Kind::Replica(_) => "slave",
+            Kind::Peer(_) => "sentinel",
+        }
+    }
+
+    /// The facts of a master.
+    pub fn master_mut(&mut self) -> Option<&mut MasterFacts> {
+        match &mut self.kind {
+            Kind::Master(facts) => Some(facts),
+            Kind::Replica(_) | Kind::Peer(_) => None,
+        }
+    }
+
+    /// What the server reported of itself; a Sentinel isn't asked.
+    pub fn reported(&self) -> Option<&Reported> {
+        match &self.kind {
+            Kind::Master(facts) => Some(&facts.reported),
+            Kind::Replica(facts) => Some(&facts.reported),
+            Kind::Peer(_) => None,
+        }
+    }
+
+    /// What the server reported of itself; a Sentinel isn't asked.
+    pub fn reported_mut(&mut self) -> Option<&mut Reported> {
+        match &mut self.kind {
+            Kind::Master(facts) => Some(&mut facts.reported),
+            Kind::Replica(facts) => Some(&mut facts.reported),
+            Kind::Peer(_) => None,
+        }
+    }
+
+    /// The facts of a replica.
+    pub fn replica(&self) -> Option<&ReplicaFacts> {
+        match &self.kind {
+            Kind::Replica(facts) => Some(facts),
+            Kind::Master(_) | Kind::Peer(_) => None,
+        }
+    }
+
+    /// The facts of a replica.
+    pub fn replica_mut(&mut self) -> Option<&mut ReplicaFacts> {
+        match &mut self.kind {
+            Kind::Replica(facts) => Some(facts),
+            Kind::Master(_) | Kind::Peer(_) => None,
+        }
+    }
+
+    /// The facts of a Sentinel.
+    pub fn peer(&self) -> Option<&PeerFacts> {
+        match &self.kind {
+            Kind::Peer(facts) => Some(facts),
+            Kind::Master(_) | Kind::Replica(_) => None,
+        }
+    }
+
+    /// The facts of a Sentinel.
+    pub fn peer_mut(&mut self) -> Option<&mut PeerFacts> {
+        match &mut self.kind {
+            Kind::Peer(facts) => Some(facts),
+            Kind::Master(_) | Kind::Replica(_) => None,
+        }
+    }
+
+    /// Whether it did not go down within the last `span`.
+    pub fn had_no_down_for(&self, now: Mono, span: Duration) -> bool {
+        self.down_onset.is_none_or(|onset| now.since(onset) > span)
+    }
+
+    /// Age of the last INFO.
+    pub fn info_age(&self, now: Mono) -> Option<Duration> {
+        let (at, _) = self.reported()?.info.as_ref()?;
+        Some(now.since(*at))
+    }
+}
+
+impl Reported {
+    /// Nothing yet, under the assumption that it is what it is configured to be.
+    pub fn new(role: Role, now: Mono) -> Self {
+        Self {
+            info: None,
+            asked: false,
+            urgent: false,
+            retry_at: None,
+            role,
+            role_since: now,
+            replid: None,
+            replid2: None,
+        }
+    }
+}
+
+impl Hellos {
+    /// None sent yet.
+    pub fn new(now: Mono) -> Self {
+        Self {
+            acked: now,
+            sent: false,
+            urgent: false,
+            retry_at: None,
+        }
+    }
+}
+
+impl MasterFacts {
+    /// A master that did not report yet.
+    pub fn new(now: Mono) -> Self {
+        Self {
+            reported: Reported::new(Role::Master, now),
+            reboot: None,
+        }
+    }
+}
+
+impl ReplicaFacts {
+    /// A replica that did not report yet.
+    pub fn new(now: Mono) -> Self {
+        Self {
+            reported: Reported::new(Role::Slave, now),
+            priority: DEFAULT_PRIORITY,
+            offset: 0,
+            announced: true,
+            link_down: LinkDown::No,
+            link_up: false,
+            master: None,
+            conf_changed: now,
+            reconf: Reconf::No,
+            former: None,
+            corrected: None,
+        }
+    }
+}
+
+impl PeerFacts {
+    /// A Sentinel that was not asked yet.
+    pub fn new(now: Mono) -> Self {
+        Self {
+            heard: now,
+            answered: None,
+            says_down: false,
+            asked: None,
+            in_flight: 0,
+            urgent: false,
+            leader: None,
+            leader_epoch: Epoch(0),
+            vote_asked: Epoch(0),
+            vote_answered: Epoch(0),
+        }
+    }
+}
+
+impl FormerMaster {
+    /// Whether what the server reports shows that it has followed nobody since.
+    ///
+    /// A promotion ends a history: the promoted server's second id is then the one of the master
+    /// it followed. The run that was replaced still writes the history it wrote. A new run
+    /// has a second id only if it loaded one, which then is one it had as a master.
+    pub fn is_still(&self, runid: Option<RunId>, reported: &Reported) -> bool {
+        if runid.is_some() && runid == self.runid {
+            return reported.replid.is_some() && reported.replid == self.replid;
+        }
+        match reported.replid2 {
+            None => true,
+            Some(_) => reported.replid2 == self.replid || reported.replid2 == self.replid2,
+        }
+    }
+}
+
+const DEFAULT_PRIORITY: u32 = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(letter: u8) -> ReplId {
+        RunId::parse(&[letter; 40])
+    }
+
+    #[test]
+    fn a_replaced_master_that_was_promoted_again_is_told_apart() {
+        let former = FormerMaster {
+            runid: id(b'r'),
+            replid: id(b'h'),
+            replid2: id(b'g'),
+        };
+        let mut reported = Reported::new(Role::Master, Mono::default());
+        reported.replid = id(b'h');
+        assert!(former.is_still(id(b'r'), &reported));
+        reported.replid = id(b'n');
+        reported.replid2 = id(b'f');
+        assert!(!former.is_still(id(b'r'), &reported));
+        assert!(!former.is_still(id(b's'), &reported));
+        reported.replid2 = id(b'h');
+        assert!(former.is_still(id(b's'), &reported));
+        reported.replid2 = None;
+        assert!(former.is_still(id(b's'), &reported));
+    }
+}

@@ -1,0 +1,514 @@
+//! Whole groups of Sentinels in virtual time.
+
+mod fake;
+mod world;
+
+use core::time::Duration;
+
+use world::{World, file_of};
+
+use crate::resp::Value;
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// A group that knows itself.
+fn settled(replicas: u16, sentinels: usize, quorum: u32) -> World {
+    let mut world = World::new(replicas, sentinels, quorum);
+    world.run_for(ms(3_000));
+    for node in &world.nodes {
+        let masters: Vec<_> = node.machine.watch().masters().collect();
+        assert_eq!(masters[0].replicas, usize::from(replicas));
+        assert_eq!(masters[0].peers, sentinels - 1);
+        assert!(!masters[0].s_down);
+    }
+    world
+}
+
+fn all_see(world: &World, port: u16) -> bool {
+    world.nodes.iter().filter(|node| node.alive).all(|node| {
+        node.machine
+            .watch()
+            .masters()
+            .all(|master| master.addr.port() == port)
+    })
+}
+
+fn new_master(world: &World) -> u16 {
+    let master = world
+        .nodes
+        .iter()
+        .find(|node| node.alive)
+        .expect("one is alive");
+    master
+        .machine
+        .watch()
+        .masters()
+        .next()
+        .expect("one master")
+        .addr
+        .port()
+}
+
+#[test]
+fn three_sentinels_find_each_other_and_the_replicas_without_a_false_alarm() {
+    let mut world = settled(2, 3, 2);
+    world.run_for(ms(60_000));
+    assert_eq!(world.count("+sdown"), 0);
+    assert_eq!(world.count("+slave "), 6);
+    assert_eq!(world.count("+sentinel "), 6);
+    let reply = world.ask(0, &["sentinel", "ckquorum", "mymaster"]);
+    let text = b"OK 3 usable Sentinels. Quorum and failover authorization can be reached";
+    assert_eq!(reply, Value::Simple(text.to_vec()));
+}
+
+#[test]
+fn a_dead_master_is_replaced_a_few_round_trips_after_it_counts_as_down() {
+    let mut world = settled(2, 3, 2);
+    world.kill_server(6379);
+    let took = world.run_until(ms(2_000), |world| !all_see(world, 6379));
+    assert!(took < ms(1_030), "{took:?}\n{:#?}", world.log());
+    let spread = world.run_until(ms(1_000), |world| all_see(world, new_master(world)));
+    assert!(spread < ms(10), "{spread:?}\n{:#?}", world.log());
+    let port = new_master(&world);
+    assert!(port == 6380 || port == 6381);
+    let promoted = world.server(port);
+    assert_eq!(world.servers[promoted].master, None);
+
+    world.run_for(ms(500));
+    let other = world
+        .servers
+        .iter()
+        .find(|one| one.alive && one.port != port)
+        .unwrap();
+    assert_eq!(other.master, Some(port));
+    let (_, leader) = world.first("+elected-leader").unwrap();
+    assert_eq!(world.count("+elected-leader"), 1);
+    let order: Vec<_> = world
+        .events
+        .iter()
+        .filter(|(_, n, text)| *n == leader && !text.starts_with("+sentinel"))
+        .map(|(_, _, text)| text.split(' ').next().unwrap())
+        .skip_while(|name| *name != "+sdown")
+        .filter(|name| !matches!(*name, "+sdown" | "+slave" | "+role-change" | "-role-change"))
+        .collect();
+    let expected = [
+        "+odown",
+        "+new-epoch",
+        "+try-failover",
+        "+vote-for-leader",
+        "+elected-leader",
+        "+failover-state-select-slave",
+        "+selected-slave",
+        "+failover-state-send-slaveof-noone",
+        "+failover-state-wait-promotion",
+        "+promoted-slave",
+        "+failover-state-reconf-slaves",
+        "+slave-reconf-sent",
+        "+slave-reconf-inprog",
+        "+slave-reconf-done",
+        "+failover-end",
+        "+switch-master",
+    ];
+    assert_eq!(order, expected);
+    let epochs: Vec<_> = world
+        .nodes
+        .iter()
+        .map(|node| node.machine.watch().masters().next().unwrap().config_epoch)
+        .collect();
+    assert!(
+        epochs
+            .iter()
+            .all(|&epoch| epoch == epochs[0] && epoch.0 > 0)
+    );
+}
+
+#[test]
+fn two_sentinels_that_both_have_to_agree_do_so() {
+    let mut world = settled(1, 2, 2);
+    world.kill_server(6379);
+    let took = world.run_until(ms(2_000), |world| all_see(world, 6380));
+    assert!(took < ms(1_050), "{took:?}\n{:#?}", world.log());
+}
+
+#[test]
+fn a_master_that_comes_back_is_a_replica_soon() {
+    let mut world = settled(2, 3, 2);
+    world.kill_server(6379);
+    world.run_until(ms(2_000), |world| !all_see(world, 6379));
+    world.run_for(ms(5_000));
+    let port = new_master(&world);
+    world.restart_server(6379);
+    let old = world.server(6379);
+    let took = world.run_until(ms(2_000), |world| world.servers[old].master == Some(port));
+    assert!(took < ms(600), "{took:?}\n{:#?}", world.log());
+    // The other Sentinels leave it at that.
+    world.run_for(ms(3_000));
+    assert_eq!(world.count("+convert-to-slave"), 1);
+}
+
+#[test]
+fn a_replica_promoted_by_hand_gets_the_time_of_four_hellos() {
+    let mut world = settled(2, 3, 2);
+    let server = world.server(6380);
+    world.servers[server].master = None;
+    world.servers[server].replid2 = Some("h".repeat(40));
+    world.servers[server].replid = "z".repeat(40);
+    let took = world.run_until(ms(30_000), |world| world.servers[server].master.is_some());
+    assert!(ms(8_000) < took, "{took:?}\n{:#?}", world.log());
+}
+
+#[test]
+fn a_minority_does_nothing() {
+    let mut world = settled(2, 3, 1);
+    world.kill_sentinel(1);
+    world.kill_sentinel(2);
+    world.run_for(ms(1_500));
+    world.kill_server(6379);
+    world.run_for(ms(60_000));
+    assert_eq!(world.count("+odown"), 1);
+    assert_eq!(world.count("+try-failover"), 0);
+}
+
+#[test]
+fn an_operator_moves_the_master_with_the_votes_of_a_majority() {
+    let mut world = settled(2, 3, 2);
+    assert_eq!(
+        world.ask(1, &["sentinel", "failover", "mymaster"]),
+        Value::Simple(b"OK".to_vec())
+    );
+    let took = world.run_until(ms(2_000), |world| !all_see(world, 6379));
+    assert!(took < ms(20), "{took:?}\n{:#?}", world.log());
+    world.run_for(ms(2_000));
+    let port = new_master(&world);
+    assert!(all_see(&world, port));
+    let old = world.server(6379);
+    assert_eq!(world.servers[old].master, Some(port), "{:#?}", world.log());
+
+    world.kill_sentinel(0);
+    world.kill_sentinel(2);
+    world.run_for(ms(2_000));
+    world.ask(1, &["sentinel", "failover", "mymaster"]);
+    world.run_for(ms(1_000));
+    assert_eq!(world.count("-failover-abort-not-elected"), 1);
+    assert_eq!(new_master(&world), port);
+}
+
+#[test]
+fn a_vote_is_not_told_before_it_is_durable() {
+    let mut world = settled(1, 1, 1);
+    world.nodes[0].disk_slow = ms(50);
+    let id = "b".repeat(40);
+    let question = [
+        "sentinel",
+        "is-master-down-by-addr",
+        "127.0.0.1",
+        "6379",
+        "7",
+        &id,
+    ];
+    let client = world.send(0, &question);
+    world.run_for(ms(90));
+    assert_eq!(world.replies(client), []);
+    world.run_for(ms(100));
+    let vote = Value::Array(vec![
+        Value::Int(0),
+        Value::Bulk(id.clone().into_bytes()),
+        Value::Int(7),
+    ]);
+    assert_eq!(world.replies(client), [vote]);
+    let file = String::from_utf8(world.nodes[0].files[&file_of(0)].clone()).unwrap();
+    assert!(file.contains("sentinel leader-epoch mymaster 7"), "{file}");
+    assert!(file.contains("sentinel current-epoch 7"), "{file}");
+
+    // Nobody else gets it, and a restart does not bring it back.
+    let other = "c".repeat(40);
+    let question = [
+        "sentinel",
+        "is-master-down-by-addr",
+        "127.0.0.1",
+        "6379",
+        "7",
+        &other,
+    ];
+    let first = world.ask(0, &question);
+    assert_eq!(first.as_array().unwrap()[1], Value::Bulk(id.into_bytes()));
+    world.kill_sentinel(0);
+    world.restart_sentinel(0);
+    let reply = world.ask(0, &question);
+    assert_eq!(reply.as_array().unwrap()[1], Value::Bulk(b"*".to_vec()));
+}
+
+#[test]
+fn a_vote_that_can_not_be_saved_is_not_given() {
+    let mut world = settled(1, 1, 1);
+    world.nodes[0].disk_fails = true;
+    let id = "b".repeat(40);
+    let question = [
+        "sentinel",
+        "is-master-down-by-addr",
+        "127.0.0.1",
+        "6379",
+        "7",
+        &id,
+    ];
+    let none = Value::Array(vec![
+        Value::Int(0),
+        Value::Bulk(b"*".to_vec()),
+        Value::Int(0),
+    ]);
+    assert_eq!(world.ask(0, &question), none);
+    let error = b"ERR Failed to save config file. Check server logs.".to_vec();
+    assert_eq!(
+        world.ask(0, &["sentinel", "flushconfig"]),
+        Value::Error(error)
+    );
+    world.nodes[0].disk_fails = false;
+    world.run_for(ms(2_000));
+    assert_eq!(
+        world.ask(0, &question).as_array().unwrap()[1],
+        Value::Bulk(id.into_bytes())
+    );
+}
+
+#[test]
+fn a_sentinel_whose_disk_fails_does_not_lead() {
+    let mut world = settled(1, 1, 1);
+    world.nodes[0].disk_fails = true;
+    world.kill_server(6379);
+    world.run_for(ms(15_000));
+    assert_eq!(world.count("+try-failover"), 1);
+    assert_eq!(world.count("+elected-leader"), 0);
+    assert_eq!(world.count("-failover-abort-not-elected"), 1);
+}
+
+#[test]
+fn a_stopped_sentinel_goes_into_tilt_and_accuses_nobody() {
+    let mut world = settled(2, 3, 2);
+    world.freeze(0, ms(5_000));
+    world.run_for(ms(10_000));
+    assert_eq!(world.count("+tilt"), 1);
+    let accused = world
+        .events
+        .iter()
+        .any(|(_, n, text)| *n == 0 && text.contains("+sdown"));
+    assert!(!accused, "{:#?}", world.log());
+    world.run_for(ms(30_000));
+    assert_eq!(world.count("-tilt"), 1);
+    assert_eq!(world.count("+odown"), 0);
+}
+
+#[test]
+fn a_short_stop_is_not_held_against_those_who_were_not_heard() {
+    let mut world = settled(2, 3, 2);
+    world.freeze(0, ms(1_900));
+    world.run_for(ms(5_000));
+    assert_eq!(world.count("+tilt"), 0);
+    let accused = world
+        .events
+        .iter()
+        .any(|(_, n, text)| *n == 0 && text.contains("+sdown"));
+    assert!(!accused, "{:#?}", world.log());
+}
+
+#[test]
+fn a_replica_that_never_synced_is_not_promoted() {
+    let mut world = World::new(1, 1, 1);
+    world.servers[1].never_synced = true;
+    world.servers[1].replid = "e".repeat(40);
+    world.run_for(ms(3_000));
+    world.kill_server(6379);
+    world.run_for(ms(10_000));
+    assert_eq!(world.count("+selected-slave"), 0);
+    assert_eq!(world.count("-failover-abort-no-good-slave"), 1);
+}
+
+#[test]
+fn the_file_of_a_leader_has_the_new_master_and_the_old_one_as_a_replica() {
+    let mut world = settled(2, 3, 2);
+    world.kill_server(6379);
+    world.run_until(ms(2_000), |world| !all_see(world, 6379));
+    world.run_for(ms(100));
+    let port = new_master(&world);
+    for n in 0..3 {
+        world.kill_sentinel(n);
+        world.restart_sentinel(n);
+    }
+    assert!(all_see(&world, port), "{:#?}", world.log());
+    world.run_for(ms(3_000));
+    for node in &world.nodes {
+        let master = node.machine.watch().masters().next().unwrap();
+        assert_eq!((master.replicas, master.peers), (2, 2));
+        assert_eq!(master.addr.port(), port);
+    }
+}
+
+#[test]
+fn forgetting_survives_a_restart() {
+    let mut world = settled(2, 2, 1);
+    world.kill_sentinel(1);
+    world.kill_server(6380);
+    world.kill_server(6381);
+    assert_eq!(world.ask(0, &["sentinel", "reset", "my*"]), Value::Int(1));
+    world.kill_sentinel(0);
+    world.restart_sentinel(0);
+    world.run_for(ms(3_000));
+    let master = world.nodes[0].machine.watch().masters().next().unwrap();
+    assert_eq!((master.replicas, master.peers), (0, 0));
+}
+
+#[test]
+fn sentinels_of_two_masters_share_one_connection() {
+    let mut world = settled(1, 2, 2);
+    world.servers.push(fake::FakeServer::new(7000, None));
+    for n in 0..2 {
+        let reply = world.ask(
+            n,
+            &["sentinel", "monitor", "other", "127.0.0.1", "7000", "2"],
+        );
+        assert_eq!(reply, Value::Simple(b"OK".to_vec()));
+    }
+    world.run_for(ms(5_000));
+    let reply = world.ask(0, &["sentinel", "sentinels", "other"]);
+    let fields = reply.as_array().unwrap()[0].as_array().unwrap().to_vec();
+    let at = fields
+        .iter()
+        .position(|one| one.as_text() == Some(b"link-refcount"))
+        .unwrap();
+    assert_eq!(fields[at + 1], Value::Bulk(b"2".to_vec()));
+    assert_eq!(
+        world.ask(0, &["sentinel", "remove", "other"]),
+        Value::Simple(b"OK".to_vec())
+    );
+    world.run_for(ms(5_000));
+    assert_eq!(world.count("+sdown"), 0);
+}
+
+#[test]
+fn a_name_that_does_not_resolve_stalls_nothing() {
+    let mut world = settled(1, 1, 1);
+    world.names.insert("redis-a".to_owned(), 6379);
+    let error = Value::Error(b"ERR Invalid IP address or hostname specified".to_vec());
+    let command = ["sentinel", "monitor", "named", "redis-a", "6379", "1"];
+    assert_eq!(world.ask(0, &command), error);
+    world.ask(
+        0,
+        &["sentinel", "config", "set", "resolve-hostnames", "yes"],
+    );
+    assert_eq!(world.ask(0, &command), Value::Simple(b"OK".to_vec()));
+    let command = ["sentinel", "monitor", "lost", "redis-z", "6379", "1"];
+    assert_eq!(world.ask(0, &command), error);
+    let address = world.ask(0, &["sentinel", "get-master-addr-by-name", "named"]);
+    assert_eq!(
+        address.as_array().unwrap()[0],
+        Value::Bulk(b"127.0.0.1".to_vec())
+    );
+    world.ask(
+        0,
+        &["sentinel", "config", "set", "announce-hostnames", "yes"],
+    );
+    let address = world.ask(0, &["sentinel", "get-master-addr-by-name", "named"]);
+    assert_eq!(
+        address.as_array().unwrap()[0],
+        Value::Bulk(b"redis-a".to_vec())
+    );
+}
+
+#[test]
+fn a_leader_that_crashes_after_its_election_is_followed_by_another() {
+    let mut world = settled(1, 3, 2);
+    for n in 0..3 {
+        world.ask(n, &["sentinel", "simulate-failure", "crash-after-election"]);
+    }
+    world.kill_server(6379);
+    world.run_until(ms(3_000), |world| !world.exits.is_empty());
+    let (leader, code) = world.exits[0];
+    assert_eq!(code, 99);
+    world.kill_sentinel(leader);
+    for n in (0..3).filter(|&n| n != leader) {
+        let off = ["sentinel", "simulate-failure"];
+        world.ask(n, &[off[0], off[1], "help"]);
+    }
+    assert_eq!(world.servers[1].master, Some(6379));
+}
+
+#[test]
+fn a_stuck_promotion_is_repeated_and_in_the_end_given_up() {
+    let mut world = settled(1, 3, 2);
+    world.servers[1].obeys = false;
+    world.kill_server(6379);
+    world.run_for(ms(5_000));
+    let told = world.servers[1]
+        .seen
+        .iter()
+        .filter(|line| *line == "SLAVEOF NO ONE")
+        .count();
+    assert!((3..=5).contains(&told), "{told}");
+    world.run_for(ms(20_000));
+    assert_eq!(world.count("-failover-abort-slave-timeout"), 1);
+    assert!(all_see(&world, 6379));
+}
+
+#[test]
+fn commands_answer_as_redis_does() {
+    let mut world = settled(1, 1, 1);
+    let errors: [(&[&str], &str); 8] = [
+        (
+            &["foo", "bar", "baz"],
+            "ERR unknown command 'foo', with args beginning with: 'bar' 'baz' ",
+        ),
+        (
+            &["sentinel", "foo"],
+            "ERR unknown subcommand 'foo'. Try SENTINEL HELP.",
+        ),
+        (
+            &["sentinel", "master", "x"],
+            "ERR No such master with that name",
+        ),
+        (
+            &["sentinel", "set", "mymaster"],
+            "ERR wrong number of arguments for 'sentinel|set' command",
+        ),
+        (
+            &["sentinel", "set", "mymaster", "quorum", "-1"],
+            "ERR Invalid argument '-1' for SENTINEL SET 'quorum'",
+        ),
+        (
+            &["sentinel", "set", "mymaster", "fakeoption", "1"],
+            "ERR Unknown option or number of arguments for SENTINEL SET 'fakeoption'",
+        ),
+        (
+            &["publish", "foo", "bar"],
+            "ERR Only HELLO messages are accepted by Sentinel instances.",
+        ),
+        (&["hello", "4"], "NOPROTO unsupported protocol version"),
+    ];
+    for (words, error) in errors {
+        assert_eq!(
+            world.ask(0, words),
+            Value::Error(error.as_bytes().to_vec()),
+            "{words:?}"
+        );
+    }
+    assert_eq!(world.ask(0, &["ping"]), Value::Simple(b"PONG".to_vec()));
+    let role = world.ask(0, &["role"]);
+    assert_eq!(
+        role.as_array().unwrap()[0],
+        Value::Bulk(b"sentinel".to_vec())
+    );
+    let info = world.ask(0, &["info", "sentinel"]);
+    let info = String::from_utf8(info.as_text().unwrap().to_vec()).unwrap();
+    let line = "master0:name=mymaster,status=ok,address=127.0.0.1:6379,slaves=1,sentinels=1\r\n";
+    assert!(
+        info.starts_with("# Sentinel\r\nsentinel_masters:1\r\n"),
+        "{info}"
+    );
+    assert!(info.ends_with(line), "{info}");
+    assert_eq!(world.master_port(0), 6379);
+    let master = world.ask(0, &["sentinel", "master", "mymaster"]);
+    let fields = master.as_array().unwrap();
+    // Redis's test suite reads the field by its place.
+    assert_eq!(fields[32], Value::Bulk(b"num-other-sentinels".to_vec()));
+    assert_eq!(fields[33], Value::Bulk(b"0".to_vec()));
+}

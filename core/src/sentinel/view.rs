@@ -1,0 +1,235 @@
+//! What a Sentinel shows of its state: field lists for operators, figures for oracles.
+
+use core::time::Duration;
+
+use crate::machine::Mono;
+use crate::sentinel::failover::Failover;
+use crate::sentinel::info::LinkDown;
+use crate::sentinel::instance::{Instance, Kind, Reconf, Reported};
+use crate::sentinel::names::{Epoch, HostAddr, RunId};
+use crate::sentinel::watch::Watch;
+use crate::sentinel::{GroupId, InstanceId};
+
+/// One monitored master, for those who check what a group of Sentinels does.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MasterView<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The address clients are told.
+    pub addr: &'a HostAddr,
+    /// The epoch of the configuration that made it so.
+    pub config_epoch: Epoch,
+    /// Whether I find it down.
+    pub s_down: bool,
+    /// Whether enough Sentinels do.
+    pub o_down: bool,
+    /// Where its failover stands.
+    pub failover: Failover,
+    /// For whom I voted last.
+    pub leader: Option<RunId>,
+    /// In which epoch.
+    pub leader_epoch: Epoch,
+    /// Whether that vote would survive a crash.
+    pub vote_is_durable: bool,
+    /// Replicas known.
+    pub replicas: usize,
+    /// Other Sentinels known.
+    pub peers: usize,
+    /// How many Sentinels have to find it down.
+    pub quorum: u32,
+}
+
+/// The names and values of one instance, in the order Redis has them.
+pub type Fields = Vec<(&'static str, String)>;
+
+impl Watch {
+    /// This Sentinel's identity.
+    pub fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// The newest epoch known.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether nothing is acted on at present.
+    pub fn is_in_tilt(&self) -> bool {
+        self.tilt.is_on()
+    }
+
+    /// All masters, by name.
+    pub fn masters(&self) -> impl Iterator<Item = MasterView<'_>> {
+        self.by_name.values().map(|&id| self.master_view(id))
+    }
+
+    fn master_view(&self, id: GroupId) -> MasterView<'_> {
+        let group = &self.groups[id];
+        MasterView {
+            name: &group.name,
+            addr: self.master_addr(id),
+            config_epoch: group.config_epoch,
+            s_down: self.instances[group.master].s_down.is_some(),
+            o_down: group.o_down.is_some(),
+            failover: group.failover,
+            leader: group.vote.leader,
+            leader_epoch: group.vote.epoch,
+            vote_is_durable: self.saver.is_durable(group.vote.version),
+            replicas: group.replicas.len(),
+            peers: group.peers.len(),
+            quorum: group.options.quorum,
+        }
+    }
+
+    /// What SENTINEL MASTER, REPLICAS and SENTINELS show of an instance.
+    pub(super) fn fields(&self, now: Mono, id: InstanceId) -> Fields {
+        let one = &self.instances[id];
+        let group = &self.groups[one.group];
+        let link = &self.links[one.link];
+        let mut fields: Fields = vec![
+            ("name", one.name.to_string()),
+            ("ip", one.addr.shown(self.settings.announce_hostnames)),
+            ("port", one.addr.port().to_string()),
+            (
+                "runid",
+                one.runid.map(|id| id.to_string()).unwrap_or_default(),
+            ),
+            ("flags", self.flags(id)),
+            ("link-pending-commands", link.pending.len().to_string()),
+            ("link-refcount", link.users.len().to_string()),
+        ];
+        if matches!(one.kind, Kind::Master(_)) && group.failover.is_in_progress() {
+            fields.push(("failover-state", group.failover.name().to_owned()));
+        }
+        fields.push(("last-ping-sent", ms(link.pings.silence(now))));
+        fields.push(("last-ok-ping-reply", ms(now.since(link.pings.available()))));
+        fields.push(("last-ping-reply", ms(now.since(link.pings.last_answer()))));
+        if let Some(since) = one.s_down {
+            fields.push(("s-down-time", ms(now.since(since))));
+        }
+        if let (Kind::Master(_), Some(since)) = (&one.kind, group.o_down) {
+            fields.push(("o-down-time", ms(now.since(since))));
+        }
+        fields.push(("down-after-milliseconds", ms(group.options.down_after)));
+        if let Some(reported) = one.reported() {
+            report_fields(&mut fields, now, reported);
+        }
+        match &one.kind {
+            Kind::Master(_) => self.master_fields(&mut fields, one.group),
+            Kind::Replica(_) => replica_fields(&mut fields, one),
+            Kind::Peer(peer) => {
+                let leader = peer
+                    .leader
+                    .map_or_else(|| "?".to_owned(), |id| id.to_string());
+                fields.push(("last-hello-message", ms(now.since(peer.heard))));
+                fields.push(("voted-leader", leader));
+                fields.push(("voted-leader-epoch", peer.leader_epoch.to_string()));
+            }
+        }
+        fields
+    }
+
+    fn master_fields(&self, fields: &mut Fields, group: GroupId) {
+        let group = &self.groups[group];
+        let options = &group.options;
+        fields.push(("config-epoch", group.config_epoch.to_string()));
+        fields.push(("num-slaves", group.replicas.len().to_string()));
+        fields.push(("num-other-sentinels", group.peers.len().to_string()));
+        fields.push(("quorum", options.quorum.to_string()));
+        fields.push(("failover-timeout", ms(options.failover_timeout)));
+        fields.push(("parallel-syncs", options.parallel_syncs.to_string()));
+        if let Some(path) = &options.notification_script {
+            fields.push(("notification-script", path.to_string()));
+        }
+        if let Some(path) = &options.client_reconfig_script {
+            fields.push(("client-reconfig-script", path.to_string()));
+        }
+    }
+
+    /// The flags of an instance, in Redis's order.
+    fn flags(&self, id: InstanceId) -> String {
+        let one = &self.instances[id];
+        let group = &self.groups[one.group];
+        let is_master = matches!(one.kind, Kind::Master(_));
+        let reconf = one.replica().map_or(Reconf::No, |facts| facts.reconf);
+        let promoted = group.failover.promoted_replica() == Some(id);
+        let flags = [
+            (one.s_down.is_some(), "s_down"),
+            (is_master && group.o_down.is_some(), "o_down"),
+            (true, one.kind_name()),
+            (self.links[one.link].is_disconnected(), "disconnected"),
+            (one.peer().is_some_and(|peer| peer.says_down), "master_down"),
+            (
+                is_master && group.failover.is_in_progress(),
+                "failover_in_progress",
+            ),
+            (promoted, "promoted"),
+            (matches!(reconf, Reconf::Sent(_)), "reconf_sent"),
+            (reconf == Reconf::InProgress, "reconf_inprog"),
+            (reconf == Reconf::Done, "reconf_done"),
+            (is_master && group.failover.is_forced(), "force_failover"),
+            (one.script_kill_sent, "script_kill_sent"),
+        ];
+        let set: Vec<_> = flags
+            .iter()
+            .filter(|(set, _)| *set)
+            .map(|(_, name)| *name)
+            .collect();
+        set.join(",")
+    }
+
+    /// `masterN:` of INFO.
+    pub(super) fn info_line(&self, id: GroupId) -> String {
+        let group = &self.groups[id];
+        let master = &self.instances[group.master];
+        let status = match (group.o_down, master.s_down) {
+            (Some(_), _) => "odown",
+            (None, Some(_)) => "sdown",
+            (None, None) => "ok",
+        };
+        format!(
+            "name={},status={status},address={}:{},slaves={},sentinels={}",
+            group.name,
+            master.addr.shown(self.settings.announce_hostnames),
+            master.addr.port(),
+            group.replicas.len(),
+            group.voters()
+        )
+    }
+}
+
+fn report_fields(fields: &mut Fields, now: Mono, reported: &Reported) {
+    // Redis shows the age of the epoch for an INFO that never came.
+    let refresh = reported
+        .info
+        .as_ref()
+        .map_or_else(|| now.since(Mono::default()), |(at, _)| now.since(*at));
+    fields.push(("info-refresh", ms(refresh)));
+    fields.push(("role-reported", reported.role.as_str().to_owned()));
+    fields.push(("role-reported-time", ms(now.since(reported.role_since))));
+}
+
+fn replica_fields(fields: &mut Fields, one: &Instance) {
+    let facts = one.replica().expect("called for replicas");
+    let link_down = match facts.link_down {
+        LinkDown::No => "0".to_owned(),
+        LinkDown::ForSecs(secs) => secs.saturating_mul(1000).to_string(),
+        LinkDown::Never => "-1000".to_owned(),
+    };
+    let host = facts.master.as_ref().map_or("?", |master| master.host());
+    let port = facts.master.as_ref().map_or(0, HostAddr::port);
+    fields.push(("master-link-down-time", link_down));
+    fields.push((
+        "master-link-status",
+        if facts.link_up { "ok" } else { "err" }.to_owned(),
+    ));
+    fields.push(("master-host", host.to_owned()));
+    fields.push(("master-port", port.to_string()));
+    fields.push(("slave-priority", facts.priority.to_string()));
+    fields.push(("slave-repl-offset", facts.offset.to_string()));
+    fields.push(("replica-announced", u8::from(facts.announced).to_string()));
+}
+
+fn ms(span: Duration) -> String {
+    span.as_millis().to_string()
+}

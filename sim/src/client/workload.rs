@@ -1,0 +1,220 @@
+//! What a client does: a mix of operations drawn from its own stream.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{ELEMENTS_PER_CLIENT, Element, Op};
+use crate::ids::NodeId;
+use crate::resp::command;
+use crate::rng::Draws;
+use crate::time::ms;
+
+/// The knobs of the workload of one run.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Workload {
+    /// Mean pause between two operations of a client, milliseconds.
+    pub think_ms: u64,
+    /// Lists written to at a time.
+    pub lists: u32,
+    /// Elements after which a list is left for a new one.
+    pub list_len: u32,
+    /// How often in a million an operation is a write to a list.
+    pub push_ppm: u32,
+    /// How often in a million such a write is followed by WAIT.
+    pub wait_ppm: u32,
+    /// How often in a million such a write is a transaction over two lists.
+    pub multi_ppm: u32,
+    /// How often in a million an operation is a read of a list.
+    pub read_ppm: u32,
+    /// How often in a million a SET has a time to live.
+    pub expire_ppm: u32,
+    /// How often in a million a client rests for several seconds.
+    pub idle_ppm: u32,
+}
+
+/// The state of one client's workload.
+pub struct Plan {
+    knobs: Workload,
+    client: NodeId,
+    draws: Draws,
+    written: u64,
+    generation: u32,
+}
+
+impl Plan {
+    /// The plan of one client.
+    pub const fn new(knobs: Workload, client: NodeId, draws: Draws) -> Self {
+        Self {
+            knobs,
+            client,
+            draws,
+            written: 0,
+            generation: 0,
+        }
+    }
+
+    /// How long the client pauses now.
+    pub fn think(&mut self) -> Duration {
+        if self.draws.odds(self.knobs.idle_ppm) {
+            return ms(self.draws.between(2_000, 8_000));
+        }
+        let mean = self.knobs.think_ms.max(1);
+        ms(self.draws.between(mean / 2, mean + mean / 2))
+    }
+
+    /// The next operation of a client of the master.
+    pub fn next_op(&mut self) -> Op {
+        if self.draws.odds(self.knobs.push_ppm) {
+            return self.next_push();
+        }
+        if self.draws.odds(self.knobs.read_ppm) {
+            return Op::Read { list: self.list() };
+        }
+        let key = self.own_key();
+        match self.draws.below(4) {
+            0 => Op::Incr {
+                key: u32::try_from(self.draws.below(4)).expect("below 4"),
+            },
+            1 | 2 => Op::Get { key },
+            _ if self.draws.odds(self.knobs.expire_ppm) => Op::SetExpiring {
+                key,
+                value: self.element(),
+                ttl_ms: u32::try_from(self.draws.log_between(20, 20_000)).expect("small"),
+            },
+            _ => Op::Set {
+                key,
+                value: self.element(),
+            },
+        }
+    }
+
+    /// The next operation of a client that reads from replicas.
+    pub fn next_read(&mut self) -> Op {
+        Op::Read { list: self.list() }
+    }
+
+    /// Any randomness the client needs besides.
+    pub const fn draws(&mut self) -> &mut Draws {
+        &mut self.draws
+    }
+
+    fn next_push(&mut self) -> Op {
+        let element = self.element();
+        let list = self.list();
+        if self.draws.odds(self.knobs.multi_ppm) {
+            let other = self.list();
+            if other != list {
+                return Op::PushTwo {
+                    list,
+                    other,
+                    element,
+                };
+            }
+        }
+        if self.draws.odds(self.knobs.wait_ppm) {
+            let replicas = u32::try_from(self.draws.between(1, 2)).expect("small");
+            return Op::PushWait {
+                list,
+                element,
+                replicas,
+            };
+        }
+        Op::Push { list, element }
+    }
+
+    fn list(&mut self) -> u32 {
+        let knobs = &self.knobs;
+        let list = u32::try_from(self.draws.below(u64::from(knobs.lists))).expect("small");
+        self.generation * knobs.lists + list
+    }
+
+    fn element(&mut self) -> Element {
+        self.written += 1;
+        // Every client moves on by its own count, so lists overlap between clients in time.
+        let per_list = u64::from(self.knobs.list_len) * u64::from(self.knobs.lists);
+        self.generation = u32::try_from(self.written / per_list).expect("few lists");
+        u64::from(self.client.0) * ELEMENTS_PER_CLIENT + self.written
+    }
+
+    /// A key no other client writes.
+    fn own_key(&mut self) -> u32 {
+        u32::from(self.client.0) * 8 + u32::try_from(self.draws.below(8)).expect("below 8")
+    }
+}
+
+/// The WAIT timeout clients use.
+pub const WAIT_TIMEOUT_MS: u64 = 500;
+
+/// Appends the commands of an operation and returns how many replies they get.
+pub fn encode(op: &Op, out: &mut Vec<u8>) -> usize {
+    match *op {
+        Op::Push { list, element } => {
+            push(out, list, element);
+            1
+        }
+        Op::PushWait {
+            list,
+            element,
+            replicas,
+        } => {
+            push(out, list, element);
+            let (replicas, timeout) = (replicas.to_string(), WAIT_TIMEOUT_MS.to_string());
+            command(out, &[b"WAIT", replicas.as_bytes(), timeout.as_bytes()]);
+            2
+        }
+        Op::PushTwo {
+            list,
+            other,
+            element,
+        } => {
+            command(out, &[b"MULTI"]);
+            push(out, list, element);
+            push(out, other, element);
+            command(out, &[b"EXEC"]);
+            4
+        }
+        Op::Read { list } => {
+            command(out, &[b"LRANGE", list_name(list).as_bytes(), b"0", b"-1"]);
+            1
+        }
+        Op::Set { key, value } => {
+            let (key, value) = (key_name(key), value.to_string());
+            command(out, &[b"SET", key.as_bytes(), value.as_bytes()]);
+            1
+        }
+        Op::SetExpiring { key, value, ttl_ms } => {
+            let (key, value, ttl) = (key_name(key), value.to_string(), ttl_ms.to_string());
+            let args = [
+                &b"SET"[..],
+                key.as_bytes(),
+                value.as_bytes(),
+                b"PX",
+                ttl.as_bytes(),
+            ];
+            command(out, &args);
+            1
+        }
+        Op::Get { key } => {
+            command(out, &[b"GET", key_name(key).as_bytes()]);
+            1
+        }
+        Op::Incr { key } => {
+            command(out, &[b"INCR", format!("counter:{key}").as_bytes()]);
+            1
+        }
+    }
+}
+
+fn push(out: &mut Vec<u8>, list: u32, element: Element) {
+    let (list, element) = (list_name(list), element.to_string());
+    command(out, &[b"RPUSH", list.as_bytes(), element.as_bytes()]);
+}
+
+fn list_name(list: u32) -> String {
+    format!("list:{list}")
+}
+
+fn key_name(key: u32) -> String {
+    format!("key:{key}")
+}

@@ -1,0 +1,400 @@
+//! What a run is made of: everything but its faults, drawn from the seed or read from a file.
+
+use serde::{Deserialize, Serialize};
+
+use crate::client::workload::Workload;
+use crate::ids::{Kind, NodeId};
+use crate::net::Quality;
+use crate::rng::{Draws, Keys, Stream};
+
+/// The port of every data server.
+pub const DATA_PORT: u16 = 6379;
+/// The port of every Sentinel.
+pub const SENTINEL_PORT: u16 = 26379;
+
+/// The option set of one run.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Options {
+    /// How long faults and work go on, milliseconds.
+    pub safety_ms: u64,
+    /// Who there is.
+    pub topology: Topology,
+    /// The settings of servers and Sentinels.
+    pub knobs: Knobs,
+    /// The network when no fault is at work.
+    pub network: Quality,
+    /// The most a sync takes, microseconds.
+    pub sync_max_us: u64,
+    /// What clients do.
+    pub workload: Workload,
+    /// How long a client waits for a server, milliseconds.
+    pub patience_ms: u64,
+    /// How far off wall clocks are at the start, milliseconds.
+    pub wall_offset_max_ms: u64,
+    /// How much clocks gain or lose, parts per million.
+    pub drift_max_ppm: u64,
+    /// Whether all Sentinels draw the same random numbers.
+    pub equal_sentinel_seeds: bool,
+    /// Which faults there are.
+    pub families: Families,
+}
+
+/// Who there is.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Topology {
+    /// For each data node the one it replicates at first; the first is the master and names itself.
+    pub above: Vec<u16>,
+    /// The replica priority of each data node.
+    pub priority: Vec<u32>,
+    /// Sentinels.
+    pub sentinels: u16,
+    /// Sentinels that must agree that the master is down.
+    pub quorum: u16,
+    /// Clients of the master.
+    pub workers: u16,
+    /// Clients of the master that listen for `+switch-master`.
+    pub followers: u16,
+    /// Clients of replicas.
+    pub readers: u16,
+}
+
+/// The settings of servers and Sentinels.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Knobs {
+    /// down-after-milliseconds
+    pub down_after_ms: u64,
+    /// failover-timeout
+    pub failover_timeout_ms: u64,
+    /// parallel-syncs
+    pub parallel_syncs: u32,
+    /// repl-backlog-size
+    pub backlog_bytes: u64,
+    /// repl-timeout
+    pub repl_timeout_s: u64,
+    /// repl-ping-replica-period
+    pub repl_ping_s: u64,
+    /// repl-diskless-sync-delay
+    pub diskless_delay_s: u64,
+    /// repl-diskless-load
+    pub diskless_load: String,
+    /// min-replicas-to-write
+    pub min_replicas: u32,
+    /// min-replicas-max-lag
+    pub min_replicas_lag_s: u64,
+}
+
+/// For each family the mean time between two of its faults, milliseconds; `None` is off.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Families {
+    /// Processes die and come back.
+    pub kill: Option<u64>,
+    /// Hosts lose power and come back.
+    pub power: Option<u64>,
+    /// Processes stop and go on.
+    pub pause: Option<u64>,
+    /// Groups of hosts are cut off.
+    pub partition: Option<u64>,
+    /// Pairs of hosts are cut.
+    pub pair: Option<u64>,
+    /// Connections break.
+    pub reset: Option<u64>,
+    /// A host's links become slow.
+    pub slow: Option<u64>,
+    /// Clocks jump and drift.
+    pub clock: Option<u64>,
+    /// Syncs fail, disks fill up.
+    pub disk: Option<u64>,
+    /// An operator forces failovers.
+    pub operator: Option<u64>,
+}
+
+impl Families {
+    /// Whether there are no faults at all.
+    pub fn all_off(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The families by name.
+    pub const fn by_name(&self) -> [(&'static str, Option<u64>); 10] {
+        [
+            ("kill", self.kill),
+            ("power", self.power),
+            ("pause", self.pause),
+            ("partition", self.partition),
+            ("pair", self.pair),
+            ("reset", self.reset),
+            ("slow", self.slow),
+            ("clock", self.clock),
+            ("disk", self.disk),
+            ("operator", self.operator),
+        ]
+    }
+}
+
+impl Topology {
+    /// Nodes of all kinds, with the verifying client and the operator.
+    pub fn nodes(&self) -> usize {
+        self.kinds().len()
+    }
+
+    /// The kind of every node: data, Sentinels, clients, the operator, the verifier.
+    pub fn kinds(&self) -> Vec<Kind> {
+        let clients = self.workers + self.followers + self.readers + 2;
+        let mut kinds = vec![Kind::Data; self.above.len()];
+        kinds.extend(vec![Kind::Sentinel; usize::from(self.sentinels)]);
+        kinds.extend(vec![Kind::Client; usize::from(clients)]);
+        kinds
+    }
+
+    /// The names of every node, in the same order.
+    pub fn names(&self) -> Vec<String> {
+        let mut counts = [0; 3];
+        (self.kinds().into_iter())
+            .map(|kind| {
+                let count = &mut counts[kind as usize];
+                *count += 1;
+                format!("{}{count}", kind.letter())
+            })
+            .collect()
+    }
+
+    /// The data nodes.
+    pub fn data(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let nodes = u16::try_from(self.above.len()).expect("few nodes");
+        (0..nodes).map(NodeId)
+    }
+
+    /// The Sentinels.
+    pub fn sentinels(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let first = u16::try_from(self.above.len()).expect("few nodes");
+        (first..first + self.sentinels).map(NodeId)
+    }
+
+    /// The clients that work or read, without operator and verifier.
+    pub fn clients(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let first = u16::try_from(self.above.len()).expect("few nodes") + self.sentinels;
+        (first..first + self.workers + self.followers + self.readers).map(NodeId)
+    }
+
+    /// The client through which an operator gives orders.
+    pub fn operator(&self) -> NodeId {
+        NodeId(self.verifier().0 - 1)
+    }
+
+    /// The client that reads everything back at the end.
+    pub fn verifier(&self) -> NodeId {
+        NodeId(u16::try_from(self.nodes()).expect("few nodes") - 1)
+    }
+}
+
+impl Options {
+    /// The option set of a seed.
+    pub fn draw(keys: Keys) -> Self {
+        let mut draws = keys.draws(Stream::Options, 0);
+        let topology = draw_topology(&mut keys.draws(Stream::Options, 1));
+        let knobs = draw_knobs(&mut keys.draws(Stream::Options, 2), &topology);
+        let families = draw_families(&mut keys.draws(Stream::Options, 3));
+        let rough = draws.chance(0.5) && !families.all_off();
+        let network = draw_network(&mut keys.draws(Stream::Options, 4), &knobs, rough);
+        let workload = draw_workload(&mut keys.draws(Stream::Options, 5));
+        let mut clocks = keys.draws(Stream::Options, 6);
+        Self {
+            safety_ms: draws.between(40_000, 80_000),
+            topology,
+            knobs,
+            network,
+            sync_max_us: draws.log_between(100, if rough { 200_000 } else { 5_000 }),
+            workload,
+            patience_ms: draws.log_between(500, 5_000),
+            wall_offset_max_ms: if clocks.chance(0.5) {
+                clocks.log_between(1, 3_600_000)
+            } else {
+                0
+            },
+            drift_max_ppm: if clocks.chance(0.5) {
+                clocks.log_between(1, 1_000)
+            } else {
+                0
+            },
+            equal_sentinel_seeds: draws.chance(0.05),
+            families,
+        }
+    }
+
+    /// Whether nothing in this run can be taken for a failure.
+    pub fn quiet(&self) -> bool {
+        let answer_us = 4 * self.network.latency_max_us + 10_000;
+        self.network.loss_ppm == 0 && answer_us < self.knobs.down_after_ms * 1_000 / 2
+    }
+}
+
+fn draw_topology(draws: &mut Draws) -> Topology {
+    let data = if draws.chance(0.5) {
+        3
+    } else {
+        draws.between(1, 5)
+    };
+    let sentinels = if draws.chance(0.5) {
+        3
+    } else {
+        draws.between(1, 5)
+    };
+    let chained = draws.chance(0.25);
+    let above = (0..data)
+        .map(|node| match node {
+            0 | 1 => 0,
+            _ if chained && draws.chance(0.5) => draws.between(1, node - 1),
+            _ => 0,
+        })
+        .map(|above| u16::try_from(above).expect("few nodes"))
+        .collect();
+    let ranked = draws.chance(0.25);
+    let priority = (0..data)
+        .map(|_| match ranked {
+            true => *draws.pick(&[1, 10, 100, 100]),
+            false => 100,
+        })
+        .collect();
+    let majority = sentinels / 2 + 1;
+    let quorum = if draws.chance(0.5) {
+        majority
+    } else {
+        draws.between(1, sentinels)
+    };
+    Topology {
+        above,
+        priority,
+        sentinels: u16::try_from(sentinels).expect("few"),
+        quorum: u16::try_from(quorum).expect("few"),
+        workers: u16::try_from(draws.between(1, 3)).expect("few"),
+        followers: u16::try_from(draws.between(0, 2)).expect("few"),
+        readers: u16::try_from(draws.between(0, 2)).expect("few"),
+    }
+}
+
+/// Most knobs have their usual value, each may have any.
+fn draw_knobs(draws: &mut Draws, topology: &Topology) -> Knobs {
+    let replicas = topology.above.len() as u64 - 1;
+    let odd = |draws: &mut Draws| draws.chance(0.25);
+    Knobs {
+        down_after_ms: if odd(draws) {
+            draws.log_between(200, 30_000)
+        } else {
+            draws.log_between(500, 4_000)
+        },
+        failover_timeout_ms: if odd(draws) {
+            draws.log_between(1_000, 60_000)
+        } else {
+            draws.log_between(4_000, 15_000)
+        },
+        parallel_syncs: u32::try_from(draws.between(1, 3)).expect("few"),
+        backlog_bytes: if odd(draws) { 16 * 1024 } else { 1024 * 1024 },
+        repl_timeout_s: if odd(draws) { draws.between(2, 60) } else { 10 },
+        repl_ping_s: if odd(draws) { draws.between(1, 10) } else { 1 },
+        diskless_delay_s: if odd(draws) { draws.between(0, 5) } else { 0 },
+        diskless_load: if odd(draws) { "swapdb" } else { "disabled" }.to_owned(),
+        min_replicas: if replicas > 0 && odd(draws) {
+            u32::try_from(draws.between(1, replicas)).expect("few")
+        } else {
+            0
+        },
+        min_replicas_lag_s: draws.between(1, 10),
+    }
+}
+
+fn draw_families(draws: &mut Draws) -> Families {
+    if draws.chance(0.08) {
+        return Families::default();
+    }
+    let mut family = |low: u64, high: u64| {
+        let on = draws.chance(0.5);
+        let mean = draws.log_between(low, high);
+        on.then_some(mean)
+    };
+    Families {
+        kill: family(4_000, 40_000),
+        power: family(6_000, 60_000),
+        pause: family(3_000, 40_000),
+        partition: family(4_000, 40_000),
+        pair: family(3_000, 40_000),
+        reset: family(500, 20_000),
+        slow: family(4_000, 40_000),
+        clock: family(4_000, 40_000),
+        disk: family(8_000, 60_000),
+        operator: family(8_000, 60_000),
+    }
+}
+
+fn draw_network(draws: &mut Draws, knobs: &Knobs, rough: bool) -> Quality {
+    let latency_min_us = draws.log_between(20, 500);
+    if !rough {
+        return Quality {
+            latency_min_us,
+            latency_max_us: latency_min_us * 2,
+            cut_ppm: if draws.chance(0.5) { 50_000 } else { 0 },
+            ..Quality::CALM
+        };
+    }
+    let far = (knobs.down_after_ms * 1_000 / 20).clamp(latency_min_us + 1, 40_000);
+    Quality {
+        latency_min_us,
+        latency_max_us: draws.log_between(latency_min_us, far),
+        cut_ppm: sometimes(draws, 300_000),
+        loss_ppm: sometimes(draws, 20_000),
+        bandwidth: draws.log_between(100_000, 1_000_000_000),
+        window_bytes: u32::try_from(draws.log_between(4_096, 512 * 1_024)).expect("small"),
+    }
+}
+
+fn draw_workload(draws: &mut Draws) -> Workload {
+    Workload {
+        think_ms: draws.log_between(10, 400),
+        lists: u32::try_from(draws.between(1, 6)).expect("few"),
+        list_len: u32::try_from(draws.log_between(10, 60)).expect("few"),
+        push_ppm: 300_000 + up_to(draws, 400_000),
+        wait_ppm: sometimes(draws, 200_000),
+        multi_ppm: sometimes(draws, 300_000),
+        read_ppm: 300_000 + up_to(draws, 300_000),
+        expire_ppm: sometimes(draws, 1_000_000),
+        idle_ppm: sometimes(draws, 20_000),
+    }
+}
+
+/// Half the time nothing, else up to `most`.
+fn sometimes(draws: &mut Draws, most: u64) -> u32 {
+    if draws.chance(0.5) {
+        up_to(draws, most)
+    } else {
+        0
+    }
+}
+
+fn up_to(draws: &mut Draws, most: u64) -> u32 {
+    u32::try_from(draws.between(1, most)).expect("at most a million")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_vary_stay_in_bounds_and_survive_a_file() {
+        let mut all_off = 0;
+        let mut quorums = [false; 6];
+        for seed in 0..500 {
+            let options = Options::draw(Keys::new(seed));
+            let topology = &options.topology;
+            assert!((1..=5).contains(&topology.above.len()));
+            assert!(1 <= topology.quorum && topology.quorum <= topology.sentinels);
+            for (node, above) in topology.above.iter().enumerate().skip(1) {
+                assert!(usize::from(*above) < node, "replicas form a tree");
+            }
+            all_off += usize::from(options.families.all_off());
+            quorums[usize::from(topology.quorum)] = true;
+            let text = serde_json::to_string(&options).unwrap();
+            assert_eq!(serde_json::from_str::<Options>(&text).unwrap(), options);
+        }
+        assert!(all_off > 10);
+        assert_eq!(quorums[1..], [true; 5]);
+    }
+}

@@ -1,0 +1,150 @@
+//! The promotion rule: the chosen replica is the best of those that could be chosen; no node
+//! replicates itself.
+
+use std::collections::BTreeMap;
+
+use super::Violation;
+use crate::ids::NodeId;
+use crate::program::{MasterView, ReplicaView, SentinelView, ServerView};
+
+const ORACLE: &str = "promotion";
+
+/// Which replicas Sentinels have chosen.
+#[derive(Default)]
+pub struct Promotion {
+    chosen: BTreeMap<(NodeId, String), (u32, u64)>,
+}
+
+impl Promotion {
+    /// Takes in what a Sentinel thinks after a turn.
+    pub fn observe(
+        &mut self,
+        node: NodeId,
+        incarnation: u32,
+        view: &SentinelView,
+    ) -> Result<(), Violation> {
+        for master in &view.masters {
+            let key = (node, master.name.clone());
+            let Some(chosen) = master.replicas.iter().find(|replica| replica.promoted) else {
+                self.chosen.remove(&key);
+                continue;
+            };
+            let choice = (incarnation, master.failover_epoch);
+            if self.chosen.insert(key, choice) != Some(choice) {
+                best(node, master, chosen)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what a data server claims of itself.
+    pub fn replicates(node: NodeId, port: u16, view: &ServerView) -> Result<(), Violation> {
+        if view.master == Some(node.at(port)) {
+            return Err(Violation::new(ORACLE, format!("{node} replicates itself")));
+        }
+        Ok(())
+    }
+}
+
+fn best(node: NodeId, master: &MasterView, chosen: &ReplicaView) -> Result<(), Violation> {
+    if chosen.priority == 0 {
+        let message = format!("{node} promotes {}, whose priority is 0", chosen.addr);
+        return Err(Violation::new(ORACLE, message));
+    }
+    let better = (master.replicas.iter())
+        .filter(|other| other.eligible && other.priority > 0)
+        .find(|other| rank(other) < rank(chosen));
+    match better {
+        None => Ok(()),
+        Some(other) => Err(Violation::new(
+            ORACLE,
+            format!(
+                "{node} promotes {} (priority {}, offset {}), but {} (priority {}, offset {}) is \
+                 better",
+                chosen.addr,
+                chosen.priority,
+                chosen.offset,
+                other.addr,
+                other.priority,
+                other.offset
+            ),
+        )),
+    }
+}
+
+/// Smaller is better: priority, then offset, then run id, an unknown one last.
+fn rank(replica: &ReplicaView) -> (u32, std::cmp::Reverse<u64>, bool, Option<[u8; 40]>) {
+    let runid = replica.runid.map(|id| id.map(|b| b.to_ascii_lowercase()));
+    (
+        replica.priority,
+        std::cmp::Reverse(replica.offset),
+        runid.is_none(),
+        runid,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle::election::tests::{ONE, master, view};
+
+    fn replica(node: u16, priority: u32, offset: u64, runid: u8) -> ReplicaView {
+        ReplicaView {
+            addr: NodeId(node).at(6379),
+            runid: Some([runid; 40]),
+            priority,
+            offset,
+            promoted: false,
+            eligible: true,
+        }
+    }
+
+    fn promote(mut replicas: Vec<ReplicaView>, chosen: usize) -> Result<(), Violation> {
+        replicas[chosen].promoted = true;
+        let master = MasterView {
+            replicas,
+            ..master()
+        };
+        Promotion::default().observe(ONE, 1, &view(1, master))
+    }
+
+    #[test]
+    fn priority_comes_before_offset_and_offset_before_run_id() {
+        let group = || {
+            vec![
+                replica(1, 10, 5, b'c'),
+                replica(2, 10, 9, b'b'),
+                replica(3, 10, 9, b'a'),
+                replica(4, 100, 50, b'0'),
+            ]
+        };
+        promote(group(), 2).unwrap();
+        assert!(promote(group(), 0).is_err());
+        assert!(promote(group(), 1).is_err());
+        assert!(promote(group(), 3).is_err());
+    }
+
+    #[test]
+    fn those_that_cannot_be_chosen_do_not_count() {
+        let mut group = vec![replica(1, 10, 5, b'a'), replica(2, 10, 9, b'b')];
+        group[1].eligible = false;
+        promote(group, 0).unwrap();
+        assert!(promote(vec![replica(1, 0, 5, b'a')], 0).is_err());
+    }
+
+    #[test]
+    fn a_node_that_replicates_itself_is_a_violation() {
+        let mut claim = ServerView {
+            replid: [b'a'; 40],
+            replid2: [b'0'; 40],
+            second_offset: -1,
+            offset: 0,
+            master: Some(NodeId(1).at(6379)),
+            link_up: false,
+            loading: false,
+        };
+        Promotion::replicates(NodeId(0), 6379, &claim).unwrap();
+        claim.master = Some(NodeId(0).at(6379));
+        assert!(Promotion::replicates(NodeId(0), 6379, &claim).is_err());
+    }
+}

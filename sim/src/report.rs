@@ -1,0 +1,229 @@
+//! What a run or a range of runs came to, in words.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+use crate::run::{Outcome, Plan};
+
+/// The run was well.
+pub const EXIT_OK: u8 = 0;
+/// The arguments or files make no sense.
+pub const EXIT_USAGE: u8 = 2;
+/// Two runs of one plan differed.
+pub const EXIT_NOT_REPEATABLE: u8 = 126;
+/// A machine panicked, ended, did not start, logged an error or did not advance.
+pub const EXIT_CRASH: u8 = 127;
+/// A healed core did not recover in time.
+pub const EXIT_LIVENESS: u8 = 128;
+/// A property did not hold.
+pub const EXIT_CORRECTNESS: u8 = 129;
+
+/// The exit status for an outcome.
+pub fn exit_code(outcome: &Outcome) -> u8 {
+    match outcome.violation.as_ref().map(|violation| violation.oracle) {
+        None => EXIT_OK,
+        Some("panic" | "exit" | "boot" | "error-log" | "progress") => EXIT_CRASH,
+        Some("liveness") => EXIT_LIVENESS,
+        Some(_) => EXIT_CORRECTNESS,
+    }
+}
+
+/// How a run can be repeated.
+pub fn repeat_command(outcome: &Outcome, file: Option<&str>) -> String {
+    match file {
+        Some(file) => format!("cargo run --release -p sim -- --schedule {file} --trace"),
+        None => format!(
+            "cargo run --release -p sim -- --seed {} --trace",
+            outcome.seed
+        ),
+    }
+}
+
+/// The report of one run.
+pub fn describe(outcome: &Outcome, plan: &Plan, file: Option<&str>) -> String {
+    let mut text = String::new();
+    write_run(&mut text, outcome, plan, file).expect("a String takes everything");
+    text
+}
+
+fn write_run(text: &mut String, outcome: &Outcome, plan: &Plan, file: Option<&str>) -> fmt::Result {
+    let options = serde_json::to_string(&plan.options).expect("options are plain data");
+    writeln!(text, "seed       {}", outcome.seed)?;
+    writeln!(text, "options    {options}")?;
+    writeln!(text, "events     {}", outcome.events)?;
+    writeln!(
+        text,
+        "simulated  {:.3} s in {:.3} s, {:.0} per second",
+        outcome.simulated.as_secs_f64(),
+        outcome.wall.as_secs_f64(),
+        rate(outcome.simulated, outcome.wall)
+    )?;
+    writeln!(text, "hash       {:032x}", outcome.hash)?;
+    writeln!(text, "sentinels  {}", counts(&outcome.sentinel_events))?;
+    writeln!(text, "faults     {}", counts(&outcome.faults))?;
+    writeln!(text, "reached    {}", counts(&outcome.marks))?;
+    let losses = outcome.losses;
+    writeln!(
+        text,
+        "lost       {} acknowledged writes, all explained: {} behind a fork, {} never sent, {} with \
+         their master; {} split reads",
+        losses.total(),
+        losses.forked,
+        losses.unsent,
+        losses.died,
+        outcome.splits
+    )?;
+    match &outcome.violation {
+        None => writeln!(text, "ok"),
+        Some(violation) => {
+            writeln!(text, "FAILED     {violation}")?;
+            writeln!(text, "repeat     {}", repeat_command(outcome, file))
+        }
+    }
+}
+
+/// Sums over a range of runs.
+#[derive(Default)]
+pub struct Summary {
+    runs: u64,
+    failures: Vec<(u64, String)>,
+    simulated: Duration,
+    wall: Duration,
+    events: u64,
+    losses: usize,
+    splits: usize,
+    sentinel_events: BTreeMap<String, (u64, u64)>,
+    marks: BTreeMap<String, (u64, u64)>,
+}
+
+impl Summary {
+    /// Takes in one run.
+    pub fn add(&mut self, outcome: &Outcome) {
+        self.runs += 1;
+        if let Some(violation) = &outcome.violation {
+            self.failures.push((outcome.seed, violation.to_string()));
+        }
+        self.simulated += outcome.simulated;
+        self.wall += outcome.wall;
+        self.events += outcome.events;
+        self.losses += outcome.losses.total();
+        self.splits += outcome.splits;
+        for (name, count) in &outcome.sentinel_events {
+            add_count(&mut self.sentinel_events, name, *count, outcome.seed);
+        }
+        for (name, count) in &outcome.marks {
+            add_count(&mut self.marks, name, *count, outcome.seed);
+        }
+        for (name, count) in &outcome.faults {
+            add_count(
+                &mut self.marks,
+                &format!("fault {name}"),
+                *count,
+                outcome.seed,
+            );
+        }
+    }
+
+    /// The failures, by seed.
+    pub fn failures(&self) -> &[(u64, String)] {
+        &self.failures
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<28} {:>12} {:>12}", "reached", "times", "first seed")?;
+        for (name, (count, first)) in self.marks.iter().chain(&self.sentinel_events) {
+            writeln!(f, "{name:<28} {count:>12} {first:>12}")?;
+        }
+        for name in SENTINEL_EVENTS {
+            if !self.sentinel_events.contains_key(name) {
+                writeln!(f, "{name:<28} {:>12} {:>12}", 0, "never")?;
+            }
+        }
+        let mut failures = self.failures.clone();
+        failures.sort();
+        for (seed, message) in &failures {
+            let line = message.lines().next().unwrap_or_default();
+            writeln!(f, "FAILED seed {seed}: {line}")?;
+        }
+        writeln!(
+            f,
+            "{} seeds, {} failures, {} events, {:.0} simulated s, {:.0} per wall second and job, \
+             {} explained losses, {} split reads",
+            self.runs,
+            self.failures.len(),
+            self.events,
+            self.simulated.as_secs_f64(),
+            rate(self.simulated, self.wall),
+            self.losses,
+            self.splits
+        )
+    }
+}
+
+/// The events a Sentinel can announce; a campaign is expected to see them.
+const SENTINEL_EVENTS: [&str; 40] = [
+    "+monitor",
+    "+reset-master",
+    "+sdown",
+    "-sdown",
+    "+odown",
+    "-odown",
+    "+new-epoch",
+    "+try-failover",
+    "+vote-for-leader",
+    "+elected-leader",
+    "+failover-state-select-slave",
+    "+selected-slave",
+    "+failover-state-send-slaveof-noone",
+    "+failover-state-wait-promotion",
+    "+promoted-slave",
+    "+failover-state-reconf-slaves",
+    "+failover-end-for-timeout",
+    "+failover-end",
+    "+switch-master",
+    "+config-update-from",
+    "-failover-abort-not-elected",
+    "-failover-abort-no-good-slave",
+    "-failover-abort-slave-timeout",
+    "+tilt",
+    "-tilt",
+    "+slave",
+    "+sentinel",
+    "+sentinel-address-switch",
+    "+sentinel-invalid-addr",
+    "+reboot",
+    "+convert-to-slave",
+    "+fix-slave-config",
+    "+slave-reconf-sent",
+    "+slave-reconf-inprog",
+    "+slave-reconf-done",
+    "+slave-reconf-sent-be",
+    "-slave-reconf-sent-timeout",
+    "+role-change",
+    "-role-change",
+    "+set",
+];
+
+fn add_count(counts: &mut BTreeMap<String, (u64, u64)>, name: &str, count: u64, seed: u64) {
+    let entry = counts.entry(name.to_owned()).or_insert((0, seed));
+    entry.0 += count;
+    entry.1 = entry.1.min(seed);
+}
+
+fn counts<K: fmt::Display>(counts: &BTreeMap<K, u64>) -> String {
+    if counts.is_empty() {
+        return "none".to_owned();
+    }
+    let items: Vec<String> = counts
+        .iter()
+        .map(|(name, count)| format!("{name}={count}"))
+        .collect();
+    items.join(" ")
+}
+
+fn rate(simulated: Duration, wall: Duration) -> f64 {
+    simulated.as_secs_f64() / wall.as_secs_f64().max(1e-9)
+}

@@ -1,0 +1,336 @@
+//! The faults of a run, each an entry that stands by itself: drawn from the seed before the run,
+//! or read from a file. Removing one changes nothing else.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::NodeId;
+use crate::options::Options;
+use crate::rng::{Draws, Keys, Stream};
+
+/// No fault strikes before the group has formed.
+const CALM_START_MS: u64 = 8_000;
+
+/// One fault.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Entry {
+    /// When it strikes, milliseconds.
+    pub at_ms: u64,
+    /// When it ends.
+    pub until_ms: u64,
+    /// What happens.
+    #[serde(flatten)]
+    pub fault: Fault,
+}
+
+/// What happens.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fault {
+    /// A process dies; its system lives. It is started again at the end.
+    Kill {
+        /// Whose.
+        target: Target,
+    },
+    /// A host loses power, and what its disk had not synced. It is started again at the end.
+    Power {
+        /// Which.
+        target: Target,
+    },
+    /// A process stands still while its system and its clocks run on.
+    Pause {
+        /// Whose.
+        target: Target,
+    },
+    /// Hosts are cut off from all others.
+    Isolate {
+        /// Those on the one side.
+        group: Vec<Target>,
+        /// Which way packets are lost.
+        direction: Direction,
+    },
+    /// Two hosts are cut off from each other.
+    Cut {
+        /// The one.
+        one: Target,
+        /// The other.
+        other: Target,
+        /// Which way packets are lost.
+        direction: Direction,
+    },
+    /// All connections between two hosts break.
+    Reset {
+        /// The one.
+        one: Target,
+        /// The other.
+        other: Target,
+    },
+    /// Everything to and from a host takes longer.
+    Slow {
+        /// Which.
+        target: Target,
+        /// By how much, microseconds.
+        extra_us: u64,
+    },
+    /// A wall clock jumps.
+    Jump {
+        /// Whose.
+        target: Target,
+        /// By how much, milliseconds.
+        by_ms: i64,
+    },
+    /// A clock runs fast or slow until the end.
+    Drift {
+        /// Whose.
+        target: Target,
+        /// By how much, parts per million.
+        ppm: i64,
+    },
+    /// Syncs fail until the end.
+    SyncFails {
+        /// Whose.
+        target: Target,
+    },
+    /// Writes find no space until the end.
+    DiskFull {
+        /// Whose.
+        target: Target,
+    },
+    /// An operator says SENTINEL FAILOVER.
+    Failover {
+        /// To which Sentinel.
+        target: Target,
+    },
+}
+
+/// A node, by name or by what it is when the fault strikes.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// That node.
+    Node(u16),
+    /// The master as most Sentinels know it.
+    Master,
+    /// The replica with the most data.
+    BestReplica,
+    /// A Sentinel that runs a failover, or any.
+    Leader,
+}
+
+/// Which way packets are lost, seen from the first side.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Both.
+    Both,
+    /// What it sends.
+    Out,
+    /// What it is sent.
+    In,
+}
+
+impl Fault {
+    /// A word for traces and counts.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Kill { .. } => "kill",
+            Self::Power { .. } => "power",
+            Self::Pause { .. } => "pause",
+            Self::Isolate { .. } => "isolate",
+            Self::Cut { .. } => "cut",
+            Self::Reset { .. } => "reset",
+            Self::Slow { .. } => "slow",
+            Self::Jump { .. } => "jump",
+            Self::Drift { .. } => "drift",
+            Self::SyncFails { .. } => "sync_fails",
+            Self::DiskFull { .. } => "disk_full",
+            Self::Failover { .. } => "failover",
+        }
+    }
+}
+
+/// The schedule of a seed, in order of time.
+pub fn draw(keys: Keys, options: &Options) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for (family, (name, mean_ms)) in options.families.by_name().into_iter().enumerate() {
+        let Some(mean_ms) = mean_ms else { continue };
+        let mut draws = keys.draws(Stream::Faults, family as u64);
+        let mut at_ms = CALM_START_MS;
+        loop {
+            at_ms += draws.between(1, 2 * mean_ms);
+            if at_ms >= options.safety_ms {
+                break;
+            }
+            entries.push(draw_entry(&mut draws, name, at_ms, options));
+        }
+    }
+    entries.sort_by_key(|entry| entry.at_ms);
+    entries
+}
+
+fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) -> Entry {
+    let down_after = options.knobs.down_after_ms;
+    let lasting = |draws: &mut Draws| at_ms + draws.log_between(50, 4 * down_after + 5_000);
+    let (fault, until_ms) = match family {
+        "kill" => {
+            let target = any(draws, options, 0.4);
+            (Fault::Kill { target }, lasting(draws))
+        }
+        "power" => {
+            let target = any(draws, options, 0.4);
+            (Fault::Power { target }, lasting(draws))
+        }
+        "pause" => {
+            let target = any(draws, options, 0.4);
+            (Fault::Pause { target }, lasting(draws))
+        }
+        "partition" => (draw_partition(draws, options), lasting(draws)),
+        "pair" => {
+            let fault = Fault::Cut {
+                one: any(draws, options, 0.5),
+                other: any(draws, options, 0.2),
+                direction: draw_direction(draws),
+            };
+            (fault, lasting(draws))
+        }
+        "reset" => {
+            let fault = Fault::Reset {
+                one: any(draws, options, 0.5),
+                other: any(draws, options, 0.1),
+            };
+            (fault, at_ms)
+        }
+        "slow" => {
+            let fault = Fault::Slow {
+                target: any(draws, options, 0.4),
+                extra_us: draws.log_between(1_000, 2 * down_after * 1_000),
+            };
+            (fault, lasting(draws))
+        }
+        "clock" if draws.chance(0.5) => {
+            let size = i64::try_from(draws.log_between(100, 120_000)).expect("small");
+            let by_ms = if draws.chance(0.5) { size } else { -size };
+            let target = any(draws, options, 0.2);
+            (Fault::Jump { target, by_ms }, at_ms)
+        }
+        "clock" => {
+            let size = i64::try_from(draws.log_between(10, 200_000)).expect("small");
+            let ppm = if draws.chance(0.5) { size } else { -size };
+            let target = any(draws, options, 0.2);
+            (Fault::Drift { target, ppm }, lasting(draws))
+        }
+        "disk" => {
+            let target = any_server(draws, options);
+            let fault = match draws.chance(0.6) {
+                true => Fault::SyncFails { target },
+                false => Fault::DiskFull { target },
+            };
+            (fault, lasting(draws))
+        }
+        "operator" => {
+            let target = node(draws, options.topology.sentinels().collect());
+            (Fault::Failover { target }, at_ms)
+        }
+        other => unreachable!("there is no fault family {other}"),
+    };
+    Entry {
+        at_ms,
+        until_ms,
+        fault,
+    }
+}
+
+/// Mostly the master with some clients, away from the majority of Sentinels; or any group.
+fn draw_partition(draws: &mut Draws, options: &Options) -> Fault {
+    let topology = &options.topology;
+    let mut group = Vec::new();
+    if draws.chance(0.6) {
+        group.push(Target::Master);
+        let minority = u64::from(topology.sentinels.div_ceil(2) - 1);
+        let mut sentinels: Vec<NodeId> = topology.sentinels().collect();
+        draws.shuffle(&mut sentinels);
+        let company = usize::try_from(draws.between(0, minority)).expect("few");
+        group.extend(sentinels[..company].iter().map(|node| Target::Node(node.0)));
+        group.extend(
+            (topology.clients())
+                .filter(|_| draws.chance(0.5))
+                .map(|node| Target::Node(node.0)),
+        );
+    } else {
+        let nodes = topology
+            .data()
+            .chain(topology.sentinels())
+            .chain(topology.clients());
+        group.extend(
+            nodes
+                .filter(|_| draws.chance(0.4))
+                .map(|node| Target::Node(node.0)),
+        );
+    }
+    Fault::Isolate {
+        group,
+        direction: draw_direction(draws),
+    }
+}
+
+fn draw_direction(draws: &mut Draws) -> Direction {
+    *draws.pick(&[
+        Direction::Both,
+        Direction::Both,
+        Direction::Out,
+        Direction::In,
+    ])
+}
+
+/// A server, with that chance one picked for its role.
+fn any(draws: &mut Draws, options: &Options, by_role: f64) -> Target {
+    if draws.chance(by_role) {
+        return *draws.pick(&[
+            Target::Master,
+            Target::Master,
+            Target::BestReplica,
+            Target::Leader,
+        ]);
+    }
+    any_server(draws, options)
+}
+
+fn any_server(draws: &mut Draws, options: &Options) -> Target {
+    let topology = &options.topology;
+    node(draws, topology.data().chain(topology.sentinels()).collect())
+}
+
+fn node(draws: &mut Draws, of: Vec<NodeId>) -> Target {
+    Target::Node(draws.pick(&of).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removing_a_family_leaves_the_faults_of_all_others_as_they_were() {
+        let keys = Keys::new(3);
+        let mut options = Options::draw(keys);
+        options.families.kill = Some(5_000);
+        options.families.pause = Some(5_000);
+        options.families.reset = Some(3_000);
+        let all = draw(keys, &options);
+        options.families.kill = None;
+        let fewer = draw(keys, &options);
+        let rest: Vec<&Entry> = (all.iter())
+            .filter(|entry| !matches!(entry.fault, Fault::Kill { .. }))
+            .collect();
+        assert!(rest.len() < all.len());
+        assert_eq!(rest, fewer.iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_schedule_survives_a_file() {
+        for seed in 0..50 {
+            let keys = Keys::new(seed);
+            let entries = draw(keys, &Options::draw(keys));
+            let text = serde_json::to_string_pretty(&entries).unwrap();
+            assert_eq!(serde_json::from_str::<Vec<Entry>>(&text).unwrap(), entries);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The configuration files a group starts from.
+
+use std::fmt::Write as _;
+
+use crate::client::MASTER_NAME;
+use crate::ids::NodeId;
+use crate::options::{DATA_PORT, Options, SENTINEL_PORT};
+use crate::rng::{Keys, Stream};
+
+/// The configuration file of every server and Sentinel.
+pub fn configs(keys: Keys, options: &Options) -> Vec<(NodeId, Vec<u8>)> {
+    let topology = &options.topology;
+    let data = (topology.data()).map(|node| (node, data_config(options, node).into_bytes()));
+    let sentinels = (topology.sentinels())
+        .map(|node| (node, sentinel_config(keys, options, node).into_bytes()));
+    data.chain(sentinels).collect()
+}
+
+fn data_config(options: &Options, node: NodeId) -> String {
+    let knobs = &options.knobs;
+    let index = node.index();
+    let mut text = String::new();
+    let mut line = |directive: &str, value: &dyn std::fmt::Display| {
+        writeln!(text, "{directive} {value}").expect("a String takes everything");
+    };
+    line("bind", &node.ip());
+    line("port", &DATA_PORT);
+    line("protected-mode", &"no");
+    line("save", &"\"\"");
+    line("appendonly", &"no");
+    line("replica-priority", &options.topology.priority[index]);
+    line("repl-backlog-size", &knobs.backlog_bytes);
+    line("repl-timeout", &knobs.repl_timeout_s);
+    line("repl-ping-replica-period", &knobs.repl_ping_s);
+    line("repl-diskless-sync", &"yes");
+    line("repl-diskless-sync-delay", &knobs.diskless_delay_s);
+    line("repl-diskless-load", &knobs.diskless_load);
+    line("min-replicas-to-write", &knobs.min_replicas);
+    line("min-replicas-max-lag", &knobs.min_replicas_lag_s);
+    if index > 0 {
+        let above = NodeId(options.topology.above[index]);
+        line("replicaof", &format_args!("{} {DATA_PORT}", above.ip()));
+    }
+    text
+}
+
+fn sentinel_config(keys: Keys, options: &Options, node: NodeId) -> String {
+    let knobs = &options.knobs;
+    let mut text = String::new();
+    let mut line = |directive: &str, value: &dyn std::fmt::Display| {
+        writeln!(text, "{directive} {value}").expect("a String takes everything");
+    };
+    line("bind", &node.ip());
+    line("port", &SENTINEL_PORT);
+    line("protected-mode", &"no");
+    if options.equal_sentinel_seeds {
+        // Equal seeds would give equal names; what is tested is equal timing.
+        let mut draws = keys.draws(Stream::Options, 1_000 + u64::from(node.0));
+        let myid: String = (0..40)
+            .map(|_| char::from(*draws.pick(b"0123456789abcdef")))
+            .collect();
+        line("sentinel myid", &myid);
+    }
+    let master = NodeId(0);
+    line(
+        "sentinel monitor",
+        &format_args!(
+            "{MASTER_NAME} {} {DATA_PORT} {}",
+            master.ip(),
+            options.topology.quorum
+        ),
+    );
+    let named = |value: u64| format!("{MASTER_NAME} {value}");
+    line(
+        "sentinel down-after-milliseconds",
+        &named(knobs.down_after_ms),
+    );
+    line(
+        "sentinel failover-timeout",
+        &named(knobs.failover_timeout_ms),
+    );
+    line(
+        "sentinel parallel-syncs",
+        &named(u64::from(knobs.parallel_syncs)),
+    );
+    text
+}

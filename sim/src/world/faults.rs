@@ -1,0 +1,305 @@
+//! Carries out the schedule, and heals and freezes for the liveness phase.
+
+use crate::ids::NodeId;
+use crate::net::Quality;
+use crate::options::SENTINEL_PORT;
+use crate::oracle::liveness::Core;
+use crate::program::FailoverState;
+use crate::queue::Event;
+use crate::rng::Stream;
+use crate::schedule::{Direction, Fault, Target};
+use crate::time::{Time, us};
+
+use super::World;
+use super::node::{Body, State};
+
+/// What an entry did, so that it can be undone.
+#[derive(Default)]
+pub(super) struct Striking {
+    node: Option<NodeId>,
+    cuts: Vec<(NodeId, NodeId)>,
+}
+
+impl World {
+    /// A schedule entry strikes.
+    pub(super) fn strike(&mut self, number: u32) {
+        if self.faults_over {
+            return;
+        }
+        let entry = self.schedule[number as usize].clone();
+        let (from, to) = (
+            Time::from_millis(entry.at_ms),
+            Time::from_millis(entry.until_ms),
+        );
+        self.judges.fault_times.push((from, to));
+        *self.judges.faults.entry(entry.fault.name()).or_default() += 1;
+        let text = format!("begins until {:>8} ms {:?}", entry.until_ms, entry.fault);
+        let node = self.resolve_fault(&entry.fault);
+        self.note(node.unwrap_or(NodeId(u16::MAX)), "fault", &text);
+        self.striking[number as usize].node = node;
+        match &entry.fault {
+            Fault::Kill { .. } => self.on_node(node, |world, node| world.kill(node, false)),
+            Fault::Power { .. } => self.on_node(node, |world, node| world.kill(node, true)),
+            Fault::Pause { .. } => self.on_node(node, Self::pause),
+            Fault::Isolate { group, direction } => {
+                let inside: Vec<NodeId> = group
+                    .iter()
+                    .filter_map(|target| self.resolve(*target))
+                    .collect();
+                let all = self.nodes.iter().map(|node| node.id);
+                let outside: Vec<NodeId> = all.filter(|node| !inside.contains(node)).collect();
+                for one in &inside {
+                    for other in &outside {
+                        self.cut(number, *one, *other, *direction);
+                    }
+                }
+            }
+            Fault::Cut {
+                one,
+                other,
+                direction,
+            } => {
+                if let (Some(one), Some(other)) = (self.resolve(*one), self.resolve(*other)) {
+                    self.cut(number, one, other, *direction);
+                }
+            }
+            Fault::Reset { one, other } => {
+                if let (Some(one), Some(other)) = (self.resolve(*one), self.resolve(*other)) {
+                    self.net.reset_between(&mut self.queue, one, other);
+                }
+            }
+            Fault::Slow { extra_us, .. } => {
+                let extra = us(*extra_us);
+                self.on_node(node, |world, node| world.slow(node, extra));
+            }
+            Fault::Jump { by_ms, .. } => self.on_node(node, |world, node| {
+                world.nodes[node.index()].clock.jump_wall(*by_ms);
+            }),
+            Fault::Drift { ppm, .. } => self.on_node(node, |world, node| world.drift(node, *ppm)),
+            Fault::SyncFails { .. } => self.on_node(node, |world, node| {
+                world.nodes[node.index()].disk.fail_sync = true;
+            }),
+            Fault::DiskFull { .. } => self.on_node(node, |world, node| {
+                world.nodes[node.index()].disk.full = true;
+            }),
+            Fault::Failover { .. } => self.on_node(node, Self::force_failover),
+        }
+    }
+
+    /// A schedule entry ends.
+    pub(super) fn relent(&mut self, number: u32) {
+        if self.faults_over {
+            return;
+        }
+        let struck = std::mem::take(&mut self.striking[number as usize]);
+        for (from, to) in struck.cuts {
+            self.net.mend(&mut self.queue, from, to);
+        }
+        let Some(node) = struck.node else { return };
+        match self.schedule[number as usize].fault {
+            Fault::Kill { .. } => self.start_at(node, self.queue.now()),
+            Fault::Power { .. } => self.restore(node),
+            Fault::Pause { .. } => self.resume(node),
+            Fault::Slow { .. } => self.slow(node, us(0)),
+            Fault::Drift { .. } => self.drift(node, 0),
+            Fault::SyncFails { .. } => self.nodes[node.index()].disk.fail_sync = false,
+            Fault::DiskFull { .. } => self.nodes[node.index()].disk.full = false,
+            Fault::Isolate { .. }
+            | Fault::Cut { .. }
+            | Fault::Reset { .. }
+            | Fault::Jump { .. }
+            | Fault::Failover { .. } => {}
+        }
+        let text = format!("ends {:?}", self.schedule[number as usize].fault);
+        self.note(node, "fault", &text);
+    }
+
+    /// Ends all faults within the core for good and freezes everything else.
+    pub fn heal(&mut self, core: &Core) {
+        self.faults_over = true;
+        let now = self.queue.now();
+        self.judges.fault_times.push((now, now));
+        for struck in std::mem::take(&mut self.striking) {
+            for (from, to) in struck.cuts {
+                if core.has(from) && core.has(to) {
+                    self.net.mend(&mut self.queue, from, to);
+                }
+            }
+        }
+        self.net.set_quality(Quality::CALM);
+        let ids: Vec<NodeId> = self.nodes.iter().map(|node| node.id).collect();
+        for id in ids {
+            if !core.has(id) {
+                self.freeze(core, id);
+                continue;
+            }
+            self.drift(id, 0);
+            let disk = &mut self.nodes[id.index()].disk;
+            (disk.fail_sync, disk.full) = (false, false);
+            self.resume(id);
+            self.restore(id);
+        }
+    }
+
+    /// Leaves a host outside the core down, standing still, cut off, or talking without hearing.
+    fn freeze(&mut self, core: &Core, id: NodeId) {
+        let mut draws = self.keys.draws(Stream::Core, 100 + u64::from(id.0));
+        let manner = draws.below(4);
+        let words = ["down", "paused", "cut off", "deaf"];
+        let text = format!("stays {}", words[usize::try_from(manner).expect("below 4")]);
+        self.note(id, "freeze", &text);
+        match manner {
+            0 => self.kill(id, true),
+            1 => self.pause(id),
+            _ => {
+                let others: Vec<NodeId> = self.nodes.iter().map(|node| node.id).collect();
+                for other in others.into_iter().filter(|other| core.has(*other)) {
+                    self.net.cut(other, id);
+                    if manner == 2 {
+                        self.net.cut(id, other);
+                    }
+                }
+            }
+        }
+    }
+
+    fn on_node(&mut self, node: Option<NodeId>, what: impl FnOnce(&mut Self, NodeId)) {
+        if let Some(node) = node {
+            what(self, node);
+        }
+    }
+
+    /// Ends a process; with its power a host also loses what its disk had not synced.
+    fn kill(&mut self, id: NodeId, power: bool) {
+        let node = &mut self.nodes[id.index()];
+        match std::mem::replace(&mut node.state, State::Down) {
+            State::Up(Body::Machine(driver)) | State::Paused(Body::Machine(driver)) => {
+                driver.die(&mut node.disk, &mut node.draws);
+            }
+            State::Down | State::Up(Body::Client(_)) | State::Paused(Body::Client(_)) => {}
+        }
+        node.inbox.clear();
+        node.stalled_step = false;
+        if power {
+            node.disk.lose_power(&mut node.draws);
+            self.net.lose_power(id);
+        } else {
+            self.net.kill(&mut self.queue, id);
+        }
+        self.judges.died(id, self.queue.now());
+    }
+
+    /// Gives a host its power back and starts its process, if it has none.
+    fn restore(&mut self, id: NodeId) {
+        self.net.restore_power(&mut self.queue, id);
+        self.start_at(id, self.queue.now());
+    }
+
+    fn pause(&mut self, id: NodeId) {
+        let node = &mut self.nodes[id.index()];
+        node.state = match std::mem::replace(&mut node.state, State::Down) {
+            State::Up(body) => State::Paused(body),
+            state @ (State::Down | State::Paused(_)) => state,
+        };
+    }
+
+    fn resume(&mut self, id: NodeId) {
+        let node = &mut self.nodes[id.index()];
+        node.state = match std::mem::replace(&mut node.state, State::Down) {
+            State::Paused(body) => State::Up(body),
+            state @ (State::Down | State::Up(_)) => state,
+        };
+        node.wake_soon(&mut self.queue);
+        if std::mem::take(&mut node.stalled_step) {
+            let event = Event::Disk {
+                node: id,
+                incarnation: self.incarnations[id.index()],
+            };
+            self.queue.push(self.queue.now(), event);
+        }
+    }
+
+    fn drift(&mut self, id: NodeId, ppm: i64) {
+        let now = self.queue.now();
+        self.nodes[id.index()].clock.set_drift(now, ppm);
+        // A deadline that was converted at the old rate may come too late at the new one.
+        self.nodes[id.index()].wake_soon(&mut self.queue);
+    }
+
+    fn slow(&mut self, id: NodeId, extra: std::time::Duration) {
+        for index in 0..self.nodes.len() {
+            let other = self.nodes[index].id;
+            self.net.slow(id, other, extra);
+            self.net.slow(other, id, extra);
+        }
+    }
+
+    fn cut(&mut self, number: u32, one: NodeId, other: NodeId, direction: Direction) {
+        let pairs: &[(NodeId, NodeId)] = match direction {
+            Direction::Both => &[(one, other), (other, one)],
+            Direction::Out => &[(one, other)],
+            Direction::In => &[(other, one)],
+        };
+        for &(from, to) in pairs {
+            if from != to {
+                self.net.cut(from, to);
+                self.striking[number as usize].cuts.push((from, to));
+            }
+        }
+    }
+
+    fn force_failover(&mut self, sentinel: NodeId) {
+        let operator = self.options.topology.operator();
+        let now = self.queue.now();
+        let node = &mut self.nodes[operator.index()];
+        if let Some(client) = node.client_mut() {
+            client.order(now, sentinel.at(SENTINEL_PORT));
+        }
+        node.wake_by(&mut self.queue, now);
+    }
+
+    fn resolve_fault(&self, fault: &Fault) -> Option<NodeId> {
+        match fault {
+            Fault::Kill { target }
+            | Fault::Power { target }
+            | Fault::Pause { target }
+            | Fault::Slow { target, .. }
+            | Fault::Jump { target, .. }
+            | Fault::Drift { target, .. }
+            | Fault::SyncFails { target }
+            | Fault::DiskFull { target }
+            | Fault::Failover { target } => self.resolve(*target),
+            Fault::Isolate { .. } | Fault::Cut { .. } | Fault::Reset { .. } => None,
+        }
+    }
+
+    /// The node a target means at present.
+    fn resolve(&self, target: Target) -> Option<NodeId> {
+        let sentinels = || self.options.topology.sentinels();
+        match target {
+            Target::Node(node) => (usize::from(node) < self.nodes.len()).then_some(NodeId(node)),
+            Target::Master => self.known_master().or(Some(NodeId(0))),
+            Target::BestReplica => (self.options.topology.data())
+                .filter_map(|node| Some((self.judges.server(node)?, node)))
+                .filter(|(view, _)| view.master.is_some())
+                .max_by_key(|(view, _)| view.offset)
+                .map(|(_, node)| node),
+            Target::Leader => sentinels()
+                .find(|node| {
+                    self.judges.sentinel(*node).is_some_and(|view| {
+                        let mut masters = view.masters.iter();
+                        masters.any(|master| master.state != FailoverState::None)
+                    })
+                })
+                .or_else(|| sentinels().next()),
+        }
+    }
+
+    /// The master that the Sentinel with the newest configuration knows.
+    pub fn known_master(&self) -> Option<NodeId> {
+        (self.options.topology.sentinels())
+            .filter_map(|node| self.judges.sentinel(node)?.masters.first())
+            .max_by_key(|master| master.config_epoch)
+            .and_then(|master| NodeId::by_ip(master.addr.ip(), self.nodes.len()))
+    }
+}

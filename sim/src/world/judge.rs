@@ -1,0 +1,414 @@
+//! Looks at the world after every turn and hands what it sees to the oracles.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::client::record::{Op, Record};
+use crate::ids::{Kind, NodeId};
+use crate::options::{DATA_PORT, Options};
+use crate::oracle::append::Append;
+use crate::oracle::election::Election;
+use crate::oracle::history::Tree;
+use crate::oracle::loss::Reign;
+use crate::oracle::promotion::Promotion;
+use crate::oracle::quiet::Quiet;
+use crate::oracle::session::Sessions;
+use crate::oracle::wire::Fact;
+use crate::oracle::{Violation, short};
+use crate::program::{FailoverState, SentinelView, ServerView};
+use crate::time::{Time, ms};
+use crate::trace::{self, Logged};
+
+use super::World;
+
+/// The oracles' state and what a run counted.
+pub struct Judges {
+    /// Promises of Sentinels.
+    pub election: Election,
+    /// Reads of lists.
+    pub append: Append,
+    /// The absence of alarms, in a run without faults.
+    pub quiet: Option<Quiet>,
+    /// When each node was master of which history.
+    pub reigns: Vec<Reign>,
+    /// When processes of data nodes died.
+    pub deaths: Vec<(NodeId, Time)>,
+    /// When replicas were sent everything.
+    pub full_syncs: Vec<Time>,
+    /// When faults were at work.
+    pub fault_times: Vec<(Time, Time)>,
+    /// Faults that struck, by kind.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// Sentinel events announced, by name.
+    pub events: BTreeMap<String, u64>,
+    /// Rare states that were reached.
+    pub marks: BTreeMap<&'static str, u64>,
+    /// For each client, when the last write and the last read that succeeded were asked.
+    pub served: BTreeMap<NodeId, Served>,
+    promotion: Promotion,
+    sessions: Sessions,
+    servers: Vec<Option<ServerView>>,
+    sentinels: Vec<Option<SentinelView>>,
+    /// The number of the lasting reign of each node.
+    reigning: BTreeMap<NodeId, usize>,
+    candidates: BTreeMap<u64, BTreeSet<crate::program::Id>>,
+    logged: Vec<Logged>,
+    fresh: Vec<u32>,
+    asked: usize,
+}
+
+/// When a client was last served.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Served {
+    /// The last write that succeeded was asked then.
+    pub write: Option<Time>,
+    /// The last read that succeeded was asked then.
+    pub read: Option<Time>,
+}
+
+impl Judges {
+    /// Fresh oracles.
+    pub fn new(options: &Options, no_faults: bool) -> Self {
+        let nodes = options.topology.nodes();
+        let formed = ms(15_000) + ms(1_000 * options.knobs.diskless_delay_s);
+        Self {
+            election: Election::default(),
+            append: Append::default(),
+            quiet: (no_faults && options.quiet()).then_some(Quiet {
+                from: Time::ZERO + formed,
+            }),
+            reigns: Vec::new(),
+            deaths: Vec::new(),
+            full_syncs: Vec::new(),
+            fault_times: Vec::new(),
+            faults: BTreeMap::new(),
+            events: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            served: BTreeMap::new(),
+            promotion: Promotion::default(),
+            sessions: Sessions::default(),
+            servers: vec![None; nodes],
+            sentinels: vec![None; nodes],
+            reigning: BTreeMap::new(),
+            candidates: BTreeMap::new(),
+            logged: Vec::new(),
+            fresh: Vec::new(),
+            asked: 0,
+        }
+    }
+
+    /// What a live data server last claimed.
+    pub fn server(&self, node: NodeId) -> Option<ServerView> {
+        *self.servers.get(node.index())?
+    }
+
+    /// What a live Sentinel last thought.
+    pub fn sentinel(&self, node: NodeId) -> Option<&SentinelView> {
+        self.sentinels.get(node.index())?.as_ref()
+    }
+
+    /// A process has died.
+    pub fn died(&mut self, node: NodeId, at: Time) {
+        if self.servers[node.index()].take().is_some() {
+            self.deaths.push((node, at));
+        }
+        self.sentinels[node.index()] = None;
+        self.end_reign(node, at);
+    }
+
+    /// Counts a rare state.
+    pub fn mark(&mut self, name: &'static str) {
+        *self.marks.entry(name).or_default() += 1;
+    }
+
+    fn end_reign(&mut self, node: NodeId, at: Time) {
+        if let Some(number) = self.reigning.remove(&node) {
+            self.reigns[number].to = Some(at);
+        }
+    }
+
+    fn observe_reign(&mut self, node: NodeId, incarnation: u32, at: Time, view: &ServerView) {
+        let lasting = self.reigning.get(&node).map(|number| &self.reigns[*number]);
+        let wanted = view.master.is_none() && !view.loading;
+        if lasting.is_some_and(|reign| wanted && reign.replid == view.replid) {
+            return;
+        }
+        self.end_reign(node, at);
+        if wanted {
+            if self.reigning.len() == 1 {
+                self.mark("two masters alive");
+            }
+            self.reigning.insert(node, self.reigns.len());
+            self.reigns.push(Reign {
+                node,
+                incarnation,
+                replid: view.replid,
+                from: at,
+                to: None,
+            });
+        }
+    }
+}
+
+impl World {
+    /// Looks at everything a turn of `id` may have changed.
+    pub(super) fn after_turn(&mut self, id: NodeId) {
+        self.hear(id);
+        match self.nodes[id.index()].kind {
+            Kind::Data => self.observe_server(id),
+            Kind::Sentinel => self.observe_sentinel(id),
+            Kind::Client => self.observe_clients(),
+        }
+        self.observe_wire();
+    }
+
+    /// Takes what the machine logged.
+    fn hear(&mut self, id: NodeId) {
+        let mut logged = std::mem::take(&mut self.judges.logged);
+        trace::take(&mut logged);
+        let now = self.queue.now();
+        for line in logged.drain(..) {
+            if line.sentinel_event {
+                self.note(id, "event", &line.text);
+                let name = line.text.split(' ').next().unwrap_or_default();
+                if let Some(count) = self.judges.events.get_mut(name) {
+                    *count += 1;
+                } else {
+                    self.judges.events.insert(name.to_owned(), 1);
+                }
+                if let Some(quiet) = &self.judges.quiet {
+                    let result = quiet.announced(now, id, &line.text);
+                    self.judge(result);
+                }
+            } else {
+                self.note(id, &format!("log {}", line.level), &line.text);
+            }
+            if line.level == tracing::Level::ERROR {
+                let message = format!("{id} logged an error: {}", line.text);
+                self.fail(Violation::new("error-log", message));
+            }
+        }
+        self.judges.logged = logged;
+    }
+
+    fn observe_server(&mut self, id: NodeId) {
+        let Some(view) = self.nodes[id.index()]
+            .driver()
+            .and_then(|d| d.program().server())
+        else {
+            return;
+        };
+        let old = self.judges.servers[id.index()].replace(view);
+        if old == Some(view) {
+            return;
+        }
+        let now = self.queue.now();
+        let incarnation = self.incarnations[id.index()];
+        self.judges.observe_reign(id, incarnation, now, &view);
+        let changed = old.is_none_or(|old| {
+            (old.replid, old.master, old.link_up, old.loading)
+                != (view.replid, view.master, view.link_up, view.loading)
+        });
+        if changed && self.tracing() {
+            let text = describe(&view);
+            self.note(id, "role", &text);
+        }
+        let result = self.sink.taps.tree.claims(id, &view);
+        self.judge(result);
+        self.judge(Promotion::replicates(id, DATA_PORT, &view));
+        if !view.loading && Tree::wants_digest(&view) {
+            self.compare_dataset(id, &view);
+        }
+    }
+
+    /// Takes in the digest of a node's dataset where it stands.
+    pub fn compare_dataset(&mut self, id: NodeId, view: &ServerView) {
+        let digest = self.nodes[id.index()]
+            .driver()
+            .and_then(|d| d.program().dataset_digest());
+        if let Some(digest) = digest {
+            let result = self.sink.taps.tree.digest(id, view, digest);
+            self.judge(result);
+        }
+    }
+
+    fn observe_sentinel(&mut self, id: NodeId) {
+        let Some(view) = self.nodes[id.index()]
+            .driver()
+            .and_then(|d| d.program().sentinel())
+        else {
+            return;
+        };
+        if self.judges.sentinels[id.index()].as_ref() == Some(&view) {
+            return;
+        }
+        // Votes on the wire come first: they are what a leader in this view has won by.
+        self.observe_wire();
+        let incarnation = self.incarnations[id.index()];
+        let result = self.judges.election.observe(id, incarnation, &view);
+        self.judge(result);
+        let result = self.judges.promotion.observe(id, incarnation, &view);
+        self.judge(result);
+        let old = self.judges.sentinels[id.index()].replace(view);
+        self.note_failover(id, old.as_ref());
+    }
+
+    fn note_failover(&mut self, id: NodeId, old: Option<&SentinelView>) {
+        let Some(view) = self.judges.sentinel(id) else {
+            return;
+        };
+        let states = |view: &SentinelView| -> Vec<FailoverState> {
+            view.masters.iter().map(|master| master.state).collect()
+        };
+        let now = states(view);
+        let epochs: Vec<u64> = view
+            .masters
+            .iter()
+            .map(|master| master.failover_epoch)
+            .collect();
+        if old.map(states).as_ref() != Some(&now) {
+            let text = format!("failover {now:?} in epoch {epochs:?}");
+            self.note(id, "failover", &text);
+        }
+    }
+
+    fn observe_clients(&mut self) {
+        let records = self.history.records();
+        for record in &records[self.judges.asked..] {
+            self.judges.append.asked(record);
+        }
+        self.judges.asked = records.len();
+        let mut fresh = std::mem::take(&mut self.judges.fresh);
+        self.history.take_fresh(&mut fresh);
+        for number in fresh.drain(..) {
+            let record = &self.history.records()[number as usize];
+            let result = self.judges.sessions.observe(record);
+            let result = result.and_then(|()| self.judges.append.told(record));
+            self.judges.count_served(record);
+            if self.tracing() {
+                let text = format!(
+                    "{:?} at {} -> {:?}",
+                    record.op, record.server, record.outcome
+                );
+                let client = record.client;
+                self.note(client, "op", &text);
+            }
+            self.judge(result);
+        }
+        self.judges.fresh = fresh;
+        if let Some(what) = self.history.oddities().first() {
+            let violation = Violation::new("session", what.clone());
+            self.fail(violation);
+        }
+    }
+
+    fn observe_wire(&mut self) {
+        if let Some(violation) = self.sink.taps.violation.take() {
+            self.fail(violation);
+        }
+        for (at, fact) in std::mem::take(&mut self.sink.taps.facts) {
+            let result = self.observe_fact(at, fact);
+            self.judge(result);
+        }
+    }
+
+    fn observe_fact(&mut self, at: Time, fact: Fact) -> Result<(), Violation> {
+        match fact {
+            Fact::Vote {
+                voter,
+                candidate,
+                epoch,
+            } => {
+                let candidates = self.judges.candidates.entry(epoch).or_default();
+                if candidates.insert(candidate) && candidates.len() == 2 {
+                    self.judges.mark("split vote");
+                }
+                self.judges.election.voted(voter, epoch, candidate)
+            }
+            Fact::Hello {
+                from,
+                name,
+                addr,
+                config_epoch,
+            } => (self.judges.election).configured(from, &name, config_epoch, addr),
+            Fact::FullSync { master, replica } => {
+                self.note(master, "sync", &format!("full to {replica}"));
+                self.judges.mark("full resync");
+                self.judges.full_syncs.push(at);
+                match &self.judges.quiet {
+                    Some(quiet) => quiet.full_sync(at, master, replica),
+                    None => Ok(()),
+                }
+            }
+            Fact::PartialSync {
+                master,
+                replica,
+                renamed,
+            } => {
+                self.note(
+                    master,
+                    "sync",
+                    &format!("partial to {replica}, renamed {renamed}"),
+                );
+                self.judges.mark(if renamed {
+                    "partial resync by replid2"
+                } else {
+                    "partial resync"
+                });
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Judges {
+    fn count_served(&mut self, record: &Record) {
+        use crate::client::record::Outcome;
+        match &record.outcome {
+            Outcome::Refused(text) if text.starts_with("NOREPLICAS") => {
+                self.mark("min-replicas refusal");
+            }
+            Outcome::Refused(text) if text.starts_with("READONLY") => self.mark("READONLY refusal"),
+            Outcome::Refused(text) if text.starts_with("LOADING") => self.mark("LOADING refusal"),
+            Outcome::Waited(0) => self.mark("WAIT timeout"),
+            Outcome::Unknown => self.mark("unknown outcome"),
+            Outcome::Pending
+            | Outcome::Refused(_)
+            | Outcome::Waited(_)
+            | Outcome::Done
+            | Outcome::List(_)
+            | Outcome::Value(_) => {}
+        }
+        if !record.acked() {
+            return;
+        }
+        self.mark("operations done");
+        let served = self.served.entry(record.client).or_default();
+        match record.op {
+            Op::Push { .. }
+            | Op::PushTwo { .. }
+            | Op::PushWait { .. }
+            | Op::Set { .. }
+            | Op::SetExpiring { .. }
+            | Op::Incr { .. } => served.write = Some(record.asked),
+            Op::Read { .. } | Op::Get { .. } => served.read = Some(record.asked),
+        }
+    }
+}
+
+fn describe(view: &ServerView) -> String {
+    let role = match view.master {
+        None => "master".to_owned(),
+        Some(above) => format!(
+            "replica of {above} link {}",
+            if view.link_up { "up" } else { "down" }
+        ),
+    };
+    format!(
+        "{role} {} at {} (before: {} until {}){}",
+        short(&view.replid),
+        view.offset,
+        short(&view.replid2),
+        view.second_offset,
+        if view.loading { " loading" } else { "" }
+    )
+}
