@@ -98,6 +98,8 @@ pub const SENTINEL_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const SENTINEL_BULK_MAX: i64 = 1024 * 1024;
 /// Output of a Sentinel's client that does not read; with more, it is closed.
 pub const SENTINEL_CLIENT_OUTPUT_MAX: usize = 32 * 1024 * 1024;
+/// Channels and patterns one client of a Sentinel listens to.
+pub const SENTINEL_SUBSCRIPTIONS_MAX: usize = 10_000;
 /// Replies of a Sentinel that wait for the disk; of more, the later ones are refused.
 pub const SENTINEL_DEFERRED_MAX: usize = 10_000;
 /// Names a Sentinel has looked up at the same time for operators.
