@@ -1,20 +1,19 @@
 //! Connections and clients: what comes in on them, and what the watch wants sent.
 
 use core::net::{IpAddr, Ipv4Addr};
+use core::time::Duration;
 
-use crate::conn::Closing;
+use crate::conn::{Closing, Conn};
 use crate::limits::{COMMANDS_PER_TURN_MAX, SENTINEL_BULK_MAX, SENTINEL_CLIENT_OUTPUT_MAX};
-use crate::machine::{
-    Addr, ConnId, ConnectFault, Effect, Mono, Now, Peer, Refusal, ScriptExit, Ticket,
-};
+use crate::machine::{Addr, ConnId, ConnectFault, Effect, Mono, Now, Peer, Refusal};
 use crate::resp::{ArgvRef, ParseLimits, Proto, Reply, ReplyParser, Sender, encode_command};
 use crate::sentinel::LinkId;
 use crate::sentinel::client::Client;
 use crate::sentinel::commands::{self, Cx, Found, find};
-use crate::sentinel::events::{self, Event, EventKind, Level};
+use crate::sentinel::events::{Event, EventKind, Level};
 use crate::sentinel::link::Side;
 use crate::sentinel::machine::{Exit, Sentinel, Session};
-use crate::sentinel::scripts::{Outcome, Script};
+use crate::sentinel::scripts::Script;
 use crate::sentinel::watch::Act;
 
 impl Sentinel {
@@ -142,6 +141,47 @@ impl Sentinel {
         }
         self.argv = argv;
         self.conns.put_back(conn, input);
+        self.bound_output(now.mono, conn);
+    }
+
+    /// Closes a client that lets its replies pile up.
+    fn bound_output(&mut self, now: Mono, conn: ConnId) {
+        let Some(one) = self.conns.get(conn) else {
+            return;
+        };
+        if let Some(client) = one.state.client()
+            && one.out.len() > SENTINEL_CLIENT_OUTPUT_MAX
+        {
+            tracing::warn!(
+                "Client id={} age={} scheduled to be closed ASAP for overcoming of output buffer \
+                 limits.",
+                client.id,
+                now.since(client.since).as_secs()
+            );
+            self.conns.close(conn);
+        }
+    }
+
+    /// Closes clients that have been idle for longer than the operator allows; those that listen
+    /// are not idle.
+    pub(super) fn close_idle(&mut self, now: Mono) {
+        let Some(limit) = self.config.timeout() else {
+            return;
+        };
+        if now < self.idle_checked + IDLE_CHECK {
+            return;
+        }
+        self.idle_checked = now;
+        let idle = |one: &&Conn<Session>| {
+            let client = one.state.client();
+            client.is_some_and(|client| now.since(client.active) > limit)
+                && self.pubsub.total(one.id()) == 0
+        };
+        let idle: Vec<_> = self.conns.iter().filter(idle).map(Conn::id).collect();
+        for conn in idle {
+            tracing::debug!("Closing idle client");
+            self.conns.close(conn);
+        }
     }
 
     /// A client that is not about to be closed.
@@ -310,7 +350,7 @@ impl Sentinel {
         for (conn, pattern) in receivers {
             let one = self.conns.get_mut(conn).expect("subscribers are connected");
             let client = one.state.client().expect("subscribers are clients");
-            let (proto, id, since) = (client.proto, client.id, client.since);
+            let proto = client.proto;
             let silent =
                 client.replies != crate::sentinel::client::Replies::On && proto == Proto::Resp2;
             let mut reply = Reply::new(&mut one.out, proto).silenced(silent);
@@ -327,29 +367,9 @@ impl Sentinel {
             }
             reply.bulk(channel);
             reply.bulk(text.as_bytes());
-            if one.out.len() > SENTINEL_CLIENT_OUTPUT_MAX {
-                let age = now.since(since);
-                tracing::warn!(
-                    "Client id={id} age={} scheduled to be closed ASAP for overcoming of output \
-                     buffer limits.",
-                    age.as_secs()
-                );
-                self.conns.close(conn);
-            }
+            self.bound_output(now, conn);
             self.conns.mark_writable(conn);
         }
-    }
-
-    pub(super) fn on_script(&mut self, now: Mono, ticket: Ticket, pid: u32, exit: ScriptExit) {
-        let outcome = self.scripts.finish(now, ticket, pid, exit);
-        let (kind, text) = match outcome.expect("a script's completion is one of a script") {
-            Outcome::Silent => return,
-            Outcome::Error(path, signal, code) => {
-                (events::SCRIPT_ERROR, format!("{path} {signal} {code}"))
-            }
-            Outcome::TimedOut(path, pid) => (events::SCRIPT_TIMEOUT, format!("{path} {pid}")),
-        };
-        self.watch.tell(kind, None, text);
     }
 
     /// Closes the connections whose end is decided.
@@ -387,6 +407,8 @@ fn not_now(args: ArgvRef<'_>) -> String {
     )
 }
 
+/// How often idle clients are looked for.
+const IDLE_CHECK: Duration = Duration::from_secs(1);
 /// How much of a client's words an error repeats.
 const ARGS_SHOWN: usize = 128;
 /// What a RESP2 client may use while it is subscribed.

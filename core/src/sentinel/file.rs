@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use crate::limits::SENTINEL_FILE_BYTES_MAX;
 use crate::machine::{DiskFault, DiskOp, FileId, OpenMode};
+use crate::persist::replace::{Advance, Replace};
 
 /// The file of a Sentinel, and how far a save of it is.
 #[derive(Debug)]
@@ -16,51 +17,31 @@ pub(super) struct StateFile {
 /// Where a save stands. Each step waits for one completion.
 #[derive(Debug)]
 enum Step {
+    /// There is none.
     Idle,
-    OpenOld,
-    ReadOld {
-        text: Vec<u8>,
-    },
-    CloseOld {
-        text: Vec<u8>,
-    },
-    Create {
-        image: Bytes,
-        temp: Box<str>,
-    },
-    Append {
-        temp: Box<str>,
-    },
-    Sync {
-        temp: Box<str>,
-    },
-    CloseNew {
-        temp: Box<str>,
-    },
-    Rename {
-        temp: Box<str>,
-    },
-    SyncDir,
-    /// Removing what is left of a save that failed.
-    Discard {
-        temp: Box<str>,
-        fault: DiskFault,
-    },
-    Removing {
-        fault: DiskFault,
-    },
+    /// The file is being opened.
+    Open,
+    /// This much of it was read.
+    Read(Vec<u8>),
+    /// All of it was read, or that failed, and it is being closed.
+    Close(Result<Vec<u8>, SaveFault>),
+    /// The new text is being written.
+    Replace(Replace),
 }
 
 /// What a save needs next.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Next {
     /// A step on the disk.
     Op(DiskOp),
     /// The new text, made from the old one; goes to [`StateFile::write`].
     Image(Vec<u8>),
     /// Nothing: it is over.
-    Done(Result<(), DiskFault>),
+    Done(Result<(), SaveFault>),
 }
+
+/// Why a state was not saved, in words.
+pub(super) type SaveFault = String;
 
 /// The file id saves use; one save is under way at a time.
 const FILE: FileId = FileId(0);
@@ -83,7 +64,7 @@ impl StateFile {
     /// Begins a save.
     pub(super) fn begin(&mut self) -> DiskOp {
         assert!(matches!(self.step, Step::Idle), "one save at a time");
-        self.step = Step::OpenOld;
+        self.step = Step::Open;
         DiskOp::Open {
             file: FILE,
             path: self.path.clone(),
@@ -92,89 +73,55 @@ impl StateFile {
     }
 
     /// Goes on with the text to write.
-    pub(super) fn write(&mut self, image: Vec<u8>) -> DiskOp {
+    pub(super) fn write(&mut self, text: Vec<u8>) -> DiskOp {
         assert!(
             matches!(self.step, Step::Idle),
             "the old text was handed out"
         );
-        let temp: Box<str> = format!("{}.tmp", self.path).into();
-        self.step = Step::Create {
-            image: image.into(),
-            temp: temp.clone(),
-        };
-        DiskOp::Open {
-            file: FILE,
-            path: temp,
-            mode: OpenMode::Create,
-        }
+        let temp = format!("{}.tmp", self.path).into();
+        let (replace, op) = Replace::start(FILE, temp, self.path.clone(), text.into());
+        self.step = Step::Replace(replace);
+        op
     }
 
     /// Takes the completion of the last step.
     pub(super) fn advance(&mut self, result: Result<Bytes, DiskFault>) -> Next {
-        let step = core::mem::replace(&mut self.step, Step::Idle);
-        match (step, result) {
-            (Step::Idle, _) => panic!("a completion without a save"),
-            (Step::OpenOld, Ok(_)) => self.read(Vec::new()),
-            (Step::OpenOld, Err(DiskFault::NotFound)) => Next::Image(Vec::new()),
-            (Step::OpenOld, Err(fault)) => Next::Done(Err(fault)),
-            (Step::ReadOld { mut text }, Ok(more)) => {
-                text.extend_from_slice(&more);
-                if more.is_empty() || text.len() > SENTINEL_FILE_BYTES_MAX {
-                    self.close_old(text)
-                } else {
+        match core::mem::replace(&mut self.step, Step::Idle) {
+            Step::Idle => panic!("a completion without a save"),
+            Step::Open => match result {
+                Ok(_) => self.read(Vec::new()),
+                // Removed by the operator, it is made anew.
+                Err(DiskFault::NotFound) => Next::Image(Vec::new()),
+                Err(fault) => Next::Done(Err(format!("opening it: {fault:?}"))),
+            },
+            Step::Read(mut text) => match result {
+                Ok(more) if more.is_empty() => self.close(Ok(text)),
+                Ok(more) if text.len() + more.len() <= SENTINEL_FILE_BYTES_MAX => {
+                    text.extend_from_slice(&more);
                     self.read(text)
                 }
-            }
-            (Step::ReadOld { .. }, Err(fault)) => {
-                self.step = Step::Removing { fault };
-                Next::Op(DiskOp::Close { file: FILE })
-            }
-            (Step::CloseOld { text }, _) => Next::Image(text),
-            (Step::Create { image, temp }, Ok(_)) => {
-                self.step = Step::Append { temp };
-                Next::Op(DiskOp::Append {
-                    file: FILE,
-                    data: image,
-                })
-            }
-            (Step::Create { .. }, Err(fault)) => Next::Done(Err(fault)),
-            (Step::Append { temp }, Ok(_)) => {
-                self.step = Step::Sync { temp };
-                Next::Op(DiskOp::Sync { file: FILE })
-            }
-            (Step::Sync { temp }, Ok(_)) => {
-                self.step = Step::CloseNew { temp };
-                Next::Op(DiskOp::Close { file: FILE })
-            }
-            (Step::Append { temp } | Step::Sync { temp }, Err(fault)) => {
-                self.step = Step::Discard { temp, fault };
-                Next::Op(DiskOp::Close { file: FILE })
-            }
-            (Step::CloseNew { temp }, Ok(_)) => {
-                let op = DiskOp::Rename {
-                    from: temp.clone(),
-                    to: self.path.clone(),
-                };
-                self.step = Step::Rename { temp };
-                Next::Op(op)
-            }
-            (Step::CloseNew { temp }, Err(fault)) => self.remove(temp, fault),
-            (Step::Discard { temp, fault }, _) => self.remove(temp, fault),
-            (Step::Removing { fault }, _) => Next::Done(Err(fault)),
-            (Step::Rename { .. }, Ok(_)) => {
-                self.step = Step::SyncDir;
-                Next::Op(DiskOp::SyncDir {
-                    path: directory(&self.path).into(),
-                })
-            }
-            (Step::Rename { temp }, Err(fault)) => self.remove(temp, fault),
-            (Step::SyncDir, result) => Next::Done(result.map(|_| ())),
+                Ok(_) => {
+                    let limit = SENTINEL_FILE_BYTES_MAX;
+                    self.close(Err(format!("it is longer than {limit} bytes")))
+                }
+                Err(fault) => self.close(Err(format!("reading it: {fault:?}"))),
+            },
+            Step::Close(Ok(text)) => Next::Image(text),
+            Step::Close(Err(fault)) => Next::Done(Err(fault)),
+            Step::Replace(replace) => match replace.advance(result.map(|_| ())) {
+                Advance::Next(replace, op) => {
+                    self.step = Step::Replace(replace);
+                    Next::Op(op)
+                }
+                Advance::Done => Next::Done(Ok(())),
+                Advance::Failed(fault) => Next::Done(Err(fault.to_string())),
+            },
         }
     }
 
     fn read(&mut self, text: Vec<u8>) -> Next {
         let at = u64::try_from(text.len()).expect("a length fits");
-        self.step = Step::ReadOld { text };
+        self.step = Step::Read(text);
         Next::Op(DiskOp::Read {
             file: FILE,
             at,
@@ -182,21 +129,8 @@ impl StateFile {
         })
     }
 
-    fn close_old(&mut self, text: Vec<u8>) -> Next {
-        self.step = Step::CloseOld { text };
+    fn close(&mut self, text: Result<Vec<u8>, SaveFault>) -> Next {
+        self.step = Step::Close(text);
         Next::Op(DiskOp::Close { file: FILE })
-    }
-
-    fn remove(&mut self, temp: Box<str>, fault: DiskFault) -> Next {
-        self.step = Step::Removing { fault };
-        Next::Op(DiskOp::Remove { path: temp })
-    }
-}
-
-fn directory(path: &str) -> &str {
-    match path.rfind('/') {
-        Some(0) => "/",
-        Some(at) => &path[..at],
-        None => ".",
     }
 }

@@ -9,6 +9,7 @@ mod ask;
 mod boot;
 mod client;
 mod commands;
+mod completions;
 mod correct;
 mod discover;
 mod down;
@@ -45,9 +46,6 @@ pub use machine::{Process, Sentinel};
 pub use watch::Watch;
 
 use arena::Id;
-
-/// The version whose behaviour clients find here.
-const REDIS_VERSION: &str = "7.2.4";
 
 /// Names a monitored master.
 type GroupId = Id<group::Group>;

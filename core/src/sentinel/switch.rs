@@ -209,7 +209,7 @@ impl Watch {
         );
         self.tell(events::SWITCH_MASTER, Some(old), text);
         let reported = self.instances[old].reported().expect("a master reports");
-        let former = FormerMaster {
+        let replaced = FormerMaster {
             runid: self.instances[old].runid,
             replid: reported.replid,
             replid2: reported.replid2,
@@ -217,24 +217,25 @@ impl Watch {
         let servers: Vec<_> = self.groups[group].servers().collect();
         let places: Vec<_> = servers
             .into_iter()
-            .map(|id| (self.instances[id].addr.clone(), self.detach(id)))
+            .map(|id| {
+                let before = self.instances[id].replica().and_then(|facts| facts.former);
+                let former = if id == old { Some(replaced) } else { before };
+                (self.instances[id].addr.clone(), former, self.detach(id))
+            })
             .collect();
-        let at = |addr: &HostAddr| places.iter().find(|(one, _)| one.is_same(addr));
-        let known = at(&addr).map(|(known, link)| (known.clone(), *link));
-        let (addr, link) = match known {
-            Some((known, link)) => (addr.with_ip_of(&known), Some(link)),
-            None => (addr, None),
+        let known = places.iter().find(|(one, ..)| one.is_same(&addr));
+        let link = known.map(|(.., link)| *link);
+        let addr = match known {
+            Some((known, ..)) => addr.with_ip_of(known),
+            None => addr,
         };
         self.install_master(now, group, addr, link);
-        for (addr, link) in &places {
-            let added = self.add_replica_on(now, group, addr.clone(), Some(*link));
-            if let Some(id) = added
-                && addr.is_same(&old_addr)
-            {
-                self.instances[id].replica_mut().expect("just made").former = Some(former);
+        for (addr, former, link) in &places {
+            if let Some(id) = self.add_replica_on(now, group, addr.clone(), Some(*link)) {
+                self.instances[id].replica_mut().expect("just made").former = *former;
             }
         }
-        for (_, link) in places {
+        for (.., link) in places {
             self.drop_unused(link);
         }
         self.saver.touch();

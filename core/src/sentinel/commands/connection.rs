@@ -1,8 +1,8 @@
 //! PING, AUTH, HELLO and SHUTDOWN.
 
 use super::{Cx, Fail, shown};
+use crate::config::REDIS_VERSION;
 use crate::resp::{ArgvRef, Proto, parse_int};
-use crate::sentinel::REDIS_VERSION;
 use crate::sentinel::client::is_clean;
 use crate::sentinel::pubsub::Kind;
 

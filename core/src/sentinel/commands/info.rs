@@ -3,9 +3,9 @@
 use core::fmt::{self, Write as _};
 
 use super::{Cx, Fail};
+use crate::config::REDIS_VERSION;
 use crate::machine::Now;
 use crate::resp::ArgvRef;
-use crate::sentinel::REDIS_VERSION;
 use crate::sentinel::machine::Sentinel;
 use crate::sentinel::pubsub::Kind;
 

@@ -6,9 +6,10 @@ use super::{Cx, Fail, save_failed, sentinel};
 use crate::glob;
 use crate::limits::SENTINEL_MASTERS_MAX;
 use crate::resp::{ArgvRef, parse_int};
+use crate::sentinel::completions::Monitor;
 use crate::sentinel::events;
 use crate::sentinel::lead::FailoverRefusal;
-use crate::sentinel::machine::{Monitor, Sentinel};
+use crate::sentinel::machine::Sentinel;
 use crate::sentinel::names::HostAddr;
 
 pub(super) fn monitor(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {

@@ -1,6 +1,7 @@
 //! Subscriptions to events, and hellos from peers.
 
 use super::{Cx, Fail};
+use crate::limits::SENTINEL_SUBSCRIPTIONS_MAX;
 use crate::resp::{ArgvRef, Reply};
 use crate::sentinel::hello::HELLO_CHANNEL;
 use crate::sentinel::pubsub::Kind;
@@ -22,6 +23,12 @@ pub(super) fn punsubscribe(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fai
 }
 
 fn join(cx: &mut Cx<'_>, args: ArgvRef<'_>, kind: Kind, word: &str) -> Result<(), Fail> {
+    let held = cx.sentinel.pubsub.total(cx.conn);
+    if held + args.len() > SENTINEL_SUBSCRIPTIONS_MAX {
+        return Err(format!(
+            "ERR A client may have {SENTINEL_SUBSCRIPTIONS_MAX} subscriptions"
+        ));
+    }
     for name in args.skip(1).iter() {
         cx.sentinel.pubsub.subscribe(cx.conn, kind, name);
         let total = cx.sentinel.pubsub.total(cx.conn);

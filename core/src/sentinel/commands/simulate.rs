@@ -5,6 +5,8 @@ use crate::resp::ArgvRef;
 use crate::sentinel::watch::SimulateFailure;
 
 pub(super) fn simulate_failure(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
+    // As in Redis, whatever comes takes back what was asked for before.
+    cx.sentinel.watch.simulate = SimulateFailure::default();
     let mut simulate = SimulateFailure::default();
     for word in args.skip(2).iter() {
         match &*word.to_ascii_lowercase() {

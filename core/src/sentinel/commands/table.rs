@@ -145,472 +145,110 @@ macro_rules! row {
 
 /// Every command there is.
 pub(in super::super) static COMMANDS: &[Row] = &[
-    row!(
-        "auth",
-        -2,
-        Run::Handler(connection::auth),
-        FAST_CONNECTION,
-        &["@fast", "@connection"],
-        "1.0.0",
-        "connection",
-        "Authenticates the connection."
-    ),
-    row!(
-        "client",
-        -2,
-        Run::Container(CLIENT_ROWS),
-        &[],
-        &["@slow"],
-        "2.4.0",
-        "connection",
-        "A container for client connection commands."
-    ),
-    row!(
-        "command",
-        -1,
-        Run::Container(COMMAND_ROWS),
-        LOADING,
-        SLOW_CONNECTION,
-        "2.8.13",
-        "server",
-        "Describes the commands."
-    ),
-    row!(
-        "hello",
-        -1,
-        Run::Handler(connection::hello),
-        FAST_CONNECTION,
-        &["@fast", "@connection"],
-        "6.0.0",
-        "connection",
-        "Negotiates the protocol of the connection."
-    ),
-    row!(
-        "info",
-        -1,
-        Run::Handler(info::info),
-        LOADING,
-        &["@slow", "@dangerous"],
-        "1.0.0",
-        "server",
-        "Tells about the process and what it watches."
-    ),
-    row!(
-        "ping",
-        -1,
-        Run::Handler(connection::ping),
-        &["fast"],
-        &["@fast", "@connection"],
-        "1.0.0",
-        "connection",
-        "Answers, so that the client knows somebody is there."
-    ),
-    row!(
-        "psubscribe",
-        -2,
-        Run::Handler(pubsub::psubscribe),
-        PUBSUB,
-        PUBSUB_ACL,
-        "2.0.0",
-        "pubsub",
-        "Listens to all channels that match a pattern."
-    ),
-    row!(
-        "publish",
-        3,
-        Run::Handler(pubsub::publish),
-        &["pubsub", "loading", "stale", "fast"],
-        &["@pubsub", "@fast"],
-        "2.0.0",
-        "pubsub",
-        "Takes a hello from another Sentinel."
-    ),
-    row!(
-        "punsubscribe",
-        -1,
-        Run::Handler(pubsub::punsubscribe),
-        PUBSUB,
-        PUBSUB_ACL,
-        "2.0.0",
-        "pubsub",
-        "Stops listening to channels that match a pattern."
-    ),
-    row!(
-        "role",
-        1,
-        Run::Handler(info::role),
-        &["noscript", "loading", "stale", "fast"],
-        &["@admin", "@fast", "@dangerous"],
-        "2.8.12",
-        "server",
-        "Tells the role and the masters monitored."
-    ),
-    row!(
-        "sentinel",
-        -2,
-        Run::Container(SENTINEL_ROWS),
-        SENTINEL,
-        ADMIN_ACL,
-        "2.8.4",
-        "sentinel",
-        "A container for Sentinel commands."
-    ),
-    row!(
-        "shutdown",
-        -1,
-        Run::Handler(connection::shutdown),
-        &[
-            "admin",
-            "noscript",
-            "loading",
-            "stale",
-            "no_multi",
-            "allow_busy"
-        ],
-        ADMIN_ACL,
-        "1.0.0",
-        "server",
-        "Ends the process."
-    ),
-    row!(
-        "subscribe",
-        -2,
-        Run::Handler(pubsub::subscribe),
-        PUBSUB,
-        PUBSUB_ACL,
-        "2.0.0",
-        "pubsub",
-        "Listens to channels."
-    ),
-    row!(
-        "unsubscribe",
-        -1,
-        Run::Handler(pubsub::unsubscribe),
-        PUBSUB,
-        PUBSUB_ACL,
-        "2.0.0",
-        "pubsub",
-        "Stops listening to channels."
-    ),
+    row! { "auth", -2, Run::Handler(connection::auth), FAST_CONNECTION,
+    &["@fast", "@connection"], "1.0.0", "connection", "Authenticates the connection." },
+    row! { "client", -2, Run::Container(CLIENT_ROWS), &[], &["@slow"], "2.4.0", "connection",
+    "A container for client connection commands." },
+    row! { "command", -1, Run::Container(COMMAND_ROWS), LOADING, SLOW_CONNECTION, "2.8.13",
+    "server", "Describes the commands." },
+    row! { "hello", -1, Run::Handler(connection::hello), FAST_CONNECTION,
+    &["@fast", "@connection"], "6.0.0", "connection",
+    "Negotiates the protocol of the connection." },
+    row! { "info", -1, Run::Handler(info::info), LOADING, &["@slow", "@dangerous"], "1.0.0",
+    "server", "Tells about the process and what it watches." },
+    row! { "ping", -1, Run::Handler(connection::ping), &["fast"], &["@fast", "@connection"],
+    "1.0.0", "connection", "Answers, so that the client knows somebody is there." },
+    row! { "psubscribe", -2, Run::Handler(pubsub::psubscribe), PUBSUB, PUBSUB_ACL, "2.0.0",
+    "pubsub", "Listens to all channels that match a pattern." },
+    row! { "publish", 3, Run::Handler(pubsub::publish), &["pubsub", "loading", "stale", "fast"],
+    &["@pubsub", "@fast"], "2.0.0", "pubsub", "Takes a hello from another Sentinel." },
+    row! { "punsubscribe", -1, Run::Handler(pubsub::punsubscribe), PUBSUB, PUBSUB_ACL, "2.0.0",
+    "pubsub", "Stops listening to channels that match a pattern." },
+    row! { "role", 1, Run::Handler(info::role), &["noscript", "loading", "stale", "fast"],
+    &["@admin", "@fast", "@dangerous"], "2.8.12", "server",
+    "Tells the role and the masters monitored." },
+    row! { "sentinel", -2, Run::Container(SENTINEL_ROWS), SENTINEL, ADMIN_ACL, "2.8.4",
+    "sentinel", "A container for Sentinel commands." },
+    row! { "shutdown", -1, Run::Handler(connection::shutdown),
+    &["admin", "noscript", "loading", "stale", "no_multi", "allow_busy" ], ADMIN_ACL,
+    "1.0.0", "server", "Ends the process." },
+    row! { "subscribe", -2, Run::Handler(pubsub::subscribe), PUBSUB, PUBSUB_ACL, "2.0.0",
+    "pubsub", "Listens to channels." },
+    row! { "unsubscribe", -1, Run::Handler(pubsub::unsubscribe), PUBSUB, PUBSUB_ACL, "2.0.0",
+    "pubsub", "Stops listening to channels." },
 ];
 
 static CLIENT_ROWS: &[Row] = &[
-    row!(
-        "client|getname",
-        2,
-        Run::Handler(client::getname),
-        CLIENT,
-        SLOW_CONNECTION,
-        "2.6.9",
-        "connection",
-        "Tells the name of the connection."
-    ),
-    row!(
-        "client|help",
-        2,
-        Run::Handler(client::help),
-        LOADING,
-        SLOW_CONNECTION,
-        "5.0.0",
-        "connection",
-        "Explains the subcommands."
-    ),
-    row!(
-        "client|id",
-        2,
-        Run::Handler(client::id),
-        CLIENT,
-        SLOW_CONNECTION,
-        "5.0.0",
-        "connection",
-        "Tells the id of the connection."
-    ),
-    row!(
-        "client|info",
-        2,
-        Run::Handler(client::info),
-        CLIENT,
-        SLOW_CONNECTION,
-        "6.2.0",
-        "connection",
-        "Describes the connection."
-    ),
-    row!(
-        "client|kill",
-        -3,
-        Run::Handler(client::kill),
-        ADMIN,
-        ADMIN_CLIENT_ACL,
-        "2.4.0",
-        "connection",
-        "Closes connections."
-    ),
-    row!(
-        "client|list",
-        -2,
-        Run::Handler(client::list),
-        ADMIN,
-        ADMIN_CLIENT_ACL,
-        "2.4.0",
-        "connection",
-        "Lists connections."
-    ),
-    row!(
-        "client|no-evict",
-        3,
-        Run::Handler(client::no_evict),
-        ADMIN,
-        ADMIN_CLIENT_ACL,
-        "7.0.0",
-        "connection",
-        "Protects the connection from eviction."
-    ),
-    row!(
-        "client|no-touch",
-        3,
-        Run::Handler(client::no_touch),
-        CLIENT,
-        SLOW_CONNECTION,
-        "7.2.0",
-        "connection",
-        "Keeps the connection's reads from counting as uses."
-    ),
-    row!(
-        "client|reply",
-        3,
-        Run::Handler(client::reply),
-        CLIENT,
-        SLOW_CONNECTION,
-        "3.2.0",
-        "connection",
-        "Turns replies off and on."
-    ),
-    row!(
-        "client|setinfo",
-        4,
-        Run::Handler(client::setinfo),
-        CLIENT,
-        SLOW_CONNECTION,
-        "7.2.0",
-        "connection",
-        "Describes the client's library."
-    ),
-    row!(
-        "client|setname",
-        3,
-        Run::Handler(client::setname),
-        CLIENT,
-        SLOW_CONNECTION,
-        "2.6.9",
-        "connection",
-        "Names the connection."
-    ),
+    row! { "client|getname", 2, Run::Handler(client::getname), CLIENT, SLOW_CONNECTION, "2.6.9",
+    "connection", "Tells the name of the connection." },
+    row! { "client|help", 2, Run::Handler(client::help), LOADING, SLOW_CONNECTION, "5.0.0",
+    "connection", "Explains the subcommands." },
+    row! { "client|id", 2, Run::Handler(client::id), CLIENT, SLOW_CONNECTION, "5.0.0",
+    "connection", "Tells the id of the connection." },
+    row! { "client|info", 2, Run::Handler(client::info), CLIENT, SLOW_CONNECTION, "6.2.0",
+    "connection", "Describes the connection." },
+    row! { "client|kill", -3, Run::Handler(client::kill), ADMIN, ADMIN_CLIENT_ACL, "2.4.0",
+    "connection", "Closes connections." },
+    row! { "client|list", -2, Run::Handler(client::list), ADMIN, ADMIN_CLIENT_ACL, "2.4.0",
+    "connection", "Lists connections." },
+    row! { "client|no-evict", 3, Run::Handler(client::no_evict), ADMIN, ADMIN_CLIENT_ACL,
+    "7.0.0", "connection", "Protects the connection from eviction." },
+    row! { "client|no-touch", 3, Run::Handler(client::no_touch), CLIENT, SLOW_CONNECTION,
+    "7.2.0", "connection", "Keeps the connection's reads from counting as uses." },
+    row! { "client|reply", 3, Run::Handler(client::reply), CLIENT, SLOW_CONNECTION, "3.2.0",
+    "connection", "Turns replies off and on." },
+    row! { "client|setinfo", 4, Run::Handler(client::setinfo), CLIENT, SLOW_CONNECTION, "7.2.0",
+    "connection", "Describes the client's library." },
+    row! { "client|setname", 3, Run::Handler(client::setname), CLIENT, SLOW_CONNECTION, "2.6.9",
+    "connection", "Names the connection." },
 ];
 
 static COMMAND_ROWS: &[Row] = &[
-    row!(
-        "command|count",
-        2,
-        Run::Handler(meta::count),
-        LOADING,
-        SLOW_CONNECTION,
-        "2.8.13",
-        "server",
-        "Counts the commands."
-    ),
-    row!(
-        "command|docs",
-        -2,
-        Run::Handler(meta::docs),
-        LOADING,
-        SLOW_CONNECTION,
-        "7.0.0",
-        "server",
-        "Documents commands."
-    ),
-    row!(
-        "command|getkeys",
-        -3,
-        Run::Handler(meta::getkeys),
-        LOADING,
-        SLOW_CONNECTION,
-        "2.8.13",
-        "server",
-        "Finds the keys in a command line."
-    ),
-    row!(
-        "command|help",
-        2,
-        Run::Handler(meta::help),
-        LOADING,
-        SLOW_CONNECTION,
-        "5.0.0",
-        "server",
-        "Explains the subcommands."
-    ),
-    row!(
-        "command|info",
-        -2,
-        Run::Handler(meta::info),
-        LOADING,
-        SLOW_CONNECTION,
-        "2.8.13",
-        "server",
-        "Describes some commands."
-    ),
-    row!(
-        "command|list",
-        -2,
-        Run::Handler(meta::list),
-        LOADING,
-        SLOW_CONNECTION,
-        "7.0.0",
-        "server",
-        "Lists the commands."
-    ),
+    row! { "command|count", 2, Run::Handler(meta::count), LOADING, SLOW_CONNECTION, "2.8.13",
+    "server", "Counts the commands." },
+    row! { "command|docs", -2, Run::Handler(meta::docs), LOADING, SLOW_CONNECTION, "7.0.0",
+    "server", "Documents commands." },
+    row! { "command|getkeys", -3, Run::Handler(meta::getkeys), LOADING, SLOW_CONNECTION,
+    "2.8.13", "server", "Finds the keys in a command line." },
+    row! { "command|help", 2, Run::Handler(meta::help), LOADING, SLOW_CONNECTION, "5.0.0",
+    "server", "Explains the subcommands." },
+    row! { "command|info", -2, Run::Handler(meta::info), LOADING, SLOW_CONNECTION, "2.8.13",
+    "server", "Describes some commands." },
+    row! { "command|list", -2, Run::Handler(meta::list), LOADING, SLOW_CONNECTION, "7.0.0",
+    "server", "Lists the commands." },
 ];
 
 static SENTINEL_ROWS: &[Row] = &[
-    row!(
-        "sentinel|ckquorum",
-        3,
-        sentinel::ckquorum,
-        "2.8.4",
-        "Tells whether a failover could be agreed on."
-    ),
-    row!(
-        "sentinel|config",
-        -3,
-        set::config,
-        "6.2.0",
-        "Reads and changes settings that concern all masters."
-    ),
-    row!(
-        "sentinel|failover",
-        3,
-        monitor::failover,
-        "2.8.4",
-        "Fails a master over that is up."
-    ),
-    row!(
-        "sentinel|flushconfig",
-        2,
-        monitor::flushconfig,
-        "2.8.4",
-        "Writes the configuration file."
-    ),
-    row!(
-        "sentinel|get-master-addr-by-name",
-        3,
-        sentinel::master_addr,
-        "2.8.4",
-        "Tells the address of a master."
-    ),
-    row!(
-        "sentinel|help",
-        2,
-        sentinel::help,
-        "6.2.0",
-        "Explains the subcommands."
-    ),
-    row!(
-        "sentinel|info-cache",
-        -3,
-        sentinel::info_cache,
-        "3.2.0",
-        "Shows the INFO last received."
-    ),
-    row!(
-        "sentinel|is-master-down-by-addr",
-        6,
-        sentinel::is_master_down,
-        "2.8.4",
-        "Answers another Sentinel, and votes."
-    ),
-    row!(
-        "sentinel|master",
-        3,
-        sentinel::master,
-        "2.8.4",
-        "Shows a master."
-    ),
-    row!(
-        "sentinel|masters",
-        2,
-        sentinel::masters,
-        "2.8.4",
-        "Shows all masters."
-    ),
-    row!(
-        "sentinel|monitor",
-        6,
-        monitor::monitor,
-        "2.8.4",
-        "Starts to monitor a master."
-    ),
-    row!(
-        "sentinel|myid",
-        2,
-        sentinel::myid,
-        "6.2.0",
-        "Tells the id of this Sentinel."
-    ),
-    row!(
-        "sentinel|pending-scripts",
-        2,
-        sentinel::pending_scripts,
-        "2.8.4",
-        "Shows the scripts queued and running."
-    ),
-    row!(
-        "sentinel|remove",
-        3,
-        monitor::remove,
-        "2.8.4",
-        "Stops monitoring a master."
-    ),
-    row!(
-        "sentinel|replicas",
-        3,
-        sentinel::replicas,
-        "5.0.0",
-        "Shows the replicas of a master."
-    ),
-    row!(
-        "sentinel|reset",
-        3,
-        monitor::reset,
-        "2.8.4",
-        "Forgets what belongs to a master."
-    ),
-    row!(
-        "sentinel|sentinels",
-        3,
-        sentinel::sentinels,
-        "2.8.4",
-        "Shows the other Sentinels of a master."
-    ),
-    row!(
-        "sentinel|set",
-        -5,
-        set::set,
-        "2.8.4",
-        "Changes the settings of a master."
-    ),
-    row!(
-        "sentinel|simulate-failure",
-        -3,
-        simulate::simulate_failure,
-        "3.2.0",
-        "Has this Sentinel crash when it matters."
-    ),
-    row!(
-        "sentinel|slaves",
-        3,
-        sentinel::replicas,
-        "2.8.0",
-        "Shows the replicas of a master."
-    ),
+    row! { "sentinel|ckquorum", 3, sentinel::ckquorum, "2.8.4",
+    "Tells whether a failover could be agreed on." },
+    row! { "sentinel|config", -3, set::config, "6.2.0",
+    "Reads and changes settings that concern all masters." },
+    row! { "sentinel|failover", 3, monitor::failover, "2.8.4", "Fails a master over that is up." },
+    row! { "sentinel|flushconfig", 2, monitor::flushconfig, "2.8.4",
+    "Writes the configuration file." },
+    row! { "sentinel|get-master-addr-by-name", 3, sentinel::master_addr, "2.8.4",
+    "Tells the address of a master." },
+    row! { "sentinel|help", 2, sentinel::help, "6.2.0", "Explains the subcommands." },
+    row! { "sentinel|info-cache", -3, sentinel::info_cache, "3.2.0",
+    "Shows the INFO last received." },
+    row! { "sentinel|is-master-down-by-addr", 6, sentinel::is_master_down, "2.8.4",
+    "Answers another Sentinel, and votes." },
+    row! { "sentinel|master", 3, sentinel::master, "2.8.4", "Shows a master." },
+    row! { "sentinel|masters", 2, sentinel::masters, "2.8.4", "Shows all masters." },
+    row! { "sentinel|monitor", 6, monitor::monitor, "2.8.4", "Starts to monitor a master." },
+    row! { "sentinel|myid", 2, sentinel::myid, "6.2.0", "Tells the id of this Sentinel." },
+    row! { "sentinel|pending-scripts", 2, sentinel::pending_scripts, "2.8.4",
+    "Shows the scripts queued and running." },
+    row! { "sentinel|remove", 3, monitor::remove, "2.8.4", "Stops monitoring a master." },
+    row! { "sentinel|replicas", 3, sentinel::replicas, "5.0.0",
+    "Shows the replicas of a master." },
+    row! { "sentinel|reset", 3, monitor::reset, "2.8.4", "Forgets what belongs to a master." },
+    row! { "sentinel|sentinels", 3, sentinel::sentinels, "2.8.4",
+    "Shows the other Sentinels of a master." },
+    row! { "sentinel|set", -5, set::set, "2.8.4", "Changes the settings of a master." },
+    row! { "sentinel|simulate-failure", -3, simulate::simulate_failure, "3.2.0",
+    "Has this Sentinel crash when it matters." },
+    row! { "sentinel|slaves", 3, sentinel::replicas, "2.8.0", "Shows the replicas of a master." },
 ];
 
 #[cfg(test)]

@@ -427,10 +427,12 @@ fn a_leader_that_crashes_after_its_election_is_followed_by_another() {
     assert_eq!(code, 99);
     world.kill_sentinel(leader);
     for n in (0..3).filter(|&n| n != leader) {
-        let off = ["sentinel", "simulate-failure"];
-        world.ask(n, &[off[0], off[1], "help"]);
+        world.ask(n, &["sentinel", "simulate-failure", "help"]);
     }
     assert_eq!(world.servers[1].master, Some(6379));
+    // Its voters leave it twice the time of a failover.
+    let took = world.run_until(ms(60_000), |world| all_see(world, 6380));
+    assert!(ms(39_000) < took, "{took:?}");
 }
 
 #[test]
@@ -511,4 +513,119 @@ fn commands_answer_as_redis_does() {
     // Redis's test suite reads the field by its place.
     assert_eq!(fields[32], Value::Bulk(b"num-other-sentinels".to_vec()));
     assert_eq!(fields[33], Value::Bulk(b"0".to_vec()));
+}
+
+#[test]
+fn two_operators_do_not_make_two_masters_of_one_epoch() {
+    let mut world = settled(2, 3, 2);
+    let first = world.send(0, &["sentinel", "failover", "mymaster"]);
+    let second = world.send(1, &["sentinel", "failover", "mymaster"]);
+    world.run_for(ms(5_000));
+    assert_eq!(world.replies(first), [Value::Simple(b"OK".to_vec())]);
+    assert_eq!(world.replies(second), [Value::Simple(b"OK".to_vec())]);
+    assert_eq!(world.count("+promoted-slave"), 1, "{:#?}", world.log());
+    assert!(all_see(&world, new_master(&world)), "{:#?}", world.log());
+}
+
+#[test]
+fn a_leader_votes_for_nobody_else() {
+    let mut world = settled(1, 3, 2);
+    world.servers[1].obeys = false;
+    world.kill_server(6379);
+    world.run_until(ms(3_000), |world| {
+        world.count("+failover-state-wait-promotion") > 0
+    });
+    let (_, leader) = world.first("+failover-state-wait-promotion").unwrap();
+    let other = "b".repeat(40);
+    let question = [
+        "sentinel",
+        "is-master-down-by-addr",
+        "127.0.0.1",
+        "6379",
+        "99",
+        &other,
+    ];
+    let reply = world.ask(leader, &question);
+    let own = world.nodes[leader]
+        .machine
+        .watch()
+        .id()
+        .to_string()
+        .into_bytes();
+    assert_eq!(reply.as_array().unwrap()[1], Value::Bulk(own));
+    assert_eq!(world.nodes[leader].machine.watch().epoch().0, 99);
+}
+
+#[test]
+fn a_promoted_replica_that_dies_at_once_is_replaced_in_turn() {
+    let mut world = settled(3, 3, 2);
+    world.kill_server(6379);
+    world.run_until(ms(2_000), |world| world.count("+promoted-slave") > 0);
+    let first = new_master(&world);
+    world.kill_server(first);
+    world.run_until(ms(5_000), |world| {
+        all_see(world, new_master(world)) && !matches!(new_master(world), 6379) && {
+            let port = new_master(world);
+            world.servers[world.server(port)].alive
+        }
+    });
+    world.run_for(ms(3_000));
+    let port = new_master(&world);
+    let alive: Vec<_> = world.servers.iter().filter(|one| one.alive).collect();
+    assert!(
+        alive
+            .iter()
+            .all(|one| one.port == port || one.master == Some(port))
+    );
+}
+
+#[test]
+fn many_masters_fail_over_at_the_same_time() {
+    let mut world = World::new(0, 0, 2);
+    for n in 0..10_u16 {
+        world.servers.push(fake::FakeServer::new(7000 + n, None));
+        world
+            .servers
+            .push(fake::FakeServer::new(8000 + n, Some(7000 + n)));
+    }
+    for n in 0..3 {
+        let masters = (0..10_u16).map(|m| {
+            let name = format!("master-{m}");
+            let mut master = crate::config::MasterConfig::new(&name, "127.0.0.1", 7000 + m, 2);
+            master.down_after_ms = 1000;
+            master.failover_timeout_ms = 20_000;
+            master
+        });
+        world.add_sentinel(n, masters.collect());
+    }
+    world.run_for(ms(5_000));
+    for n in 0..10 {
+        world.kill_server(7000 + n);
+    }
+    let moved = |world: &World| {
+        let mut masters = world
+            .nodes
+            .iter()
+            .flat_map(|node| node.machine.watch().masters());
+        masters.all(|master| master.addr.port() >= 8000)
+    };
+    let took = world.run_until(ms(5_000), moved);
+    assert!(took < ms(1_300), "{took:?}\n{:#?}", world.log());
+}
+
+#[test]
+fn an_election_nobody_could_win_is_held_again_soon() {
+    let mut world = settled(1, 2, 2);
+    // Both have started before either hears of the other.
+    world.latency_us = 40_000;
+    world.run_for(ms(1_000));
+    world.kill_server(6379);
+    let took = world.run_until(ms(10_000), |world| all_see(world, 6380));
+    assert!(took < ms(4_000), "{took:?}\n{:#?}", world.log());
+    assert!(
+        world.count("-failover-abort-not-elected") >= 2,
+        "{:#?}",
+        world.log()
+    );
+    assert_eq!(world.count("+elected-leader"), 1);
 }

@@ -15,7 +15,6 @@ use crate::resp::{ReplyParser, Value, encode_command};
 use crate::sentinel::Sentinel;
 
 pub(super) const SENTINEL_PORT: u16 = 26_379;
-const LATENCY_US: u64 = 200;
 const SYNC_US: u64 = 1_000;
 
 /// One end of a connection.
@@ -78,6 +77,7 @@ pub(super) struct World {
     /// Pairs of a Sentinel's and a server's or Sentinel's port that can't reach each other.
     pub(super) cut: BTreeSet<(u16, u16)>,
     pub(super) exits: Vec<(usize, u8)>,
+    pub(super) latency_us: u64,
     queue: BTreeMap<(u64, u64), Event>,
     seq: u64,
     peers: BTreeMap<End, End>,
@@ -98,6 +98,7 @@ impl World {
             names: BTreeMap::new(),
             cut: BTreeSet::new(),
             exits: Vec::new(),
+            latency_us: 200,
             queue: BTreeMap::new(),
             seq: 0,
             peers: BTreeMap::new(),
@@ -259,7 +260,7 @@ impl World {
         let words: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
         encode_command(&mut bytes, &words);
         let to = self.peers[&End::Client(id)];
-        self.at(LATENCY_US, Event::Bytes { to, bytes });
+        self.at(self.latency_us, Event::Bytes { to, bytes });
         id
     }
 
@@ -326,7 +327,7 @@ impl World {
     fn drop_end(&mut self, end: End) {
         if let Some(other) = self.peers.remove(&end) {
             self.peers.remove(&other);
-            self.at(LATENCY_US, Event::Hangup { to: other });
+            self.at(self.latency_us, Event::Hangup { to: other });
         }
     }
 
@@ -409,7 +410,7 @@ impl World {
                 let Output { sends, hangups } = self.servers[index].input(conn, bytes, &others);
                 for (conn, bytes) in sends {
                     if let Some(&to) = self.peers.get(&End::Server(index, conn)) {
-                        self.at(LATENCY_US, Event::Bytes { to, bytes });
+                        self.at(self.latency_us, Event::Bytes { to, bytes });
                     }
                 }
                 for conn in hangups {
@@ -471,7 +472,7 @@ impl World {
             drop(slices);
             machine.consume(now, conn, bytes.len());
             if let Some(&to) = self.peers.get(&End::Sentinel(n, conn)) {
-                self.at(LATENCY_US, Event::Bytes { to, bytes });
+                self.at(self.latency_us, Event::Bytes { to, bytes });
             }
         }
         if let Some((at, _)) = self.nodes[n].machine.poll_timeout() {
@@ -553,7 +554,7 @@ impl World {
         if let Some(end) = end {
             self.join(from, end);
         }
-        self.at(LATENCY_US, Event::Connected { from, to: end });
+        self.at(self.latency_us, Event::Connected { from, to: end });
     }
 
     fn disk(&mut self, n: usize, ticket: Ticket, op: DiskOp) {

@@ -1,0 +1,360 @@
+//! What the driver is asked to do and answers: listening, names, files, scripts; and the replies
+//! that wait for it.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use bytes::Bytes;
+
+use crate::config::{self, Config};
+use crate::conn::SlotId;
+use crate::limits::{SENTINEL_DEFERRED_MAX, SENTINEL_LOOKUPS_MAX};
+use crate::machine::{
+    Addr, Completion, ConnId, DiskFault, DiskOp, Done, Effect, Mono, Now, ScriptExit, Ticket,
+};
+use crate::resp::Proto;
+use crate::sentinel::commands;
+use crate::sentinel::events;
+use crate::sentinel::file::Next;
+use crate::sentinel::group::Options;
+use crate::sentinel::machine::Sentinel;
+use crate::sentinel::names::HostAddr;
+use crate::sentinel::saver::Version;
+use crate::sentinel::scripts::Outcome;
+
+/// The addresses to listen on.
+#[derive(Debug, Default)]
+pub(super) struct Listening {
+    /// To be asked for in the first turn.
+    wanted: Vec<(Addr, bool)>,
+    /// Answers to come.
+    pending: usize,
+    /// Addresses that are listened on.
+    open: Vec<Addr>,
+}
+
+/// What a completion is the answer to.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    Listen { addr: Addr, optional: bool },
+    Resolve(Box<str>),
+    Monitor(Option<(ConnId, SlotId)>, Monitor),
+    Script,
+    Save,
+}
+
+/// A master to be monitored.
+#[derive(Debug)]
+pub(super) struct Monitor {
+    pub(super) name: Box<str>,
+    pub(super) addr: HostAddr,
+    pub(super) quorum: u32,
+}
+
+/// A reply that waits for a version to be durable.
+#[derive(Debug)]
+pub(super) struct Later {
+    conn: ConnId,
+    slot: SlotId,
+    version: Version,
+    saved: Vec<u8>,
+    failed: Vec<u8>,
+}
+
+impl Listening {
+    /// What the configuration says.
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            wanted: addresses(config),
+            ..Self::default()
+        }
+    }
+}
+
+impl Sentinel {
+    /// Takes the answer to an effect.
+    pub(super) fn on_done(&mut self, now: Now, done: Completion) {
+        let waiting = self
+            .waiting
+            .remove(&done.ticket)
+            .expect("a completion answers an effect");
+        match (waiting, done.done) {
+            (Waiting::Listen { addr, optional }, Done::Listen(result)) => {
+                self.on_listening(&addr, optional, result);
+            }
+            (Waiting::Resolve(host), Done::Resolved(ips)) => {
+                self.watch
+                    .on_resolved(now.mono, &host, ips.first().copied());
+            }
+            (Waiting::Monitor(reply, request), Done::Resolved(ips)) => {
+                self.on_monitor_resolved(now.mono, reply, request, ips.first().copied());
+            }
+            (Waiting::Script, Done::Script { pid, exit }) => {
+                self.on_script(now.mono, done.ticket, pid, exit);
+            }
+            (Waiting::Save, Done::Disk(result)) => self.on_disk(now.mono, result),
+            (waiting, done) => panic!("{done:?} does not answer {waiting:?}"),
+        }
+    }
+
+    /// Has a reply filled in when `version` is durable, or can't be made so.
+    pub(super) fn reply_later(
+        &mut self,
+        conn: ConnId,
+        slot: SlotId,
+        version: Version,
+        saved: Vec<u8>,
+        failed: Vec<u8>,
+    ) {
+        if self.watch.saver.is_durable(version) {
+            return self.conns.fill(conn, slot, &saved);
+        }
+        if self.watch.saver.has_failed(version) || self.later.len() >= SENTINEL_DEFERRED_MAX {
+            return self.conns.fill(conn, slot, &failed);
+        }
+        self.later.push(Later {
+            conn,
+            slot,
+            version,
+            saved,
+            failed,
+        });
+    }
+
+    /// Fills in the replies whose outcome is known.
+    fn settle_replies(&mut self) {
+        for later in core::mem::take(&mut self.later) {
+            if self.watch.saver.is_durable(later.version) {
+                self.conns.fill(later.conn, later.slot, &later.saved);
+            } else if self.watch.saver.has_failed(later.version) {
+                self.conns.fill(later.conn, later.slot, &later.failed);
+            } else {
+                self.later.push(later);
+            }
+        }
+    }
+
+    pub(super) fn ticket(&mut self) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        ticket
+    }
+
+    pub(super) fn resolve(&mut self, host: Box<str>) {
+        let ticket = self.ticket();
+        self.waiting.insert(ticket, Waiting::Resolve(host.clone()));
+        self.effects.push_back(Effect::Resolve { ticket, host });
+    }
+
+    /// Monitors a master given by name once the name is known to mean anything.
+    pub(super) fn monitor_when_resolved(
+        &mut self,
+        conn: ConnId,
+        slot: Option<SlotId>,
+        request: Monitor,
+    ) {
+        let reply = slot.map(|slot| (conn, slot));
+        let asked = |waiting: &&Waiting| matches!(waiting, Waiting::Monitor(..));
+        if self.waiting.values().filter(asked).count() >= SENTINEL_LOOKUPS_MAX {
+            return self.refuse_monitor(reply, "ERR Too many names are being looked up");
+        }
+        let ticket = self.ticket();
+        let host = request.addr.host().into();
+        self.waiting
+            .insert(ticket, Waiting::Monitor(reply, request));
+        self.effects.push_back(Effect::Resolve { ticket, host });
+    }
+
+    fn refuse_monitor(&mut self, reply: Option<(ConnId, SlotId)>, error: &str) {
+        if let Some((conn, slot)) = reply {
+            self.conns
+                .fill(conn, slot, format!("-{error}\r\n").as_bytes());
+        }
+    }
+
+    pub(super) fn start_monitoring(&mut self, now: Mono, request: Monitor) {
+        let options = Options {
+            quorum: request.quorum,
+            ..Options::default()
+        };
+        let group = self
+            .watch
+            .add_group(now, &request.name, request.addr, options);
+        self.watch.tell_monitored(group);
+    }
+
+    pub(super) fn on_monitor_resolved(
+        &mut self,
+        now: Mono,
+        reply: Option<(ConnId, SlotId)>,
+        mut request: Monitor,
+        ip: Option<IpAddr>,
+    ) {
+        let Some(ip) = ip else {
+            return self.refuse_monitor(reply, "ERR Invalid IP address or hostname specified");
+        };
+        if let Err(error) = commands::check_free(self, &request.name) {
+            return self.refuse_monitor(reply, &error);
+        }
+        request.addr.resolved(ip);
+        self.start_monitoring(now, request);
+        let version = self.watch.saver.touch();
+        if let Some((conn, slot)) = reply {
+            let failed = commands::encoded(Proto::Resp2, commands::save_failed);
+            self.reply_later(conn, slot, version, b"+OK\r\n".to_vec(), failed);
+        }
+    }
+
+    pub(super) fn listen(&mut self) {
+        for (addr, optional) in core::mem::take(&mut self.listening.wanted) {
+            let ticket = self.ticket();
+            self.listening.pending += 1;
+            let mode = match addr {
+                Addr::Unix(_) => self.config.unixsocketperm(),
+                Addr::Tcp(_) => None,
+            };
+            self.waiting.insert(
+                ticket,
+                Waiting::Listen {
+                    addr: addr.clone(),
+                    optional,
+                },
+            );
+            self.effects.push_back(Effect::Listen {
+                ticket,
+                addr,
+                backlog: self.config.tcp_backlog(),
+                mode,
+            });
+        }
+    }
+
+    pub(super) fn on_listening(&mut self, addr: &Addr, optional: bool, result: Result<Addr, i32>) {
+        self.listening.pending -= 1;
+        match result {
+            Ok(open) => {
+                if let Addr::Tcp(at) = open
+                    && self.watch.settings.port == 0
+                {
+                    self.watch.settings.port = at.port();
+                }
+                self.listening.open.push(open);
+            }
+            Err(errno) if optional => {
+                tracing::debug!("Not listening on {addr}: error {errno}");
+            }
+            Err(errno) => {
+                let reason = std::io::Error::from_raw_os_error(errno);
+                tracing::warn!("Could not create server TCP listening socket {addr}: {reason}");
+                tracing::warn!("Failed listening on {addr}, aborting.");
+                return self.exit_now(1);
+            }
+        }
+        if self.listening.pending > 0 {
+            return;
+        }
+        if self.listening.open.is_empty() {
+            tracing::warn!("Configured to not listen anywhere, exiting.");
+            return self.exit_now(1);
+        }
+        self.effects.push_back(Effect::Notify {
+            state: "STATUS=Ready to accept connections\nREADY=1".into(),
+        });
+    }
+
+    /// Begins the next save, if one is due.
+    pub(super) fn save(&mut self, now: Mono) {
+        if self.watch.saver.begin(now) {
+            let op = self.file.begin();
+            self.disk(op);
+        }
+    }
+
+    pub(super) fn disk(&mut self, op: DiskOp) {
+        let ticket = self.ticket();
+        self.waiting.insert(ticket, Waiting::Save);
+        self.effects.push_back(Effect::Disk { ticket, op });
+    }
+
+    /// Takes the end of a step on the file.
+    pub(super) fn on_disk(&mut self, now: Mono, result: Result<Bytes, DiskFault>) {
+        match self.file.advance(result) {
+            Next::Op(op) => self.disk(op),
+            Next::Image(old) => {
+                self.watch.saver.seal();
+                let image = self.watch.image(&self.config);
+                let text = config::rewrite_sentinel(&old, &image, None);
+                let op = self.file.write(text);
+                self.disk(op);
+            }
+            Next::Done(result) => {
+                if let Err(reason) = &result {
+                    tracing::warn!(
+                        "WARNING: Sentinel was not able to save the new configuration on disk!!!: \
+                         {}: {reason}",
+                        self.file.path()
+                    );
+                }
+                self.watch.on_saved(now, result.is_ok());
+                self.settle_replies();
+            }
+        }
+    }
+
+    pub(super) fn run_scripts(&mut self, now: Mono) {
+        while let Some(script) = self.scripts.poll_kill(now) {
+            self.effects.push_back(Effect::Kill { script });
+        }
+        loop {
+            let ticket = Ticket(self.next_ticket);
+            let Some((id, script)) = self.scripts.poll_start(now, ticket) else {
+                return;
+            };
+            assert_eq!(self.ticket(), ticket, "tickets ascend one by one");
+            self.waiting.insert(ticket, Waiting::Script);
+            self.effects.push_back(Effect::Spawn {
+                ticket,
+                script: id,
+                path: script.path,
+                args: script.args.into_iter().map(String::into_bytes).collect(),
+            });
+        }
+    }
+
+    pub(super) fn on_script(&mut self, now: Mono, ticket: Ticket, pid: u32, exit: ScriptExit) {
+        let outcome = self.scripts.finish(now, ticket, pid, exit);
+        let (kind, text) = match outcome.expect("a script's completion is one of a script") {
+            Outcome::Silent => return,
+            Outcome::Error(path, signal, code) => {
+                (events::SCRIPT_ERROR, format!("{path} {signal} {code}"))
+            }
+            Outcome::TimedOut(path, pid) => (events::SCRIPT_TIMEOUT, format!("{path} {pid}")),
+        };
+        self.watch.tell(kind, None, text);
+    }
+}
+
+/// Where to listen, and whether it is no error if that can't be.
+fn addresses(config: &Config) -> Vec<(Addr, bool)> {
+    let port = config.port();
+    let mut all = Vec::new();
+    for bind in config.bind() {
+        let (text, optional) = match bind.strip_prefix('-') {
+            Some(text) => (text, true),
+            None => (&**bind, false),
+        };
+        let ip = match text {
+            "*" => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            "::*" => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+            text => text.parse().ok(),
+        };
+        match ip {
+            Some(ip) if port != 0 => all.push((Addr::Tcp(SocketAddr::new(ip, port)), optional)),
+            Some(_) => {}
+            None => tracing::warn!("Not listening on {text}: bind takes addresses, not names"),
+        }
+    }
+    if let Some(path) = config.unixsocket() {
+        all.push((Addr::Unix(path.into()), false));
+    }
+    all
+}
