@@ -236,15 +236,7 @@ impl Start {
         let now = clock.now();
         match self.kind {
             Kind::Server(config) => {
-                let launch = Launch {
-                    pid: std::process::id(),
-                    os: system::os().into(),
-                    executable: self.executable.as_str().into(),
-                    config_file: config.file().unwrap_or_default().into(),
-                    supervised: self.supervisor.unwrap_or("no"),
-                    allocator: allocator::name().into(),
-                    system_memory: system::memory_bytes(),
-                };
+                let launch = launch(&config, &self.executable, self.supervisor);
                 drive(Server::new(*config, launch, seed, now), options)
             }
             Kind::Sentinel(config) => {
@@ -354,6 +346,18 @@ fn level_of(level: LogLevel) -> machine::LogLevel {
         LogLevel::Notice => machine::LogLevel::Notice,
         LogLevel::Warning => machine::LogLevel::Warning,
         LogLevel::Nothing => machine::LogLevel::Nothing,
+    }
+}
+
+fn launch(config: &Config, executable: &str, supervisor: Option<&'static str>) -> Launch {
+    Launch {
+        pid: std::process::id(),
+        os: system::os().into(),
+        executable: executable.into(),
+        config_file: config.file().unwrap_or_default().into(),
+        supervised: supervisor.unwrap_or("no"),
+        allocator: allocator::name().into(),
+        system_memory: system::memory_bytes(),
     }
 }
 
