@@ -13,6 +13,7 @@ pub mod keyspace;
 pub mod limits;
 pub mod machine;
 pub mod persist;
+pub mod pubsub;
 pub mod repl;
 pub mod resp;
 pub mod rng;

@@ -38,6 +38,10 @@ pub const RDB_STRING_BYTES_MAX: u64 = 4 << 30;
 pub const RDB_CHUNK_BYTES: usize = 64 * 1024;
 /// The longest string that is compressed in RDB data; a longer one would hold up its turn.
 pub const RDB_COMPRESS_BYTES_MAX: usize = 128 * 1024;
+/// Bytes that are read at once from a file being loaded, and decoded in one turn.
+pub const LOAD_READ_BYTES: u32 = 128 * 1024;
+/// Pieces of a file being loaded that are read ahead.
+pub const LOAD_READS_IN_FLIGHT: usize = 3;
 /// Chunks of a file being saved that are on their way to the disk.
 pub const SAVE_APPENDS_IN_FLIGHT_MAX: usize = 8;
 /// Bytes after which a file being saved is synced by and by, as Redis has it.
@@ -136,3 +140,13 @@ pub const REPL_RECEIVE_WINDOW_BYTES: usize = 8 * 1024 * 1024;
 pub const REPL_OPEN_MULTI_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 const _: () = assert!(REPL_CHUNK_BYTES_MIN <= REPL_CHUNK_BYTES_MAX);
+/// Input a waiting or closing connection may have in memory; the rest stays in its socket.
+pub const HELD_INPUT_BYTES_MAX: usize = 64 * 1024;
+/// How often replication may ask for something and be asked again within one turn.
+pub const REPL_ROUNDS_PER_TURN_MAX: usize = 64;
+/// Segments and entries that one pass of active expiry looks at.
+pub const EXPIRE_EFFORT_PER_CRON: usize = 20_000;
+/// Allocations of flushed or deleted values freed in one turn.
+pub const FREED_PER_TURN_MAX: usize = 2_000;
+/// Bytes asked of a file at a time.
+pub const FILE_READ_BYTES: u32 = 256 * 1024;

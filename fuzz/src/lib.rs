@@ -3,4 +3,5 @@
 
 #[cfg(test)]
 mod corpus;
+pub mod rdb;
 pub mod resp;

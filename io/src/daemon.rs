@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 
 use crate::limits::RESERVED_FILES;
 use crate::listen::text;
@@ -23,6 +23,15 @@ pub fn daemonize() -> io::Result<()> {
 /// Has the program that `command` starts get `signal` when the thread that starts it ends.
 pub fn end_with_parent(command: &mut Command, signal: i32) {
     sys::end_with_parent(command, signal);
+}
+
+/// Sends `signal` to a program that was started here; whether it still ran to get it.
+pub fn signal(child: &mut Child, signal: i32) -> io::Result<bool> {
+    // Whoever is not reaped yet keeps its process id.
+    if child.try_wait()?.is_some() {
+        return Ok(false);
+    }
+    sys::send_signal(child.id(), signal).map(|()| true)
 }
 
 /// A file that holds our process id as long as this value lives.
@@ -166,5 +175,13 @@ mod tests {
         let mut command = Command::new("/bin/true");
         end_with_parent(&mut command, libc::SIGTERM);
         assert!(command.status().unwrap().success());
+    }
+
+    #[test]
+    fn a_signal_reaches_a_program_until_it_has_ended() {
+        let mut child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
+        assert!(signal(&mut child, libc::SIGTERM).unwrap());
+        child.wait().unwrap();
+        assert!(!signal(&mut child, libc::SIGTERM).unwrap());
     }
 }

@@ -144,6 +144,17 @@ pub(crate) fn end_with_parent(command: &mut Command, signal: i32) {
     }
 }
 
+/// Sends a signal to one process, whose id must be that of a child not reaped yet.
+pub(crate) fn send_signal(pid: u32, signal: i32) -> io::Result<()> {
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+    assert!(pid > 0, "other ids stand for groups of processes");
+    // SAFETY: the call takes no pointer.
+    match unsafe { libc::kill(pid, signal) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// The soft and hard limit of open files.
 pub(crate) fn file_limit() -> io::Result<(u64, u64)> {
     let mut limit = libc::rlimit {

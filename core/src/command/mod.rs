@@ -1,1 +1,47 @@
 //! Commands: one row per command, its handler below it, in the file of its family.
+
+pub mod args;
+pub mod cx;
+pub mod fail;
+pub mod gates;
+pub mod help;
+pub mod introspection;
+pub mod keys;
+pub mod spec;
+pub mod table;
+
+pub mod admin;
+pub mod client;
+pub mod config;
+pub mod connection;
+pub mod debug;
+pub mod expiry;
+pub mod generic;
+pub mod list;
+pub mod pubsub;
+pub mod range;
+pub mod replication;
+pub mod string;
+pub mod transactions;
+
+use spec::Spec;
+
+/// Every command of a server, family by family.
+pub static FAMILIES: &[&[Spec]] = &[
+    admin::COMMANDS,
+    client::COMMANDS,
+    introspection::COMMANDS,
+    config::COMMANDS,
+    connection::COMMANDS,
+    debug::COMMANDS,
+    expiry::COMMANDS,
+    generic::COMMANDS,
+    list::COMMANDS,
+    pubsub::COMMANDS,
+    replication::COMMANDS,
+    string::COMMANDS,
+    transactions::COMMANDS,
+];
+
+#[cfg(test)]
+mod tests;

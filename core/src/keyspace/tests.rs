@@ -34,20 +34,9 @@ fn held(entry: EntryRef<'_>) -> Held {
 
 #[derive(Clone, Debug)]
 enum Op {
-    Set(u16, Vec<u8>, Option<i64>),
-    SetKeeping(u16, Vec<u8>),
-    Increment(u16),
-    Append(u16, Vec<u8>),
-    SetRange(u16, usize, Vec<u8>),
-    Push(u16, usize),
-    Pop(u16, usize),
-    Delete(u16),
-    Rename(u16, u16),
+    Write(Write),
+    Edit(u16, Edit),
     Move(u16, usize),
-    Copy(u16, u16),
-    Expire(u16, Option<i64>),
-    Fill(u16, u16),
-    Clear(u16, u16),
     DeleteDue(i64),
     Select(usize),
     Swap(usize, usize),
@@ -55,6 +44,27 @@ enum Op {
     FlushAll,
     FreeSome(usize),
     Snapshot(usize),
+}
+
+#[derive(Clone, Debug)]
+enum Write {
+    Set(u16, Vec<u8>, Option<i64>),
+    SetKeeping(u16, Vec<u8>),
+    Delete(u16),
+    Rename(u16, u16),
+    Copy(u16, u16),
+    Expire(u16, Option<i64>),
+    Fill(u16, u16),
+    Clear(u16, u16),
+}
+
+#[derive(Clone, Debug)]
+enum Edit {
+    Increment,
+    Append(Vec<u8>),
+    SetRange(usize, Vec<u8>),
+    Push(usize),
+    Pop(usize),
 }
 
 fn text() -> impl Strategy<Value = Vec<u8>> {
@@ -71,30 +81,46 @@ fn expire() -> impl Strategy<Value = Option<i64>> {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let key = || 0..600u16;
     prop_oneof![
-        5 => (key(), text(), expire()).prop_map(|(key, text, at)| Op::Set(key, text, at)),
-        2 => (key(), text()).prop_map(|(key, text)| Op::SetKeeping(key, text)),
-        2 => key().prop_map(Op::Increment),
-        2 => (key(), text()).prop_map(|(key, text)| Op::Append(key, text)),
-        1 => (key(), 0..300usize, text()).prop_map(|(key, at, text)| Op::SetRange(key, at, text)),
-        2 => (key(), 1..900usize).prop_map(|(key, count)| Op::Push(key, count)),
-        2 => (key(), 1..900usize).prop_map(|(key, count)| Op::Pop(key, count)),
-        4 => key().prop_map(Op::Delete),
-        2 => (key(), key()).prop_map(|(from, to)| Op::Rename(from, to)),
-        1 => (key(), 0..DBS).prop_map(|(key, db)| Op::Move(key, db)),
-        1 => (key(), key()).prop_map(|(from, to)| Op::Copy(from, to)),
-        2 => (key(), expire()).prop_map(|(key, at)| Op::Expire(key, at)),
-        4 => (0..3000u16, 1..1500u16).prop_map(|(from, count)| Op::Fill(from, count)),
-        3 => (0..3000u16, 1..2500u16).prop_map(|(from, count)| Op::Clear(from, count)),
+        22 => write().prop_map(Op::Write),
+        9 => (key_number(), edit()).prop_map(|(key, edit)| Op::Edit(key, edit)),
+        1 => (key_number(), 0..DBS).prop_map(|(key, db)| Op::Move(key, db)),
         1 => (1..1000i64).prop_map(Op::DeleteDue),
         2 => (0..DBS).prop_map(Op::Select),
         1 => (0..DBS, 0..DBS).prop_map(|(one, other)| Op::Swap(one, other)),
         1 => (0..DBS).prop_map(Op::Flush),
         1 => Just(Op::FlushAll),
         2 => (1..500usize).prop_map(Op::FreeSome),
-        6 => (1..1000usize).prop_map(Op::Snapshot),
+        8 => (1..1000usize).prop_map(Op::Snapshot),
     ]
+}
+
+fn write() -> impl Strategy<Value = Write> {
+    let key = key_number;
+    prop_oneof![
+        5 => (key(), text(), expire()).prop_map(|(key, text, at)| Write::Set(key, text, at)),
+        2 => (key(), text()).prop_map(|(key, text)| Write::SetKeeping(key, text)),
+        4 => key().prop_map(Write::Delete),
+        2 => (key(), key()).prop_map(|(from, to)| Write::Rename(from, to)),
+        1 => (key(), key()).prop_map(|(from, to)| Write::Copy(from, to)),
+        2 => (key(), expire()).prop_map(|(key, at)| Write::Expire(key, at)),
+        4 => (0..3000u16, 1..1500u16).prop_map(|(from, count)| Write::Fill(from, count)),
+        3 => (0..3000u16, 1..2500u16).prop_map(|(from, count)| Write::Clear(from, count)),
+    ]
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        Just(Edit::Increment),
+        text().prop_map(Edit::Append),
+        (0..300usize, text()).prop_map(|(at, text)| Edit::SetRange(at, text)),
+        (1..900usize).prop_map(Edit::Push),
+        (1..900usize).prop_map(Edit::Pop),
+    ]
+}
+
+fn key_number() -> core::ops::Range<u16> {
+    0..600
 }
 
 /// A keyspace beside a model of it, and beside what the running snapshot must come to.
@@ -103,7 +129,6 @@ struct Pair {
     model: Model,
     db: usize,
     expected: Option<Model>,
-    snapshots: usize,
 }
 
 impl Pair {
@@ -113,7 +138,6 @@ impl Pair {
             model: vec![BTreeMap::new(); DBS],
             db: 0,
             expected: None,
-            snapshots: 0,
         }
     }
 
@@ -149,7 +173,13 @@ impl Pair {
                     self.model[to].insert(key, value);
                 }
             }
-            write => write_both(self.keyspace.db_mut(db), &mut self.model[db], write),
+            Op::Write(write) => {
+                write_both(self.keyspace.db_mut(db), &mut self.model[db], write);
+            }
+            Op::Edit(number, edit) => {
+                let db = self.keyspace.db_mut(db);
+                edit_both(db, &mut self.model[self.db], &key(number), edit);
+            }
         }
     }
 
@@ -189,7 +219,6 @@ impl Pair {
                 assert_eq!(emitted[db].insert(key, held), None, "an entry came twice");
             }
             assert!(emitted == expected, "the snapshot is of another moment");
-            self.snapshots += 1;
         }
     }
 
@@ -226,20 +255,20 @@ fn key(number: u16) -> Vec<u8> {
     key
 }
 
-fn write_both(mut db: DbMut<'_>, model: &mut BTreeMap<Vec<u8>, Held>, op: Op) {
-    match op {
-        Op::Set(k, text, at) => {
+fn write_both(mut db: DbMut<'_>, model: &mut BTreeMap<Vec<u8>, Held>, write: Write) {
+    match write {
+        Write::Set(k, text, at) => {
             let ttl = at.map_or(Ttl::Clear, |at| Ttl::At(Wall::from_millis(at)));
             db.set_str(&key(k), &text, ttl);
             model.insert(key(k), (Content::Str(text), at));
         }
-        Op::SetKeeping(k, text) => {
+        Write::SetKeeping(k, text) => {
             db.set_bytes(&key(k), &text.clone().into(), Ttl::Keep);
             let at = model.get(&key(k)).and_then(|&(_, at)| at);
             model.insert(key(k), (Content::Str(text), at));
         }
-        Op::Delete(k) => assert_eq!(db.delete(&key(k)), model.remove(&key(k)).is_some()),
-        Op::Rename(from, to) => {
+        Write::Delete(k) => assert_eq!(db.delete(&key(k)), model.remove(&key(k)).is_some()),
+        Write::Rename(from, to) => {
             assert_eq!(
                 db.rename(&key(from), &key(to)),
                 model.contains_key(&key(from))
@@ -248,7 +277,7 @@ fn write_both(mut db: DbMut<'_>, model: &mut BTreeMap<Vec<u8>, Held>, op: Op) {
                 model.insert(key(to), value);
             }
         }
-        Op::Copy(from, to) => {
+        Write::Copy(from, to) => {
             let copy = db.get(&key(from)).map(EntryRef::copy);
             if let Some(copy) = copy {
                 db.put(&key(to), copy);
@@ -256,7 +285,7 @@ fn write_both(mut db: DbMut<'_>, model: &mut BTreeMap<Vec<u8>, Held>, op: Op) {
                 model.insert(key(to), value);
             }
         }
-        Op::Expire(k, at) => {
+        Write::Expire(k, at) => {
             assert_eq!(
                 db.set_expire(&key(k), at.map(Wall::from_millis)),
                 model.contains_key(&key(k))
@@ -265,84 +294,89 @@ fn write_both(mut db: DbMut<'_>, model: &mut BTreeMap<Vec<u8>, Held>, op: Op) {
                 held.1 = at;
             }
         }
-        Op::Fill(from, count) => {
+        Write::Fill(from, count) => {
             for k in from..from + count {
                 db.set_str(&key(k), b"filled", Ttl::Keep);
                 let at = model.get(&key(k)).and_then(|&(_, at)| at);
                 model.insert(key(k), (Content::Str(b"filled".to_vec()), at));
             }
         }
-        Op::Clear(from, count) => {
+        Write::Clear(from, count) => {
             for k in from..from + count {
                 assert_eq!(db.delete(&key(k)), model.remove(&key(k)).is_some());
             }
         }
-        edit => edit_both(db, model, edit),
     }
 }
 
-fn edit_both(mut db: DbMut<'_>, model: &mut BTreeMap<Vec<u8>, Held>, op: Op) {
-    let (Op::Increment(k)
-    | Op::Append(k, _)
-    | Op::SetRange(k, _, _)
-    | Op::Push(k, _)
-    | Op::Pop(k, _)) = op
-    else {
-        unreachable!("the others were applied before");
-    };
-    let key = key(k);
-    let mut entry = match db.slot(&key) {
+fn edit_both(mut db: DbMut<'_>, model: &mut BTreeMap<Vec<u8>, Held>, key: &[u8], edit: Edit) {
+    let mut entry = match db.slot(key) {
         Slot::Taken(entry) => entry,
-        Slot::Vacant(vacant) if matches!(op, Op::Push(..)) => {
-            model.insert(key.clone(), (Content::List(Vec::new()), None));
+        Slot::Vacant(vacant) if matches!(edit, Edit::Push(_)) => {
+            model.insert(key.to_vec(), (Content::List(Vec::new()), None));
             vacant.insert(Value::List(List::new()), None)
         }
         Slot::Vacant(vacant) => {
-            model.insert(key.clone(), (Content::Str(b"7".to_vec()), None));
+            model.insert(key.to_vec(), (Content::Str(b"7".to_vec()), None));
             vacant.set_int(7, None)
         }
     };
-    let expected = &mut model.get_mut(&key).unwrap().0;
-    match (entry.value_mut(), expected, op) {
-        (ValueMut::Str(mut text), Content::Str(expected), Op::Increment(_)) => {
+    let expected = &mut model.get_mut(key).unwrap().0;
+    match (entry.value_mut(), expected) {
+        (ValueMut::Str(text), Content::Str(expected)) => edit_text(text, expected, &edit),
+        (ValueMut::List(list), Content::List(expected)) => {
+            edit_list(list, expected, &edit);
+            if expected.is_empty() {
+                entry.delete();
+                model.remove(key);
+            }
+        }
+        (ValueMut::Str(_), Content::List(_)) | (ValueMut::List(_), Content::Str(_)) => {
+            panic!(
+                "{} is of another type than it should be",
+                key.escape_ascii()
+            )
+        }
+    }
+}
+
+fn edit_text(mut text: StrMut<'_>, expected: &mut Vec<u8>, edit: &Edit) {
+    match edit {
+        Edit::Increment => {
             if let Some(number) = text.get().as_int() {
                 text.set_int(number + 1);
                 *expected = (number + 1).to_string().into_bytes();
             }
         }
-        (ValueMut::Str(mut text), Content::Str(expected), Op::Append(_, tail)) => {
-            expected.extend_from_slice(&tail);
-            assert_eq!(text.append(&tail), expected.len());
+        Edit::Append(tail) => {
+            expected.extend_from_slice(tail);
+            assert_eq!(text.append(tail), expected.len());
         }
-        (ValueMut::Str(mut text), Content::Str(expected), Op::SetRange(_, at, with)) => {
+        Edit::SetRange(at, with) => {
             let end = at + with.len();
             expected.resize(expected.len().max(end), 0);
-            expected[at..end].copy_from_slice(&with);
-            assert_eq!(text.set_range(at, &with), expected.len());
+            expected[*at..end].copy_from_slice(with);
+            assert_eq!(text.set_range(*at, with), expected.len());
         }
-        (ValueMut::List(list), Content::List(expected), Op::Push(_, count)) => {
+        Edit::Push(_) | Edit::Pop(_) => (),
+    }
+}
+
+fn edit_list(list: &mut List, expected: &mut Vec<Vec<u8>>, edit: &Edit) {
+    match *edit {
+        Edit::Push(count) => {
             for number in 0..count {
                 let item = format!("{number:0600}").into_bytes();
                 list.push_back(&item);
                 expected.push(item);
             }
         }
-        (ValueMut::List(list), Content::List(expected), Op::Pop(_, count)) => {
+        Edit::Pop(count) => {
             for _ in 0..count {
                 assert_eq!(list.pop_back(), expected.pop());
             }
-            if list.is_empty() {
-                entry.delete();
-                model.remove(&key);
-            }
         }
-        (ValueMut::Str(_), Content::Str(_), _) | (ValueMut::List(_), Content::List(_), _) => (),
-        (ValueMut::Str(_), Content::List(_), _) | (ValueMut::List(_), Content::Str(_), _) => {
-            panic!(
-                "{} is of another type than it should be",
-                key.escape_ascii()
-            )
-        }
+        Edit::Increment | Edit::Append(_) | Edit::SetRange(..) => (),
     }
 }
 

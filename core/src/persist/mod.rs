@@ -2,6 +2,7 @@
 
 pub mod crc;
 pub mod listpack;
+pub mod load;
 pub mod lzf;
 pub mod rdb;
 pub mod replace;

@@ -19,7 +19,7 @@ pub mod wait;
 
 pub use action::{Action, CloseReason};
 pub use history::{Offset, ReplId};
-pub use node::Replication;
+pub use node::{Replication, Role};
 pub use settings::Settings;
 
 #[cfg(test)]

@@ -818,9 +818,11 @@ fn a_chain_has_the_same_ids_and_offsets_all_along() {
     let mut world = World::new(3);
     world.replica_of(1, 0);
     world.flow_for(Duration::from_secs(3));
+    world.write(0, &[1, 2], 20);
     world.replica_of(2, 1);
     world.flow_for(Duration::from_secs(3));
-    world.write(0, &[1, 2], 20);
+    // The newcomer starts in the database the stream is in.
+    world.write(0, &[2], 20);
     world.flow();
     let [top, middle, end] = &world.nodes[..] else {
         panic!("three nodes");

@@ -46,6 +46,11 @@ impl<'a> Reply<'a> {
         self
     }
 
+    /// Goes on writing.
+    pub const fn unmute(&mut self) {
+        self.silent = false;
+    }
+
     /// Changes the protocol from here on.
     pub const fn set_proto(&mut self, proto: Proto) {
         self.proto = proto;

@@ -27,7 +27,19 @@ pub use serve::{Admission, Sync};
 /// Replication of one node.
 ///
 /// After its inputs call [`end_turn`](Self::end_turn) and carry out what
-/// [`poll_action`](Self::poll_action) yields, and repeat both until it yields nothing.
+/// [`poll_action`](Self::poll_action) yields, and repeat both until it yields nothing; then tell
+/// the driver of [`writable_conns`](Self::writable_conns).
+///
+/// - *Commands* [`feed`](Self::feed) their effects and end with [`end_unit`](Self::end_unit).
+/// - *Replicas* come with [`sync`](Self::sync); from then on their output is
+///   [`writable`](Self::writable) and [`consume`](Self::consume) here. While
+///   [`snapshot_wanted`](Self::snapshot_wanted) names the snapshot being taken, the next piece
+///   of it goes to [`snapshot_chunk`](Self::snapshot_chunk).
+/// - *The master's bytes* go to [`receive`](Self::receive) until
+///   [`is_streaming`](Self::is_streaming); from then on to the server's own parser, with
+///   [`stream_received`](Self::stream_received) for every read (and once for what is left over
+///   when the stream begins) and [`applied`](Self::applied) for what was executed.
+/// - *Every connection* that ends, whoever ended it, is told to [`hung_up`](Self::hung_up).
 #[derive(Debug)]
 pub struct Replication {
     settings: Settings,

@@ -1,6 +1,5 @@
 //! The link to the master.
 
-use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -11,10 +10,11 @@ use super::action::{Action, Attempt, CloseReason};
 use super::history::{History, Offset, ReplId};
 use super::receive::{Place, Receive};
 use super::settings::Settings;
-use crate::limits::REPL_OPEN_MULTI_BYTES_MAX;
-use crate::machine::{ConnId, ConnectFault, DiskFault, Mono};
+use crate::machine::{ConnId, DiskFault, Mono};
 
+mod attempt;
 mod handshake;
+mod online;
 mod payload;
 mod state;
 mod transfer;
@@ -22,7 +22,6 @@ mod transfer;
 #[cfg(test)]
 mod tests;
 
-use handshake::{Reply, Stage};
 pub(super) use state::{Connected, Granted, Step};
 use state::{State, Transfer};
 pub(super) use transfer::Stored;
@@ -158,89 +157,6 @@ impl Link {
         }
     }
 
-    /// Learns the id of the connection that is being made.
-    pub(super) fn dialing(&mut self, attempt: Attempt, conn: ConnId) {
-        match &mut self.state {
-            State::Connecting {
-                attempt: current,
-                conn: unknown @ None,
-                ..
-            } if *current == attempt => *unknown = Some(conn),
-            State::Connect { .. }
-            | State::Resolving { .. }
-            | State::Connecting { .. }
-            | State::Handshake { .. }
-            | State::Transfer(_)
-            | State::Connected(_) => panic!("nobody asked for this connection"),
-        }
-    }
-
-    /// Learns the addresses of the master's name.
-    pub(super) fn resolved(
-        &mut self,
-        now: Mono,
-        attempt: Attempt,
-        ips: &[IpAddr],
-        settings: &Settings,
-        fx: &mut VecDeque<Action>,
-    ) {
-        let State::Resolving {
-            attempt: current, ..
-        } = self.state
-        else {
-            return;
-        };
-        if current != attempt {
-            return;
-        }
-        match ips.first() {
-            Some(&ip) => self.dial(now, attempt, ip, settings, fx),
-            None => {
-                warn!(
-                    "Unable to connect to MASTER: the name {} has no address",
-                    self.host
-                );
-                self.fail(now, fx);
-            }
-        }
-    }
-
-    /// Learns how an attempt to connect went.
-    pub(super) fn connected(
-        &mut self,
-        now: Mono,
-        conn: ConnId,
-        result: Result<(), ConnectFault>,
-        fx: &mut VecDeque<Action>,
-    ) {
-        let State::Connecting {
-            conn: Some(current),
-            ..
-        } = self.state
-        else {
-            return;
-        };
-        if current != conn {
-            return;
-        }
-        if let Err(fault) = result {
-            warn!(
-                "Error condition on socket for SYNC: {}",
-                os_error(fault.errno)
-            );
-            self.retry(now, true);
-            return;
-        }
-        info!("Non blocking connect for SYNC fired the event.");
-        self.state = State::Handshake {
-            conn,
-            stage: Stage::Ping,
-            heard_at: now,
-            partial_since: None,
-        };
-        fx.push_back(handshake::send(conn, &[b"PING"]));
-    }
-
     /// Takes bytes of the master that are not its stream.
     pub(super) fn receive<'a>(
         &mut self,
@@ -294,7 +210,7 @@ impl Link {
         if transfer.attempt != attempt {
             return None;
         }
-        match transfer.disk_done(result, fx) {
+        match transfer.disk_done(now, result, fx) {
             Ok(stored) => stored,
             Err(fault) => {
                 warn!(
@@ -323,29 +239,6 @@ impl Link {
         }
     }
 
-    /// Goes on with the stream after the dataset was loaded; it starts in `db`.
-    pub(super) fn go_online(
-        &mut self,
-        now: Mono,
-        db: u32,
-        history: &History,
-        fx: &mut VecDeque<Action>,
-    ) {
-        let State::Transfer(transfer) = &self.state else {
-            panic!("only a transfer ends with a dataset");
-        };
-        let psync = transfer.granted != Granted::Sync;
-        let (conn, lost, marked) = (transfer.conn, transfer.lost, transfer.marked);
-        info!("MASTER <-> REPLICA sync: Finished with success");
-        self.enter_stream(now, conn, db, psync, history);
-        if lost {
-            self.lost(now, conn);
-        } else if marked && let State::Connected(connected) = &mut self.state {
-            // The master holds the stream back until it hears this.
-            connected.acknowledge(now, history.offset(), fx);
-        }
-    }
-
     /// The dataset could not be loaded.
     pub(super) fn load_failed(&mut self, now: Mono, fx: &mut VecDeque<Action>) {
         warn!("Failed trying to load the MASTER synchronization DB");
@@ -364,13 +257,6 @@ impl Link {
     /// Forgets what is known of the master's stream: only a whole dataset helps now.
     pub(super) fn discard_cached(&mut self) {
         self.cached = None;
-    }
-
-    /// Goes on with the stream after a partial resynchronization. Answers its database.
-    pub(super) fn resume(&mut self, now: Mono, conn: ConnId, history: &History) -> u32 {
-        let db = self.cached.expect("a place was named when asking");
-        self.enter_stream(now, conn, db, true, history);
-        db
     }
 
     /// The connection is gone. Answers whether it was this link's.
@@ -560,125 +446,6 @@ impl Link {
         }
     }
 
-    fn start_attempt(&mut self, now: Mono, settings: &Settings, fx: &mut VecDeque<Action>) {
-        self.attempts += 1;
-        self.tried_at = Some(now);
-        let attempt = Attempt(self.attempts);
-        if let Ok(ip) = self.host.parse() {
-            self.dial(now, attempt, ip, settings, fx);
-            return;
-        }
-        let host = self.host.clone();
-        fx.push_back(Action::Resolve { attempt, host });
-        self.state = State::Resolving {
-            attempt,
-            since: now,
-        };
-    }
-
-    fn dial(
-        &mut self,
-        now: Mono,
-        attempt: Attempt,
-        ip: IpAddr,
-        settings: &Settings,
-        fx: &mut VecDeque<Action>,
-    ) {
-        fx.push_back(Action::Dial {
-            attempt,
-            to: SocketAddr::new(ip, self.port),
-            from: settings.bind_source,
-        });
-        info!("MASTER <-> REPLICA sync started");
-        self.state = State::Connecting {
-            attempt,
-            conn: None,
-            since: now,
-        };
-    }
-
-    fn receive_reply<'a>(
-        &mut self,
-        now: Mono,
-        input: &'a [u8],
-        history: &History,
-        settings: &Settings,
-        fx: &mut VecDeque<Action>,
-    ) -> Step<'a> {
-        let State::Handshake {
-            conn,
-            stage,
-            heard_at,
-            partial_since,
-        } = &mut self.state
-        else {
-            panic!("replies are read during the handshake only");
-        };
-        if !input.is_empty() {
-            *heard_at = now;
-        }
-        let (line, consumed) = match handshake::line(input) {
-            Ok(Some(found)) => found,
-            Ok(None) => {
-                let since = *partial_since.get_or_insert(now);
-                *partial_since = (!input.is_empty()).then_some(since);
-                return Step::Stuck;
-            }
-            Err(handshake::TooLong) => {
-                warn!("The master sent a line that is longer than any reply to a handshake.");
-                self.fail(now, fx);
-                return Step::Failed;
-            }
-        };
-        *partial_since = None;
-        let conn = *conn;
-        let known = self.cached.is_some().then_some(history);
-        match stage.reply(conn, line, known, settings, fx) {
-            Reply::Next => Step::Consumed(consumed),
-            Reply::Fail => {
-                self.fail(now, fx);
-                Step::Failed
-            }
-            Reply::Continue(replid) => Step::Continue { consumed, replid },
-            Reply::Full(granted) => {
-                let attempt = Attempt(self.attempts);
-                self.state = State::Transfer(Box::new(Transfer::new(now, attempt, conn, granted)));
-                Step::Consumed(consumed)
-            }
-        }
-    }
-
-    fn enter_stream(&mut self, now: Mono, conn: ConnId, db: u32, psync: bool, history: &History) {
-        self.failures = 0;
-        self.cached = None;
-        self.down_since = None;
-        self.state = State::Connected(Connected {
-            conn,
-            db,
-            psync,
-            read: history.offset(),
-            heard_at: now,
-            ack_at: now + ACK_PERIOD,
-            held: Vec::new(),
-        });
-    }
-
-    /// The connected link is gone; the place in the stream is kept.
-    fn lost(&mut self, now: Mono, conn: ConnId) {
-        let State::Connected(connected) = &self.state else {
-            panic!("only a connected link is lost");
-        };
-        assert_eq!(connected.conn, conn);
-        warn!("Connection with master lost.");
-        // What was received of an open transaction is received again.
-        self.cached = connected.psync.then_some(connected.db);
-        if self.cached.is_some() {
-            info!("Caching the disconnected master state.");
-        }
-        self.down_since = Some(now);
-        self.retry(now, false);
-    }
-
     /// Gives up what the link is at, before it was connected.
     fn fail(&mut self, now: Mono, fx: &mut VecDeque<Action>) {
         self.abandon_transfer(fx);
@@ -705,61 +472,5 @@ impl Link {
             at: now.max(earliest),
             again: !failed,
         };
-    }
-}
-
-impl Connected {
-    /// Counts bytes of the stream as they come in.
-    pub(super) fn received(&mut self, now: Mono, len: usize) {
-        self.read = self.read.plus(len);
-        self.heard_at = now;
-    }
-
-    /// Takes the bytes of commands that were executed. Answers those which now belong to the
-    /// history: none while a transaction is open, since it may never be completed.
-    pub(super) fn applied<'a>(
-        &mut self,
-        raw: &'a [u8],
-        db: u32,
-        in_multi: bool,
-    ) -> Result<Cow<'a, [u8]>, MultiTooLong> {
-        if in_multi {
-            if self.held.len() + raw.len() > REPL_OPEN_MULTI_BYTES_MAX {
-                return Err(MultiTooLong);
-            }
-            self.held.extend_from_slice(raw);
-            return Ok(Cow::Borrowed(&[]));
-        }
-        self.db = db;
-        if self.held.is_empty() {
-            return Ok(Cow::Borrowed(raw));
-        }
-        let mut held = core::mem::take(&mut self.held);
-        held.extend_from_slice(raw);
-        Ok(Cow::Owned(held))
-    }
-
-    fn acknowledge(&mut self, now: Mono, offset: Offset, fx: &mut VecDeque<Action>) {
-        self.ack_at = now + ACK_PERIOD;
-        if self.psync {
-            let mut digits = itoa::Buffer::new();
-            let offset = digits.format(offset.get()).as_bytes();
-            fx.push_back(handshake::send(self.conn, &[b"REPLCONF", b"ACK", offset]));
-        }
-    }
-}
-
-/// A transaction of the master is longer than can be kept.
-#[derive(Debug, Eq, PartialEq)]
-pub(super) struct MultiTooLong;
-
-fn os_error(errno: i32) -> Cow<'static, str> {
-    match errno {
-        101 => "Network is unreachable".into(),
-        104 => "Connection reset by peer".into(),
-        110 => "Connection timed out".into(),
-        111 => "Connection refused".into(),
-        113 => "No route to host".into(),
-        _ => format!("error {errno}").into(),
     }
 }

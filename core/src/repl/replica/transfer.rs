@@ -118,12 +118,17 @@ impl Transfer {
     /// Takes the answer to a step on the file.
     pub(super) fn disk_done(
         &mut self,
+        now: Mono,
         result: Result<(), DiskFault>,
         fx: &mut VecDeque<Action>,
     ) -> Result<Option<Stored>, DiskFault> {
         let Store::Disk(receive) = &mut self.store else {
             return Ok(None);
         };
+        if receive.is_full() {
+            // It was us who did not listen.
+            self.heard_at = now;
+        }
         let attempt = self.attempt;
         match receive.done(result) {
             Progress::Wait => Ok(None),

@@ -1,0 +1,313 @@
+//! Commands on the server as a whole.
+
+use super::args::Args;
+use super::cx::Cx;
+use super::fail::Fail;
+use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, Spec};
+use crate::resp;
+use crate::server::shutdown::{Request, Saving};
+
+/// A row of this family: they differ in few things.
+const fn row(
+    name: &'static str,
+    run: Handler,
+    arity: Arity,
+    (flags, acl): (F, Acl),
+    tips: &'static [&'static str],
+    docs: (&'static str, &'static str, &'static str, &'static str),
+) -> Spec {
+    Spec {
+        name,
+        run,
+        arity,
+        flags,
+        acl,
+        keys: &[],
+        tips,
+        docs: Docs {
+            summary: docs.0,
+            since: docs.1,
+            group: Group::Server,
+            complexity: docs.2,
+            syntax: docs.3,
+        },
+        subcommands: &[],
+    }
+}
+
+const KEYSPACE_DANGER: Acl = Acl::KEYSPACE.and(Acl::DANGEROUS);
+const EVERY_SHARD: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
+
+/// The family's rows.
+pub static COMMANDS: &[Spec] = &[
+    row(
+        "bgsave",
+        bgsave,
+        Arity::AtLeast(1),
+        (
+            F::ADMIN.and(F::NOSCRIPT).and(F::NO_ASYNC_LOADING),
+            Acl::NONE,
+        ),
+        &[],
+        (
+            "Saves the dataset while clients go on.",
+            "1.0.0",
+            "O(1); the save is O(N)",
+            "[SCHEDULE]",
+        ),
+    ),
+    row(
+        "dbsize",
+        dbsize,
+        Arity::Exactly(1),
+        (F::READONLY.and(F::FAST), Acl::KEYSPACE),
+        &["request_policy:all_shards", "response_policy:agg_sum"],
+        ("Counts the keys of the database.", "1.0.0", "O(1)", ""),
+    ),
+    row(
+        "flushall",
+        flushall,
+        Arity::AtLeast(1),
+        (F::WRITE, KEYSPACE_DANGER),
+        EVERY_SHARD,
+        (
+            "Deletes every key.",
+            "1.0.0",
+            "O(1); the memory is freed in slices",
+            "[ASYNC | SYNC]",
+        ),
+    ),
+    row(
+        "flushdb",
+        flushdb,
+        Arity::AtLeast(1),
+        (F::WRITE, KEYSPACE_DANGER),
+        EVERY_SHARD,
+        (
+            "Deletes every key of the database.",
+            "1.0.0",
+            "O(1); the memory is freed in slices",
+            "[ASYNC | SYNC]",
+        ),
+    ),
+    row(
+        "info",
+        info,
+        Arity::AtLeast(1),
+        (F::LOADING.and(F::STALE), Acl::DANGEROUS),
+        &[
+            "nondeterministic_output",
+            "request_policy:all_shards",
+            "response_policy:special",
+        ],
+        (
+            "Reports the state of the server.",
+            "1.0.0",
+            "O(1)",
+            "[section [section ...]]",
+        ),
+    ),
+    row(
+        "lastsave",
+        lastsave,
+        Arity::Exactly(1),
+        (
+            F::LOADING.and(F::STALE).and(F::FAST),
+            Acl::ADMIN.and(Acl::DANGEROUS),
+        ),
+        &["nondeterministic_output"],
+        (
+            "Returns when the dataset was last saved, in Unix seconds.",
+            "1.0.0",
+            "O(1)",
+            "",
+        ),
+    ),
+    row(
+        "save",
+        save,
+        Arity::Exactly(1),
+        (
+            F::ADMIN
+                .and(F::NOSCRIPT)
+                .and(F::NO_ASYNC_LOADING)
+                .and(F::NO_MULTI),
+            Acl::NONE,
+        ),
+        &[],
+        (
+            "Saves the dataset and waits for the end.",
+            "1.0.0",
+            "O(N) in the number of keys",
+            "",
+        ),
+    ),
+    row(
+        "shutdown",
+        shutdown,
+        Arity::AtLeast(1),
+        (
+            F::ADMIN
+                .and(F::NOSCRIPT)
+                .and(F::LOADING)
+                .and(F::STALE)
+                .and(F::NO_MULTI)
+                .and(F::ALLOW_BUSY),
+            Acl::NONE,
+        ),
+        &[],
+        (
+            "Saves the dataset and ends the server.",
+            "1.0.0",
+            "O(N) in the number of keys when saving",
+            "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+        ),
+    ),
+    row(
+        "swapdb",
+        swapdb,
+        Arity::Exactly(3),
+        (F::WRITE.and(F::FAST), KEYSPACE_DANGER),
+        &[],
+        (
+            "Exchanges two databases.",
+            "4.0.0",
+            "O(N) in the number of watched keys",
+            "index1 index2",
+        ),
+    ),
+    row(
+        "time",
+        time,
+        Arity::Exactly(1),
+        (F::LOADING.and(F::STALE).and(F::FAST), Acl::NONE),
+        &["nondeterministic_output"],
+        ("Returns the time of the server.", "2.6.0", "O(1)", ""),
+    ),
+];
+
+fn info(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let report = cx.info(args.rest());
+    cx.out.verbatim(*b"txt", report.as_bytes());
+    Ok(())
+}
+
+fn time(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
+    let now = cx.wall();
+    let micros = now.as_millis().rem_euclid(1000) * 1000;
+    cx.out.array(2);
+    cx.out.bulk_int(now.as_secs());
+    cx.out.bulk_int(micros);
+    Ok(())
+}
+
+fn dbsize(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
+    let len = cx.data.keys.db(cx.data.db).len();
+    cx.out.int(len as i64);
+    Ok(())
+}
+
+/// ASYNC and SYNC are both served at once: the memory is freed in slices either way.
+fn flush_mode(mut args: Args<'_>) -> Result<(), Fail> {
+    if !args.is_done() && !args.keyword("async") && !args.keyword("sync") {
+        return Err(Fail::Syntax);
+    }
+    args.end()
+}
+
+fn flushdb(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    flush_mode(args)?;
+    let db = cx.data.db;
+    cx.data.flush(db);
+    // Even an empty database is flushed on replicas, which may hold what expired here.
+    cx.propagate_unchanged(args.argv());
+    cx.out.ok();
+    Ok(())
+}
+
+fn flushall(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    flush_mode(args)?;
+    for db in 0..cx.data.keys.dbs().len() {
+        cx.data.flush(db);
+    }
+    cx.propagate_unchanged(args.argv());
+    cx.out.ok();
+    Ok(())
+}
+
+fn swapdb(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let databases = cx.data.keys.dbs().len();
+    let mut index = |bad: &'static str| {
+        let n = resp::parse_int(args.bulk()?).ok_or(Fail::Plain(bad))?;
+        let n = usize::try_from(n).ok().filter(|&n| n < databases);
+        n.ok_or(Fail::DbOutOfRange)
+    };
+    let first = index("invalid first DB index")?;
+    let second = index("invalid second DB index")?;
+    cx.data.swap(first, second);
+    cx.out.ok();
+    Ok(())
+}
+
+fn lastsave(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
+    let at = cx.data.st.persist.last_save();
+    cx.out.int(at.as_secs());
+    Ok(())
+}
+
+fn save(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
+    if cx.data.st.persist.is_saving() {
+        return Err(Fail::Plain("Background save already in progress"));
+    }
+    cx.start_save()?;
+    cx.wait_for_save();
+    Ok(())
+}
+
+fn bgsave(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let _schedule = args.keyword("schedule");
+    args.end()?;
+    if cx.data.st.persist.is_saving() {
+        return Err(Fail::Plain("Background save already in progress"));
+    }
+    cx.start_save()?;
+    cx.out.simple("Background saving started");
+    Ok(())
+}
+
+fn shutdown(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let mut request = Request::default();
+    let mut abort = false;
+    while !args.is_done() {
+        if args.keyword("nosave") {
+            if request.saving == Saving::Always {
+                return Err(Fail::Syntax);
+            }
+            request.saving = Saving::Never;
+        } else if args.keyword("save") {
+            if request.saving == Saving::Never {
+                return Err(Fail::Syntax);
+            }
+            request.saving = Saving::Always;
+        } else if args.keyword("now") {
+            request.now = true;
+        } else if args.keyword("force") {
+            request.force = true;
+        } else if args.keyword("abort") {
+            abort = true;
+        } else {
+            return Err(Fail::Syntax);
+        }
+    }
+    if abort {
+        if request != Request::default() {
+            return Err(Fail::Syntax);
+        }
+        if !cx.data.st.abort_shutdown() {
+            return Err(Fail::Plain("No shutdown in progress."));
+        }
+        cx.out.ok();
+        return Ok(());
+    }
+    cx.wait_for_shutdown(request)
+}

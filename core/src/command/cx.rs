@@ -1,0 +1,385 @@
+//! What a command works with.
+
+use super::fail::Fail;
+use super::table::CommandId;
+use crate::config::NotifyFlags as Class;
+use crate::keyspace::{Detached, EntryMut, EntryRef, Keyspace, Slot, Ttl};
+use crate::machine::{ConnId, Wall};
+use crate::resp::{ArgvRef, Reply};
+use crate::server::client::{Client, ClientFlags};
+use crate::server::state::State;
+use crate::value::{Fill, IntText, List, StrRef};
+use bytes::Bytes;
+
+/// The context of one command: its reply, and the data it may touch.
+pub struct Cx<'a> {
+    /// The reply, in the client's protocol.
+    pub out: Reply<'a>,
+    /// The keys and all else of the server.
+    pub data: Data<'a>,
+    /// The command that runs.
+    pub id: CommandId,
+}
+
+/// The dataset as one command sees it: one database, one moment, one origin.
+pub struct Data<'a> {
+    /// All databases.
+    pub keys: &'a mut Keyspace,
+    /// Everything of the server but its keys.
+    pub st: &'a mut State,
+    /// The connection that sent the command.
+    pub conn: ConnId,
+    /// The selected database.
+    pub db: usize,
+    /// Where the command comes from.
+    pub origin: Origin,
+}
+
+/// Where a command comes from. The only thing in which the ways to execute one differ.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// A client of ours.
+    Client,
+    /// The stream of our master.
+    Master,
+}
+
+impl Origin {
+    /// By what the client is.
+    pub fn of(flags: ClientFlags) -> Self {
+        if flags.has(ClientFlags::MASTER) {
+            Self::Master
+        } else {
+            Self::Client
+        }
+    }
+}
+
+/// Replies with a string, or with null if there is none.
+pub fn write_string(out: &mut Reply<'_>, found: Option<StrRef<'_>>) {
+    match found {
+        None => out.null(),
+        Some(StrRef::Raw(bytes)) => out.bulk(bytes),
+        Some(StrRef::Int(number)) => out.bulk_int(number),
+        Some(StrRef::Shared(bytes)) => out.bulk_shared(bytes),
+    }
+}
+
+impl Cx<'_> {
+    /// The session that sent the command.
+    pub fn client(&mut self) -> &mut Client {
+        self.data.st.client_mut(self.data.conn)
+    }
+
+    /// Replies with an error and counts it.
+    pub fn fail(&mut self, fail: &Fail) {
+        let text = fail.to_string();
+        self.data.st.stats.count_error(code_of(&text));
+        self.out.error(&text);
+    }
+
+    /// The wall clock, which stands still while a unit runs.
+    pub fn wall(&self) -> Wall {
+        self.data.st.now.wall
+    }
+
+    /// The command changed something but does not go to replicas and the log as it came; what
+    /// does is pushed by [`push`](Self::push).
+    pub fn replace(&mut self) {
+        self.data.st.unit.replace();
+    }
+
+    /// Sends an operation to replicas and the log.
+    pub fn push(&mut self, args: &[&[u8]]) {
+        self.data.st.feed(self.data.db, args.iter().copied());
+    }
+
+    /// Sends a command that changes no key, as it came.
+    pub fn propagate_unchanged(&mut self, argv: ArgvRef<'_>) {
+        self.replace();
+        self.data.st.feed(self.data.db, argv.iter());
+    }
+
+    /// Sends this instead of the command as it came.
+    pub fn propagate_as(&mut self, args: &[&[u8]]) {
+        self.replace();
+        self.push(args);
+    }
+}
+
+/// The first word of an error, under which it is counted.
+pub fn code_of(text: &str) -> &str {
+    text.split(' ').next().unwrap_or(text)
+}
+
+impl Data<'_> {
+    /// Finds a key to read it. Expired keys are missing, and are removed if that is our right.
+    pub fn read(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.expire_if_due(key);
+        let clock = self.lru_clock();
+        let touch = !self.st.client(self.conn).flags.has(ClientFlags::NO_TOUCH);
+        let (now, hides) = (self.st.now.wall, self.hides_expired());
+        let found = self
+            .keys
+            .db_mut(self.db)
+            .access(key, |old| if touch { clock } else { old });
+        let shown = found.filter(|entry| !(hides && entry.is_expired(now)));
+        if shown.is_some() {
+            self.st.stats.hits += 1;
+        } else {
+            self.st.stats.misses += 1;
+        }
+        shown
+    }
+
+    /// Finds a key to look at it without counting that as use.
+    pub fn read_untouched(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.expire_if_due(key);
+        let (now, hides) = (self.st.now.wall, self.hides_expired());
+        let found = self.keys.db(self.db).get(key);
+        found.filter(|entry| !(hides && entry.is_expired(now)))
+    }
+
+    /// Finds a string to read it.
+    pub fn read_str(&mut self, key: &[u8]) -> Result<Option<StrRef<'_>>, Fail> {
+        let found = self.read(key);
+        found
+            .map(|entry| entry.value().as_str().ok_or(Fail::WrongType))
+            .transpose()
+    }
+
+    /// Finds a list to read it.
+    pub fn read_list(&mut self, key: &[u8]) -> Result<Option<&List>, Fail> {
+        let found = self.read(key);
+        found
+            .map(|entry| entry.value().as_list().ok_or(Fail::WrongType))
+            .transpose()
+    }
+
+    /// Finds a key to change it.
+    pub fn write(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
+        self.expire_if_due(key);
+        self.keys.db_mut(self.db).into_entry(key)
+    }
+
+    /// Whether a key is there.
+    pub fn exists(&mut self, key: &[u8]) -> bool {
+        self.read_untouched(key).is_some()
+    }
+
+    /// Sets a key to a string, sharing the bytes if they came in a buffer of their own.
+    pub fn set_str(&mut self, key: &[u8], shared: Option<&Bytes>, text: &[u8], ttl: Ttl) {
+        let mut db = self.keys.db_mut(self.db);
+        match shared {
+            Some(bytes) => db.set_bytes(key, bytes, ttl),
+            None => db.set_str(key, text, ttl),
+        }
+    }
+
+    /// Adds to the integer a key holds, or to 0.
+    pub fn add_int(&mut self, key: &[u8], by: i64) -> Result<i64, Fail> {
+        self.expire_if_due(key);
+        match self.keys.db_mut(self.db).into_slot(key) {
+            Slot::Taken(mut entry) => {
+                let text = entry.value().as_str().ok_or(Fail::WrongType)?;
+                let before = text.as_int().ok_or(Fail::NotInteger)?;
+                let sum = before.checked_add(by).ok_or(Fail::Overflow)?;
+                entry.set_int(sum, Ttl::Keep);
+                Ok(sum)
+            }
+            Slot::Vacant(place) => {
+                place.set_int(by, None);
+                Ok(by)
+            }
+        }
+    }
+
+    /// Changes the string a key holds, or an empty one; its new length.
+    pub fn edit_str(
+        &mut self,
+        key: &[u8],
+        edit: impl FnOnce(&mut crate::keyspace::StrMut<'_>) -> usize,
+    ) -> Result<usize, Fail> {
+        self.expire_if_due(key);
+        let mut entry = match self.keys.db_mut(self.db).into_slot(key) {
+            Slot::Taken(entry) => entry,
+            Slot::Vacant(place) => place.set_str(b"", None),
+        };
+        let mut text = entry.value_mut().into_str().ok_or(Fail::WrongType)?;
+        Ok(edit(&mut text))
+    }
+
+    /// Changes the list a key holds; one that was left empty goes with its key. If there is none
+    /// it is made on demand, or nothing is done.
+    pub fn edit_list<R>(
+        &mut self,
+        key: &[u8],
+        make: bool,
+        edit: impl FnOnce(&mut List, Fill) -> R,
+    ) -> Result<Option<R>, Fail> {
+        self.expire_if_due(key);
+        let fill = self.st.fill();
+        let mut entry = match self.keys.db_mut(self.db).into_slot(key) {
+            Slot::Taken(entry) => entry,
+            Slot::Vacant(place) if make => place.insert(List::new().into(), None),
+            Slot::Vacant(_) => return Ok(None),
+        };
+        let list = entry.value_mut().into_list().ok_or(Fail::WrongType)?;
+        let result = edit(list, fill);
+        if list.is_empty() {
+            entry.delete();
+        }
+        Ok(Some(result))
+    }
+
+    /// Deletes a key; its value is freed in slices if it is large.
+    pub fn remove(&mut self, key: &[u8]) -> bool {
+        self.keys.db_mut(self.db).delete(key)
+    }
+
+    /// Takes a key out, with all it has.
+    pub fn take(&mut self, key: &[u8]) -> Option<Detached> {
+        self.keys.db_mut(self.db).remove(key)
+    }
+
+    /// Puts in what was taken out, under any name.
+    pub fn put(&mut self, key: &[u8], detached: Detached) {
+        self.keys.db_mut(self.db).put(key, detached);
+    }
+
+    /// Does something in another database.
+    pub fn in_db<R>(&mut self, db: usize, act: impl FnOnce(&mut Self) -> R) -> R {
+        let before = core::mem::replace(&mut self.db, db);
+        let result = act(self);
+        self.db = before;
+        result
+    }
+
+    /// Notes that a key's value changed: for replicas, watchers and subscribers of keyspace
+    /// events.
+    pub fn changed(&mut self, key: &[u8], class: Class, event: &str) {
+        self.changed_by(1, key, class, event);
+    }
+
+    /// As [`changed`](Self::changed), for several changes at once.
+    pub fn changed_by(&mut self, count: u64, key: &[u8], class: Class, event: &str) {
+        self.st.unit.changed(count);
+        self.st.touch_watched(self.db, key);
+        self.st.notify(class, event, self.db, key);
+    }
+
+    /// Tells subscribers of keyspace events.
+    pub fn notify(&mut self, class: Class, event: &str, key: &[u8]) {
+        self.st.notify(class, event, self.db, key);
+    }
+
+    /// Whether this server decides when keys expire, at this moment and for this command.
+    pub fn may_expire(&self) -> bool {
+        self.origin == Origin::Client && self.st.decides_expiry()
+    }
+
+    /// Whether keys whose time has come are missing for the command. The stream of the master
+    /// says itself what is gone.
+    pub fn hides_expired(&self) -> bool {
+        self.origin == Origin::Client
+    }
+
+    /// The moment by which keys have expired for the command.
+    pub fn now_for_expiry(&self) -> Wall {
+        if self.hides_expired() {
+            self.st.now.wall
+        } else {
+            Wall::from_millis(i64::MIN)
+        }
+    }
+
+    fn expire_if_due(&mut self, key: &[u8]) {
+        let any = self.keys.db(self.db).expires() > 0;
+        if any && self.may_expire() && self.has_expired(self.db, key) {
+            self.st.delete_expired(self.keys, self.db, key);
+        }
+    }
+
+    /// Whether a key is there but its time has come.
+    pub fn has_expired(&self, db: usize, key: &[u8]) -> bool {
+        self.keys
+            .db(db)
+            .get(key)
+            .is_some_and(|entry| entry.is_expired(self.st.now.wall))
+    }
+
+    /// Whether a key the client watches has expired since: that counts as a change, though
+    /// nobody may have noticed it yet.
+    pub fn watched_expired(&self) -> bool {
+        let watched = self.st.watch.of(self.conn);
+        watched
+            .iter()
+            .any(|w| !w.was_expired && self.has_expired(w.db, &w.key))
+    }
+
+    /// The clock of OBJECT IDLETIME: seconds, 24 bits of them.
+    pub fn lru_clock(&self) -> u32 {
+        lru_at(self.st.now.wall)
+    }
+
+    /// Deletes every key of a database, telling those who watch one of them.
+    pub fn flush(&mut self, db: usize) {
+        let st = &mut *self.st;
+        let mut touched = Vec::new();
+        for (key, conns) in st.watch.in_db(db) {
+            if self.keys.db(db).contains(key) {
+                touched.extend_from_slice(conns);
+            }
+        }
+        st.dirty_watchers(&touched);
+        let count = self.keys.flush(db) as u64;
+        st.unit.changed(count);
+    }
+
+    /// Exchanges two databases, telling those who watch a key of either.
+    pub fn swap(&mut self, one: usize, other: usize) {
+        let st = &mut *self.st;
+        let mut touched = Vec::new();
+        for (db, with) in [(one, other), (other, one)] {
+            for (key, conns) in st.watch.in_db(db) {
+                if self.keys.db(db).contains(key) || self.keys.db(with).contains(key) {
+                    touched.extend_from_slice(conns);
+                }
+            }
+        }
+        st.dirty_watchers(&touched);
+        self.keys.swap(one, other);
+        st.unit.changed(1);
+    }
+
+    /// Some key that has not expired.
+    pub fn random_key(&mut self) -> Option<Box<[u8]>> {
+        /// Where nothing but expired keys may be left, one of them is shown in the end, as
+        /// Redis does (db.c, dbRandomKey).
+        const TRIES: usize = 100;
+        let now = self.now_for_expiry();
+        let mut last = None;
+        for _ in 0..TRIES {
+            let entry = self.keys.db(self.db).random(&mut self.st.rng)?;
+            let key: Box<[u8]> = entry.key().into();
+            if !entry.is_expired(now) {
+                return Some(key);
+            }
+            if self.may_expire() {
+                self.st.delete_expired(self.keys, self.db, &key);
+            }
+            last = Some(key);
+        }
+        last
+    }
+}
+
+/// The LRU field of something used at an instant.
+pub fn lru_at(now: Wall) -> u32 {
+    u32::try_from(now.as_secs() & 0x00ff_ffff).expect("24 bits")
+}
+
+/// The bytes of a string, those of a number written into `scratch`.
+pub fn bytes_of<'a>(text: StrRef<'a>, scratch: &'a mut IntText) -> &'a [u8] {
+    text.text(scratch)
+}

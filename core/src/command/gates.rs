@@ -1,0 +1,256 @@
+//! The checks between a command and its execution, in Redis's order (server.c, processCommand).
+
+use super::fail::Fail;
+use super::spec::Flags;
+use crate::resp::Proto;
+use crate::server::client::ClientFlags;
+
+/// What the checks look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Gate {
+    /// The command's flags; for EXEC, joined with those of the queued commands.
+    pub command: Flags,
+    /// The client's state.
+    pub client: ClientFlags,
+    /// The client's protocol.
+    pub proto: Proto,
+    /// The server's state.
+    pub server: Conditions,
+}
+
+/// What about the server as a whole makes it refuse commands.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Conditions(u8);
+
+impl Conditions {
+    /// Memory is above `maxmemory` and nothing can be evicted.
+    pub const OUT_OF_MEMORY: Self = Self(1);
+    /// The last snapshot failed and `stop-writes-on-bgsave-error` is set.
+    pub const SAVE_FAILED: Self = Self(1 << 1);
+    /// Fewer good replicas than `min-replicas-to-write`.
+    pub const FEW_REPLICAS: Self = Self(1 << 2);
+    /// A replica that takes no writes.
+    pub const READ_ONLY: Self = Self(1 << 3);
+    /// A replica without its master that serves no stale data.
+    pub const STALE: Self = Self(1 << 4);
+    /// The dataset is being loaded.
+    pub const LOADING: Self = Self(1 << 5);
+
+    /// Adds or takes away.
+    pub const fn set(&mut self, other: Self, on: bool) {
+        if on {
+            self.0 |= other.0;
+        } else {
+            self.0 &= !other.0;
+        }
+    }
+
+    /// Whether all of `other` hold.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl Gate {
+    /// Passes every check or fails at the first.
+    pub fn pass(&self, full_name: impl FnOnce() -> Box<str>) -> Result<(), Fail> {
+        self.authentication()?;
+        self.transaction()?;
+        // What a replica's master sends is never refused: the datasets would part.
+        if !self.client.has(ClientFlags::MASTER) {
+            self.memory()?;
+            self.disk()?;
+            self.replicas()?;
+            self.read_only()?;
+        }
+        self.subscriber(full_name)?;
+        self.stale()?;
+        self.loading()?;
+        self.replica_client()
+    }
+
+    fn authentication(&self) -> Result<(), Fail> {
+        let needed = !self.client.has(ClientFlags::AUTHENTICATED);
+        if needed && !self.command.has(Flags::NO_AUTH) {
+            Err(Fail::NoAuth)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn transaction(&self) -> Result<(), Fail> {
+        let inside = self.client.has(ClientFlags::MULTI);
+        if inside && self.command.has(Flags::NO_MULTI) {
+            Err(Fail::NoMulti)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn memory(&self) -> Result<(), Fail> {
+        if !self.server.has(Conditions::OUT_OF_MEMORY) {
+            return Ok(());
+        }
+        let queued = self.client.has(ClientFlags::MULTI) && !self.command.has(Flags::IMMEDIATE);
+        if self.command.has(Flags::DENYOOM) || queued {
+            Err(Fail::OutOfMemory)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn disk(&self) -> Result<(), Fail> {
+        let failed = self.server.has(Conditions::SAVE_FAILED);
+        if failed && (self.writes() || self.command.has(Flags::REPORTS_DISK)) {
+            Err(Fail::MisConf)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn replicas(&self) -> Result<(), Fail> {
+        let few = self.server.has(Conditions::FEW_REPLICAS);
+        if few && self.writes() {
+            Err(Fail::NoReplicas)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn read_only(&self) -> Result<(), Fail> {
+        let refused = self.server.has(Conditions::READ_ONLY);
+        if refused && self.writes() {
+            Err(Fail::ReadOnly)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn subscriber(&self, full_name: impl FnOnce() -> Box<str>) -> Result<(), Fail> {
+        let confined = self.client.has(ClientFlags::SUBSCRIBER) && self.proto == Proto::Resp2;
+        if confined && !self.command.has(Flags::SUBSCRIBED) {
+            return Err(Fail::SubscriberContext(full_name()));
+        }
+        Ok(())
+    }
+
+    fn stale(&self) -> Result<(), Fail> {
+        let stale = self.server.has(Conditions::STALE);
+        if stale && !self.command.has(Flags::STALE) {
+            Err(Fail::MasterDown)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn loading(&self) -> Result<(), Fail> {
+        let loading = self.server.has(Conditions::LOADING);
+        if loading && !self.command.has(Flags::LOADING) {
+            Err(Fail::Loading)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn replica_client(&self) -> Result<(), Fail> {
+        let touches = self.writes() || self.command.has(Flags::READONLY);
+        if self.client.has(ClientFlags::REPLICA) && touches {
+            return Err(Fail::ReplicaKeyspace);
+        }
+        Ok(())
+    }
+
+    fn writes(&self) -> bool {
+        self.command.has(Flags::WRITE) || self.command.has(Flags::MAY_REPLICATE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(command: Flags, client: ClientFlags, server: &[Conditions]) -> Gate {
+        let mut all = Conditions::default();
+        for &condition in server {
+            all.set(condition, true);
+        }
+        Gate {
+            command,
+            client,
+            proto: Proto::Resp2,
+            server: all,
+        }
+    }
+
+    fn refusal(gate: Gate) -> Option<Fail> {
+        gate.pass(|| "set".into()).err()
+    }
+
+    #[test]
+    fn the_checks_come_in_the_order_of_redis() {
+        let write = Flags::WRITE.and(Flags::DENYOOM).and(Flags::NO_MULTI);
+        let mut client = ClientFlags::MULTI
+            .and(ClientFlags::SUBSCRIBER)
+            .and(ClientFlags::REPLICA);
+        let mut server = vec![
+            Conditions::OUT_OF_MEMORY,
+            Conditions::SAVE_FAILED,
+            Conditions::FEW_REPLICAS,
+            Conditions::READ_ONLY,
+        ];
+        let mut seen = Vec::new();
+        let mut note = |command, client, server: &[Conditions]| {
+            seen.push(refusal(gate(command, client, server)).map(|f| f.code()));
+        };
+        note(write, client, &server);
+        client.set(ClientFlags::AUTHENTICATED, true);
+        note(write, client, &server);
+        let write = Flags::WRITE.and(Flags::DENYOOM);
+        while !server.is_empty() {
+            note(write, client, &server);
+            server.remove(0);
+        }
+        let behind = [Conditions::STALE, Conditions::LOADING];
+        note(write, client, &behind);
+        client.set(ClientFlags::SUBSCRIBER, false);
+        note(write, client, &behind);
+        note(write, client, &behind[1..]);
+        note(write, client, &[]);
+        client.set(ClientFlags::REPLICA, false);
+        note(write, client, &[]);
+
+        let seen: Vec<_> = seen
+            .iter()
+            .map(|code| code.as_deref().unwrap_or("-"))
+            .collect();
+        let expected = [
+            "NOAUTH",
+            "ERR",
+            "OOM",
+            "MISCONF",
+            "NOREPLICAS",
+            "READONLY",
+            "ERR",
+            "MASTERDOWN",
+            "LOADING",
+            "ERR",
+            "-",
+        ];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn the_master_is_never_refused_for_our_own_state() {
+        let client = ClientFlags::MASTER.and(ClientFlags::AUTHENTICATED);
+        let server = [
+            Conditions::OUT_OF_MEMORY,
+            Conditions::SAVE_FAILED,
+            Conditions::FEW_REPLICAS,
+            Conditions::READ_ONLY,
+        ];
+        assert_eq!(
+            refusal(gate(Flags::WRITE.and(Flags::DENYOOM), client, &server)),
+            None
+        );
+    }
+}

@@ -1,0 +1,726 @@
+//! Commands on keys, whatever they hold.
+
+use super::args::Args;
+use super::cx::Cx;
+use super::fail::Fail;
+use super::help;
+use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
+use crate::config::NotifyFlags as Class;
+use crate::glob;
+use crate::keyspace::Ttl;
+use crate::machine::Wall;
+use crate::persist::rdb::{self, RdbFault};
+use crate::resp;
+use crate::value::StrRef;
+
+/// A row of this family: they differ in few things.
+const fn row(
+    name: &'static str,
+    run: Handler,
+    arity: Arity,
+    flags: F,
+    keys: &'static [KeySpec],
+    tips: &'static [&'static str],
+    docs: (&'static str, &'static str, &'static str, &'static str),
+) -> Spec {
+    Spec {
+        name,
+        run,
+        arity,
+        flags,
+        acl: Acl::KEYSPACE,
+        keys,
+        tips,
+        docs: Docs {
+            summary: docs.0,
+            since: docs.1,
+            group: Group::Generic,
+            complexity: docs.2,
+            syntax: docs.3,
+        },
+        subcommands: &[],
+    }
+}
+
+const READ: F = F::READONLY.and(F::FAST);
+const WRITE: F = F::WRITE.and(F::FAST);
+const ALL_READ: &[KeySpec] = &[KeySpec::range(1, -1, 1, K::RO)];
+const ONE_READ: &[KeySpec] = &[KeySpec::at(1, K::RO)];
+const OBJECT_KEY: &[KeySpec] = &[KeySpec::at(2, K::RO)];
+const SUM: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
+const VARIES: &[&str] = &["nondeterministic_output"];
+
+/// The family's rows.
+pub static COMMANDS: &[Spec] = &[
+    row(
+        "copy",
+        copy,
+        Arity::AtLeast(3),
+        F::WRITE.and(F::DENYOOM),
+        &[
+            KeySpec::at(1, K::RO.and(K::ACCESS)),
+            KeySpec::at(2, K::OW.and(K::UPDATE)),
+        ],
+        &[],
+        (
+            "Copies a key.",
+            "6.2.0",
+            "O(N) in the size of the value",
+            "source destination [DB destination-db] [REPLACE]",
+        ),
+    ),
+    row(
+        "del",
+        del,
+        Arity::AtLeast(2),
+        F::WRITE,
+        &[KeySpec::range(1, -1, 1, K::RM.and(K::DELETE))],
+        SUM,
+        (
+            "Deletes keys.",
+            "1.0.0",
+            "O(N) in the number of keys and the size of their values",
+            "key [key ...]",
+        ),
+    ),
+    row(
+        "dump",
+        dump,
+        Arity::Exactly(2),
+        F::READONLY,
+        &[KeySpec::at(1, K::RO.and(K::ACCESS))],
+        VARIES,
+        (
+            "Returns a value in the form RESTORE takes.",
+            "2.6.0",
+            "O(N) in the size of the value",
+            "key",
+        ),
+    ),
+    row(
+        "exists",
+        exists,
+        Arity::AtLeast(2),
+        READ,
+        ALL_READ,
+        SUM,
+        (
+            "Counts the keys that are there.",
+            "1.0.0",
+            "O(N) in the number of keys",
+            "key [key ...]",
+        ),
+    ),
+    row(
+        "keys",
+        keys,
+        Arity::Exactly(2),
+        F::READONLY,
+        &[],
+        &["request_policy:all_shards", "nondeterministic_output_order"],
+        (
+            "Lists the keys that match a pattern.",
+            "1.0.0",
+            "O(N) in the number of keys of the database",
+            "pattern",
+        ),
+    ),
+    row(
+        "move",
+        move_,
+        Arity::Exactly(3),
+        WRITE,
+        &[KeySpec::at(1, K::RW.and(K::ACCESS).and(K::DELETE))],
+        &[],
+        (
+            "Moves a key to another database.",
+            "1.0.0",
+            "O(1)",
+            "key db",
+        ),
+    ),
+    Spec {
+        name: "object",
+        run: help::container,
+        arity: Arity::AtLeast(2),
+        flags: F::NONE,
+        acl: Acl::SLOW,
+        keys: &[],
+        tips: &[],
+        docs: Docs {
+            summary: "Commands about how values are kept.",
+            since: "2.2.3",
+            group: Group::Generic,
+            complexity: "Depends on subcommand.",
+            syntax: "",
+        },
+        subcommands: &[
+            row(
+                "encoding",
+                object_encoding,
+                Arity::Exactly(3),
+                F::READONLY,
+                OBJECT_KEY,
+                VARIES,
+                (
+                    "Returns the name of a value's encoding.",
+                    "2.2.3",
+                    "O(1)",
+                    "key",
+                ),
+            ),
+            row(
+                "freq",
+                object_freq,
+                Arity::Exactly(3),
+                F::READONLY,
+                OBJECT_KEY,
+                VARIES,
+                (
+                    "Returns how often a key is used, by its logarithmic counter.",
+                    "4.0.0",
+                    "O(1)",
+                    "key",
+                ),
+            ),
+            row(
+                "help",
+                object_help,
+                Arity::Exactly(2),
+                F::LOADING.and(F::STALE),
+                &[],
+                &[],
+                ("Lists the subcommands.", "6.2.0", "O(1)", ""),
+            ),
+            row(
+                "idletime",
+                object_idletime,
+                Arity::Exactly(3),
+                F::READONLY,
+                OBJECT_KEY,
+                VARIES,
+                (
+                    "Returns the seconds since a key was last used.",
+                    "2.2.3",
+                    "O(1)",
+                    "key",
+                ),
+            ),
+            row(
+                "refcount",
+                object_refcount,
+                Arity::Exactly(3),
+                F::READONLY,
+                OBJECT_KEY,
+                VARIES,
+                (
+                    "Returns the number of references to a value.",
+                    "2.2.3",
+                    "O(1)",
+                    "key",
+                ),
+            ),
+        ],
+    },
+    row(
+        "randomkey",
+        randomkey,
+        Arity::Exactly(1),
+        F::READONLY,
+        &[],
+        &[
+            "request_policy:all_shards",
+            "response_policy:special",
+            "nondeterministic_output",
+        ],
+        ("Returns some key.", "1.0.0", "O(1)", ""),
+    ),
+    row(
+        "rename",
+        rename,
+        Arity::Exactly(3),
+        F::WRITE,
+        &[
+            KeySpec::at(1, K::RW.and(K::ACCESS).and(K::DELETE)),
+            KeySpec::at(2, K::OW.and(K::UPDATE)),
+        ],
+        &[],
+        (
+            "Renames a key, replacing what has the new name.",
+            "1.0.0",
+            "O(1)",
+            "key newkey",
+        ),
+    ),
+    row(
+        "renamenx",
+        renamenx,
+        Arity::Exactly(3),
+        WRITE,
+        &[
+            KeySpec::at(1, K::RW.and(K::ACCESS).and(K::DELETE)),
+            KeySpec::at(2, K::OW.and(K::INSERT)),
+        ],
+        &[],
+        (
+            "Renames a key unless the new name is taken.",
+            "1.0.0",
+            "O(1)",
+            "key newkey",
+        ),
+    ),
+    row(
+        "restore",
+        restore,
+        Arity::AtLeast(4),
+        F::WRITE.and(F::DENYOOM),
+        &[KeySpec::at(1, K::OW.and(K::UPDATE))],
+        &[],
+        (
+            "Makes a key of what DUMP returned.",
+            "2.6.0",
+            "O(N) in the size of the value",
+            "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+        ),
+    ),
+    row(
+        "scan",
+        scan,
+        Arity::AtLeast(2),
+        F::READONLY,
+        &[],
+        &["nondeterministic_output", "request_policy:special"],
+        (
+            "Lists keys a few at a time.",
+            "2.8.0",
+            "O(1) per call, O(N) for all keys",
+            "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+        ),
+    ),
+    row(
+        "touch",
+        touch,
+        Arity::AtLeast(2),
+        READ,
+        ALL_READ,
+        SUM,
+        (
+            "Marks keys as used and counts those that are there.",
+            "3.2.1",
+            "O(N) in the number of keys",
+            "key [key ...]",
+        ),
+    ),
+    row(
+        "type",
+        type_,
+        Arity::Exactly(2),
+        READ,
+        ONE_READ,
+        &[],
+        ("Returns the type of a key's value.", "1.0.0", "O(1)", "key"),
+    ),
+    row(
+        "unlink",
+        unlink,
+        Arity::AtLeast(2),
+        WRITE,
+        &[KeySpec::range(1, -1, 1, K::RM.and(K::DELETE))],
+        SUM,
+        (
+            "Deletes keys and frees their values later.",
+            "4.0.0",
+            "O(N) in the number of keys",
+            "key [key ...]",
+        ),
+    ),
+];
+
+fn del(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    delete(cx, args)
+}
+
+fn unlink(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    delete(cx, args)
+}
+
+/// DEL and UNLINK differ in nothing else: huge values are always freed in slices.
+fn delete(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let mut count = 0;
+    for key in args.rest() {
+        if cx.data.exists(key) {
+            cx.data.remove(key);
+            cx.data.changed(key, Class::GENERIC, "del");
+            count += 1;
+        }
+    }
+    cx.out.int(count);
+    Ok(())
+}
+
+fn exists(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let count = args
+        .rest()
+        .filter(|key| cx.data.read_untouched(key).is_some())
+        .count();
+    cx.out.int(count as i64);
+    Ok(())
+}
+
+fn touch(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let count = args
+        .rest()
+        .filter(|key| cx.data.read(key).is_some())
+        .count();
+    cx.out.int(count as i64);
+    Ok(())
+}
+
+fn type_(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let found = cx.data.read_untouched(args.bulk()?);
+    cx.out
+        .simple(found.map_or("none", |entry| entry.value().type_name()));
+    Ok(())
+}
+
+fn rename(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    if rename_to(cx, args, true)? {
+        cx.out.ok();
+    }
+    Ok(())
+}
+
+fn renamenx(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    let renamed = rename_to(cx, args, false)?;
+    cx.out.int(i64::from(renamed));
+    Ok(())
+}
+
+/// Renames; false if the new name is taken and may not be replaced.
+fn rename_to(cx: &mut Cx<'_>, mut args: Args<'_>, replace: bool) -> Result<bool, Fail> {
+    let (from, to) = (args.bulk()?, args.bulk()?);
+    if !cx.data.exists(from) {
+        return Err(Fail::NoSuchKey);
+    }
+    if from == to {
+        return Ok(replace);
+    }
+    if cx.data.exists(to) {
+        if !replace {
+            return Ok(false);
+        }
+        cx.data.remove(to);
+    }
+    let taken = cx.data.take(from).expect("it was there");
+    cx.data.put(to, taken);
+    cx.data.changed(from, Class::GENERIC, "rename_from");
+    cx.data.changed(to, Class::GENERIC, "rename_to");
+    Ok(true)
+}
+
+fn other_db(cx: &Cx<'_>, text: &[u8]) -> Result<usize, Fail> {
+    let db = resp::parse_int(text).ok_or(Fail::NotInteger)?;
+    let db = usize::try_from(db)
+        .ok()
+        .filter(|&db| db < cx.data.keys.dbs().len());
+    db.ok_or(Fail::DbOutOfRange)
+}
+
+fn copy(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let (from, to) = (args.bulk()?, args.bulk()?);
+    let mut db = cx.data.db;
+    let mut replace = false;
+    while !args.is_done() {
+        if args.keyword("replace") {
+            replace = true;
+        } else if args.left() >= 2 && args.keyword("db") {
+            db = other_db(cx, args.bulk()?)?;
+        } else {
+            return Err(Fail::Syntax);
+        }
+    }
+    if db == cx.data.db && from == to {
+        return Err(Fail::Plain("source and destination objects are the same"));
+    }
+    let Some(found) = cx.data.read(from) else {
+        cx.out.int(0);
+        return Ok(());
+    };
+    let copy = found.copy();
+    let done = cx.data.in_db(db, |data| {
+        if data.exists(to) {
+            if !replace {
+                return false;
+            }
+            data.remove(to);
+        }
+        data.put(to, copy);
+        data.changed(to, Class::GENERIC, "copy_to");
+        true
+    });
+    cx.out.int(i64::from(done));
+    Ok(())
+}
+
+fn move_(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let key = args.bulk()?;
+    let db = resp::parse_int(args.bulk()?).ok_or(Fail::NotInteger)?;
+    let db = usize::try_from(db)
+        .ok()
+        .filter(|&db| db < cx.data.keys.dbs().len());
+    let db = db.ok_or(Fail::DbOutOfRange)?;
+    if db == cx.data.db {
+        return Err(Fail::Plain("source and destination objects are the same"));
+    }
+    if !cx.data.exists(key) || cx.data.in_db(db, |data| data.exists(key)) {
+        cx.out.int(0);
+        return Ok(());
+    }
+    let taken = cx.data.take(key).expect("it was there");
+    cx.data.in_db(db, |data| {
+        data.put(key, taken);
+        data.st.touch_watched(data.db, key);
+        data.notify(Class::GENERIC, "move_to", key);
+    });
+    cx.data.changed(key, Class::GENERIC, "move_from");
+    cx.out.int(1);
+    Ok(())
+}
+
+fn keys(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let pattern = args.bulk()?;
+    let now = cx.data.now_for_expiry();
+    let db = cx.data.keys.db(cx.data.db);
+    let later = cx.out.array_later();
+    let mut count = 0;
+    for entry in db.iter().filter(|entry| !entry.is_expired(now)) {
+        if glob::matches(pattern, entry.key()) {
+            cx.out.bulk(entry.key());
+            count += 1;
+        }
+    }
+    cx.out.set_len(later, count);
+    Ok(())
+}
+
+fn randomkey(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
+    match cx.data.random_key() {
+        Some(key) => cx.out.bulk(&key),
+        None => cx.out.null(),
+    }
+    Ok(())
+}
+
+/// The options of SCAN.
+struct ScanOptions<'a> {
+    pattern: Option<&'a [u8]>,
+    count: usize,
+    kind: Option<&'a [u8]>,
+}
+
+impl<'a> ScanOptions<'a> {
+    fn parse(mut args: Args<'a>) -> Result<Self, Fail> {
+        let mut options = Self {
+            pattern: None,
+            count: 10,
+            kind: None,
+        };
+        while !args.is_done() {
+            if args.left() < 2 {
+                return Err(Fail::Syntax);
+            }
+            if args.keyword("count") {
+                let count = args.int()?;
+                if count < 1 {
+                    return Err(Fail::Syntax);
+                }
+                options.count = usize::try_from(count).unwrap_or(usize::MAX);
+            } else if args.keyword("match") {
+                options.pattern = Some(args.bulk()?);
+            } else if args.keyword("type") {
+                options.kind = Some(args.bulk()?);
+            } else {
+                return Err(Fail::Syntax);
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn scan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let cursor = core::str::from_utf8(args.bulk()?)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let cursor: u64 = cursor.ok_or(Fail::InvalidCursor)?;
+    let options = ScanOptions::parse(args)?;
+    let now = cx.data.now_for_expiry();
+    let mut found: Vec<Box<[u8]>> = Vec::new();
+    let next = cx
+        .data
+        .keys
+        .db(cx.data.db)
+        .scan(cursor, options.count, |entry| {
+            let shown = !entry.is_expired(now)
+                && options
+                    .pattern
+                    .is_none_or(|pattern| glob::matches(pattern, entry.key()))
+                && options.kind.is_none_or(|kind| {
+                    kind.eq_ignore_ascii_case(entry.value().type_name().as_bytes())
+                });
+            if shown {
+                found.push(entry.key().into());
+            }
+        });
+    cx.out.array(2);
+    cx.out.bulk(next.to_string().as_bytes());
+    cx.out.array(found.len());
+    for key in found {
+        cx.out.bulk(&key);
+    }
+    Ok(())
+}
+
+fn object_encoding(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    match cx.data.read_untouched(args.bulk()?) {
+        Some(entry) => cx.out.bulk(entry.encoding().as_bytes()),
+        None => cx.out.null(),
+    }
+    Ok(())
+}
+
+/// Values are never shared between keys, except the small integers that Redis shares, which
+/// clients know by this number (server.h, OBJ_SHARED_REFCOUNT).
+fn object_refcount(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    const SHARED: i64 = i32::MAX as i64;
+    match cx.data.read_untouched(args.bulk()?) {
+        Some(entry) => {
+            let shared = matches!(entry.value().as_str(), Some(StrRef::Int(0..=9_999)));
+            cx.out.int(if shared { SHARED } else { 1 });
+        }
+        None => cx.out.null(),
+    }
+    Ok(())
+}
+
+fn object_idletime(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    if cx.data.st.counts_frequency() {
+        return Err(Fail::Plain(
+            "An LFU maxmemory policy is selected, idle time not tracked. Please note that when \
+             switching between policies at runtime LRU and LFU data will take some time to adjust.",
+        ));
+    }
+    let clock = cx.data.lru_clock();
+    match cx.data.read_untouched(args.bulk()?) {
+        Some(entry) => cx
+            .out
+            .int(i64::from(clock.wrapping_sub(entry.lru()) & 0x00ff_ffff)),
+        None => cx.out.null(),
+    }
+    Ok(())
+}
+
+fn object_freq(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    if !cx.data.st.counts_frequency() {
+        return Err(Fail::Plain(
+            "An LFU maxmemory policy is not selected, access frequency not tracked. Please note \
+             that when switching between policies at runtime LRU and LFU data will take some time \
+             to adjust.",
+        ));
+    }
+    match cx.data.read_untouched(args.bulk()?) {
+        Some(entry) => cx.out.int(i64::from(entry.lru() & 0xff)),
+        None => cx.out.null(),
+    }
+    Ok(())
+}
+
+fn object_help(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
+    let object = COMMANDS
+        .iter()
+        .find(|row| row.name == "object")
+        .expect("it is in its table");
+    help::reply(&mut cx.out, "OBJECT", object.subcommands);
+    Ok(())
+}
+
+fn dump(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let compress = cx.data.st.config.rdbcompression();
+    match cx.data.read_untouched(args.bulk()?) {
+        Some(entry) => {
+            let payload = rdb::dump(entry.value(), compress);
+            cx.out.bulk(&payload);
+        }
+        None => cx.out.null(),
+    }
+    Ok(())
+}
+
+fn restore(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let key = args.bulk()?;
+    let ttl = args.bulk()?;
+    let payload = args.bulk()?;
+    let (mut replace, mut absolute) = (false, false);
+    let (mut idle, mut freq) = (None, None);
+    while !args.is_done() {
+        if args.keyword("replace") {
+            replace = true;
+        } else if args.keyword("absttl") {
+            absolute = true;
+        } else if args.left() >= 2 && freq.is_none() && args.keyword("idletime") {
+            let bad = Fail::Plain("Invalid IDLETIME value, must be >= 0");
+            idle = Some(args.int_within(0, i64::MAX, bad)?);
+        } else if args.left() >= 2 && idle.is_none() && args.keyword("freq") {
+            let bad = Fail::Plain("Invalid FREQ value, must be >= 0 and <= 255");
+            freq = Some(args.int_within(0, 255, bad)?);
+        } else {
+            return Err(Fail::Syntax);
+        }
+    }
+    if !replace && cx.data.exists(key) {
+        return Err(Fail::BusyKey);
+    }
+    let ttl = resp::parse_int(ttl).ok_or(Fail::NotInteger)?;
+    if ttl < 0 {
+        return Err(Fail::Plain("Invalid TTL value, must be >= 0"));
+    }
+    let value = rdb::restore(payload, cx.data.st.fill()).map_err(|fault| match fault {
+        RdbFault::BadFooter => Fail::BadDump,
+        fault => {
+            tracing::warn!("RESTORE: {fault}");
+            Fail::Plain("Bad data format")
+        }
+    })?;
+    let there = cx.data.exists(key);
+    if there {
+        cx.data.remove(key);
+    }
+    let now = cx.wall().as_millis();
+    let expire = match ttl {
+        0 => None,
+        ttl if absolute => Some(ttl),
+        ttl => Some(ttl.checked_add(now).ok_or(Fail::InvalidExpire("restore"))?),
+    };
+    if expire.is_some_and(|at| at <= now) && cx.data.may_expire() {
+        if there {
+            cx.data.changed(key, Class::GENERIC, "del");
+            cx.propagate_as(&[b"DEL", key]);
+        }
+        cx.out.ok();
+        return Ok(());
+    }
+    let ttl = expire.map_or(Ttl::Clear, |at| Ttl::At(Wall::from_millis(at)));
+    cx.data.keys.db_mut(cx.data.db).insert(key, value, ttl);
+    let clock = cx.data.lru_clock();
+    if let (Some(idle), Some(mut entry)) = (idle, cx.data.write(key)) {
+        let idle = u32::try_from(idle & 0x00ff_ffff).expect("24 bits");
+        entry.set_lru(clock.wrapping_sub(idle) & 0x00ff_ffff);
+    }
+    cx.data.changed(key, Class::GENERIC, "restore");
+    if let Some(at) = expire {
+        let mut digits = itoa::Buffer::new();
+        let at = digits.format(at).as_bytes();
+        cx.propagate_as(&[b"RESTORE", key, at, payload, b"REPLACE", b"ABSTTL"]);
+    }
+    cx.out.ok();
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! Which arguments of a command are keys.
+
+use super::spec::{Begin, Find, KeyFlags, KeySpec};
+use crate::resp::{self, ArgvRef};
+
+/// A key argument: where it stands and what is done to it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct KeyArg {
+    /// Its index among the arguments, the command's name counted.
+    pub index: usize,
+    /// What is done to it.
+    pub flags: KeyFlags,
+}
+
+/// Finds every key of a command. `None` if the arguments contradict themselves.
+pub fn of(specs: &[KeySpec], argv: ArgvRef<'_>) -> Option<Vec<KeyArg>> {
+    let mut keys = Vec::new();
+    for spec in specs {
+        let Some(first) = begin(spec.begin, argv) else {
+            continue;
+        };
+        find(spec, first, argv, &mut keys)?;
+    }
+    Some(keys)
+}
+
+/// Where a spec's search starts; `None` if its keyword does not occur.
+fn begin(begin: Begin, argv: ArgvRef<'_>) -> Option<usize> {
+    match begin {
+        Begin::Index(index) => Some(usize::from(index)),
+        Begin::Keyword(word, from) => {
+            let is_word = |&at: &usize| argv.get(at).eq_ignore_ascii_case(word.as_bytes());
+            let found = if from >= 0 {
+                (usize::from(from.unsigned_abs())..argv.len()).find(is_word)
+            } else {
+                let last = argv.len().checked_sub(usize::from(from.unsigned_abs()))?;
+                (1..=last).rev().find(is_word)
+            };
+            found.map(|at| at + 1)
+        }
+    }
+}
+
+fn find(spec: &KeySpec, first: usize, argv: ArgvRef<'_>, keys: &mut Vec<KeyArg>) -> Option<()> {
+    let (first, last, step) = match spec.find {
+        Find::Range { last, step, limit } => {
+            let end = if last >= 0 {
+                first + usize::from(last.unsigned_abs())
+            } else if limit > 1 {
+                first + argv.len().checked_sub(first)? / usize::from(limit) - 1
+            } else {
+                argv.len().checked_sub(usize::from(last.unsigned_abs()))?
+            };
+            (first, end, usize::from(step))
+        }
+        Find::Count {
+            count,
+            first: offset,
+            step,
+        } => {
+            let count = argv
+                .try_get(first + usize::from(count))
+                .and_then(resp::parse_int)?;
+            let count = usize::try_from(count).ok()?;
+            let start = first + usize::from(offset);
+            // Redis refuses a count beyond the arguments (db.c, getKeysUsingKeySpecs).
+            if count > argv.len().saturating_sub(start) {
+                return None;
+            }
+            let Some(before_last) = count.checked_sub(1) else {
+                return Some(());
+            };
+            (
+                start,
+                start + before_last * usize::from(step),
+                usize::from(step),
+            )
+        }
+    };
+    if last >= argv.len() {
+        return None;
+    }
+    let found = (first..=last).step_by(step).map(|index| KeyArg {
+        index,
+        flags: spec.flags,
+    });
+    keys.extend(found);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::OwnedArgv;
+
+    fn found(specs: &[KeySpec], words: &str) -> Option<Vec<usize>> {
+        let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+        let argv = OwnedArgv::from_slices(&words);
+        of(specs, argv.as_ref()).map(|keys| keys.iter().map(|key| key.index).collect())
+    }
+
+    #[test]
+    fn ranges_count_from_both_ends() {
+        let ro = KeyFlags::RO;
+        assert_eq!(found(&[KeySpec::at(1, ro)], "GET k"), Some(vec![1]));
+        assert_eq!(
+            found(&[KeySpec::range(1, -1, 2, ro)], "MSET a 1 b 2"),
+            Some(vec![1, 3])
+        );
+        assert_eq!(
+            found(&[KeySpec::range(1, -2, 1, ro)], "BLPOP a b 0"),
+            Some(vec![1, 2])
+        );
+        assert_eq!(
+            found(&[KeySpec::range(1, 1, 1, ro)], "RENAME a b"),
+            Some(vec![1, 2])
+        );
+    }
+
+    #[test]
+    fn a_count_beyond_the_arguments_names_no_keys() {
+        let counted = [KeySpec::counted(1, KeyFlags::RO)];
+        assert_eq!(found(&counted, "LMPOP 2 a b LEFT"), Some(vec![2, 3]));
+        assert_eq!(found(&counted, "LMPOP 0 a b LEFT"), Some(vec![]));
+        assert_eq!(found(&counted, "LMPOP 9 a b LEFT"), None);
+        assert_eq!(found(&counted, "LMPOP x a b LEFT"), None);
+    }
+
+    #[test]
+    fn a_keyword_that_does_not_occur_names_no_key() {
+        let store = KeySpec {
+            begin: Begin::Keyword("STORE", 2),
+            find: Find::Range {
+                last: 0,
+                step: 1,
+                limit: 0,
+            },
+            flags: KeyFlags::OW,
+        };
+        assert_eq!(found(&[store], "SORT k STORE d"), Some(vec![3]));
+        assert_eq!(found(&[store], "SORT k ALPHA"), Some(vec![]));
+    }
+}

@@ -1,0 +1,277 @@
+//! Lists.
+
+use super::args::Args;
+use super::cx::Cx;
+use super::fail::Fail;
+use super::range;
+use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
+use crate::config::NotifyFlags as Class;
+
+/// A row of this family: they differ in few things.
+const fn row(
+    name: &'static str,
+    run: Handler,
+    arity: Arity,
+    flags: F,
+    keys: &'static [KeySpec],
+    docs: (&'static str, &'static str, &'static str, &'static str),
+) -> Spec {
+    Spec {
+        name,
+        run,
+        arity,
+        flags,
+        acl: Acl::LIST,
+        keys,
+        tips: &[],
+        docs: Docs {
+            summary: docs.0,
+            since: docs.1,
+            group: Group::List,
+            complexity: docs.2,
+            syntax: docs.3,
+        },
+        subcommands: &[],
+    }
+}
+
+const PUSH: F = F::WRITE.and(F::DENYOOM).and(F::FAST);
+const POP: F = F::WRITE.and(F::FAST);
+const INSERTS: &[KeySpec] = &[KeySpec::at(1, K::RW.and(K::INSERT))];
+const TAKES: &[KeySpec] = &[KeySpec::at(1, K::RW.and(K::ACCESS).and(K::DELETE))];
+
+/// The family's rows.
+pub static COMMANDS: &[Spec] = &[
+    row(
+        "llen",
+        llen,
+        Arity::Exactly(2),
+        F::READONLY.and(F::FAST),
+        &[KeySpec::at(1, K::RO)],
+        ("Returns the length of a list.", "1.0.0", "O(1)", "key"),
+    ),
+    row(
+        "lpop",
+        lpop,
+        Arity::AtLeast(2),
+        POP,
+        TAKES,
+        (
+            "Takes elements from the head of a list.",
+            "1.0.0",
+            "O(N) in the number taken",
+            "key [count]",
+        ),
+    ),
+    row(
+        "lpush",
+        lpush,
+        Arity::AtLeast(3),
+        PUSH,
+        INSERTS,
+        (
+            "Puts elements before the head of a list.",
+            "1.0.0",
+            "O(N) in the number of elements",
+            "key element [element ...]",
+        ),
+    ),
+    row(
+        "lpushx",
+        lpushx,
+        Arity::AtLeast(3),
+        PUSH,
+        INSERTS,
+        (
+            "Puts elements before the head of a list that exists.",
+            "2.2.0",
+            "O(N) in the number of elements",
+            "key element [element ...]",
+        ),
+    ),
+    row(
+        "lrange",
+        lrange,
+        Arity::Exactly(4),
+        F::READONLY,
+        &[KeySpec::at(1, K::RO.and(K::ACCESS))],
+        (
+            "Returns part of a list.",
+            "1.0.0",
+            "O(S+N): the distance to the part and its length",
+            "key start stop",
+        ),
+    ),
+    row(
+        "rpop",
+        rpop,
+        Arity::AtLeast(2),
+        POP,
+        TAKES,
+        (
+            "Takes elements from the tail of a list.",
+            "1.0.0",
+            "O(N) in the number taken",
+            "key [count]",
+        ),
+    ),
+    row(
+        "rpush",
+        rpush,
+        Arity::AtLeast(3),
+        PUSH,
+        INSERTS,
+        (
+            "Puts elements behind the tail of a list.",
+            "1.0.0",
+            "O(N) in the number of elements",
+            "key element [element ...]",
+        ),
+    ),
+    row(
+        "rpushx",
+        rpushx,
+        Arity::AtLeast(3),
+        PUSH,
+        INSERTS,
+        (
+            "Puts elements behind the tail of a list that exists.",
+            "2.2.0",
+            "O(N) in the number of elements",
+            "key element [element ...]",
+        ),
+    ),
+];
+
+/// An end of a list.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum End {
+    Head,
+    Tail,
+}
+
+fn lpush(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    push(cx, args, End::Head, true)
+}
+
+fn rpush(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    push(cx, args, End::Tail, true)
+}
+
+fn lpushx(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    push(cx, args, End::Head, false)
+}
+
+fn rpushx(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    push(cx, args, End::Tail, false)
+}
+
+fn push(cx: &mut Cx<'_>, mut args: Args<'_>, end: End, make: bool) -> Result<(), Fail> {
+    let key = args.bulk()?;
+    let elements = args.rest();
+    let pushed = elements.len() as u64;
+    let bytes = elements.clone().map(<[u8]>::len).sum();
+    let len = cx.data.edit_list(key, make, |list, fill| {
+        list.will_grow(fill, elements.len(), bytes);
+        for element in elements {
+            match end {
+                End::Head => list.push_front(element),
+                End::Tail => list.push_back(element),
+            }
+        }
+        list.len()
+    })?;
+    let Some(len) = len else {
+        cx.out.int(0);
+        return Ok(());
+    };
+    cx.data.changed_by(
+        pushed,
+        key,
+        Class::LIST,
+        if end == End::Head { "lpush" } else { "rpush" },
+    );
+    cx.out.int(len as i64);
+    Ok(())
+}
+
+fn llen(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let len = cx
+        .data
+        .read_list(args.bulk()?)?
+        .map_or(0, |list| list.len());
+    cx.out.int(len as i64);
+    Ok(())
+}
+
+fn lrange(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let key = args.bulk()?;
+    let (start, stop) = (args.int()?, args.int()?);
+    let Some(list) = cx.data.read_list(key)? else {
+        cx.out.array(0);
+        return Ok(());
+    };
+    let Some(range) = range::of(start, stop, list.len()) else {
+        cx.out.array(0);
+        return Ok(());
+    };
+    cx.out.array(range.len());
+    for element in list.range(range.start, range.end) {
+        cx.out.bulk(element);
+    }
+    Ok(())
+}
+
+fn lpop(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    pop(cx, args, End::Head, "lpop")
+}
+
+fn rpop(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    pop(cx, args, End::Tail, "rpop")
+}
+
+fn pop(cx: &mut Cx<'_>, mut args: Args<'_>, end: End, name: &'static str) -> Result<(), Fail> {
+    if args.left() > 2 {
+        return Err(Fail::Arity(name.into()));
+    }
+    let key = args.bulk()?;
+    let count = if args.is_done() {
+        None
+    } else {
+        Some(
+            usize::try_from(args.int().map_err(|_| Fail::NotPositive)?)
+                .map_err(|_| Fail::NotPositive)?,
+        )
+    };
+    let there = cx.data.read_list(key)?.map(|list| list.len());
+    let Some(len) = there else {
+        match count {
+            None => cx.out.null(),
+            Some(_) => cx.out.null_array(),
+        }
+        return Ok(());
+    };
+    let taken = count.unwrap_or(1).min(len);
+    if count.is_some() {
+        cx.out.array(taken);
+    }
+    if taken == 0 {
+        return Ok(());
+    }
+    let out = &mut cx.out;
+    cx.data.edit_list(key, false, |list, fill| {
+        for _ in 0..taken {
+            let element = match end {
+                End::Head => list.pop_front(),
+                End::Tail => list.pop_back(),
+            };
+            out.bulk(&element.expect("no more is taken than there is"));
+        }
+        list.has_shrunk(fill);
+    })?;
+    cx.data.changed_by(taken as u64, key, Class::LIST, name);
+    if taken == len {
+        cx.data.notify(Class::GENERIC, "del", key);
+    }
+    Ok(())
+}

@@ -1,0 +1,616 @@
+//! Strings.
+
+use super::args::Args;
+use super::cx::{Cx, write_string};
+use super::expiry::{self, Given};
+use super::fail::Fail;
+use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
+use crate::config::NotifyFlags as Class;
+use crate::keyspace::Ttl;
+use crate::value::IntText;
+
+/// A row of this family: they differ in few things.
+const fn row(
+    name: &'static str,
+    run: Handler,
+    arity: Arity,
+    flags: F,
+    keys: &'static [KeySpec],
+    docs: (&'static str, &'static str, &'static str, &'static str),
+) -> Spec {
+    Spec {
+        name,
+        run,
+        arity,
+        flags,
+        acl: Acl::STRING,
+        keys,
+        tips: &[],
+        docs: Docs {
+            summary: docs.0,
+            since: docs.1,
+            group: Group::String,
+            complexity: docs.2,
+            syntax: docs.3,
+        },
+        subcommands: &[],
+    }
+}
+
+const WRITE: F = F::WRITE.and(F::DENYOOM).and(F::FAST);
+const READ: F = F::READONLY.and(F::FAST);
+const GETS: K = K::RO.and(K::ACCESS);
+const COUNTS: K = K::RW.and(K::ACCESS).and(K::UPDATE);
+const OVERWRITES: K = K::OW.and(K::UPDATE);
+
+/// The family's rows.
+pub static COMMANDS: &[Spec] = &[
+    row(
+        "append",
+        append,
+        Arity::Exactly(3),
+        WRITE,
+        &[KeySpec::at(1, K::RW.and(K::INSERT))],
+        (
+            "Adds to the end of a string.",
+            "2.0.0",
+            "O(1) amortised",
+            "key value",
+        ),
+    ),
+    row(
+        "decr",
+        decr,
+        Arity::Exactly(2),
+        WRITE,
+        &[KeySpec::at(1, COUNTS)],
+        ("Decrements an integer by one.", "1.0.0", "O(1)", "key"),
+    ),
+    row(
+        "decrby",
+        decrby,
+        Arity::Exactly(3),
+        WRITE,
+        &[KeySpec::at(1, COUNTS)],
+        ("Decrements an integer.", "1.0.0", "O(1)", "key decrement"),
+    ),
+    row(
+        "get",
+        get,
+        Arity::Exactly(2),
+        READ,
+        &[KeySpec::at(1, GETS)],
+        ("Returns a string.", "1.0.0", "O(1)", "key"),
+    ),
+    row(
+        "getdel",
+        getdel,
+        Arity::Exactly(2),
+        F::WRITE.and(F::FAST),
+        &[KeySpec::at(1, K::RW.and(K::ACCESS).and(K::DELETE))],
+        ("Returns a string and deletes it.", "6.2.0", "O(1)", "key"),
+    ),
+    row(
+        "getex",
+        getex,
+        Arity::AtLeast(2),
+        F::WRITE.and(F::FAST),
+        &[KeySpec::at(1, COUNTS)],
+        (
+            "Returns a string and changes its expiry.",
+            "6.2.0",
+            "O(1)",
+            "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
+        ),
+    ),
+    row(
+        "getrange",
+        getrange,
+        Arity::Exactly(4),
+        F::READONLY,
+        &[KeySpec::at(1, GETS)],
+        (
+            "Returns part of a string.",
+            "2.4.0",
+            "O(N) in the length returned",
+            "key start end",
+        ),
+    ),
+    row(
+        "getset",
+        getset,
+        Arity::Exactly(3),
+        WRITE,
+        &[KeySpec::at(1, COUNTS)],
+        (
+            "Replaces a string and returns the old one.",
+            "1.0.0",
+            "O(1)",
+            "key value",
+        ),
+    ),
+    row(
+        "incr",
+        incr,
+        Arity::Exactly(2),
+        WRITE,
+        &[KeySpec::at(1, COUNTS)],
+        ("Increments an integer by one.", "1.0.0", "O(1)", "key"),
+    ),
+    row(
+        "incrby",
+        incrby,
+        Arity::Exactly(3),
+        WRITE,
+        &[KeySpec::at(1, COUNTS)],
+        ("Increments an integer.", "1.0.0", "O(1)", "key increment"),
+    ),
+    row(
+        "incrbyfloat",
+        incrbyfloat,
+        Arity::Exactly(3),
+        WRITE,
+        &[KeySpec::at(1, COUNTS)],
+        ("Increments a number.", "2.6.0", "O(1)", "key increment"),
+    ),
+    row(
+        "mget",
+        mget,
+        Arity::AtLeast(2),
+        READ,
+        &[KeySpec::range(1, -1, 1, GETS)],
+        (
+            "Returns several strings.",
+            "1.0.0",
+            "O(N) in the number of keys",
+            "key [key ...]",
+        ),
+    ),
+    row(
+        "mset",
+        mset,
+        Arity::AtLeast(3),
+        F::WRITE.and(F::DENYOOM),
+        &[KeySpec::range(1, -1, 2, OVERWRITES)],
+        (
+            "Sets several strings.",
+            "1.0.1",
+            "O(N) in the number of keys",
+            "key value [key value ...]",
+        ),
+    ),
+    row(
+        "msetnx",
+        msetnx,
+        Arity::AtLeast(3),
+        F::WRITE.and(F::DENYOOM),
+        &[KeySpec::range(1, -1, 2, K::OW.and(K::INSERT))],
+        (
+            "Sets several strings if none of the keys exists.",
+            "1.0.1",
+            "O(N) in the number of keys",
+            "key value [key value ...]",
+        ),
+    ),
+    row(
+        "psetex",
+        psetex,
+        Arity::Exactly(4),
+        F::WRITE.and(F::DENYOOM),
+        &[KeySpec::at(1, OVERWRITES)],
+        (
+            "Sets a string that expires, in milliseconds.",
+            "2.6.0",
+            "O(1)",
+            "key milliseconds value",
+        ),
+    ),
+    row(
+        "set",
+        set,
+        Arity::AtLeast(3),
+        F::WRITE.and(F::DENYOOM),
+        &[KeySpec::at(
+            1,
+            K::RW.and(K::ACCESS).and(K::UPDATE).and(K::VARIABLE_FLAGS),
+        )],
+        (
+            "Sets a string.",
+            "1.0.0",
+            "O(1)",
+            "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+        ),
+    ),
+    row(
+        "setex",
+        setex,
+        Arity::Exactly(4),
+        F::WRITE.and(F::DENYOOM),
+        &[KeySpec::at(1, OVERWRITES)],
+        (
+            "Sets a string that expires, in seconds.",
+            "2.0.0",
+            "O(1)",
+            "key seconds value",
+        ),
+    ),
+    row(
+        "setnx",
+        setnx,
+        Arity::Exactly(3),
+        WRITE,
+        &[KeySpec::at(1, K::OW.and(K::INSERT))],
+        (
+            "Sets a string if the key does not exist.",
+            "1.0.0",
+            "O(1)",
+            "key value",
+        ),
+    ),
+    row(
+        "setrange",
+        setrange,
+        Arity::Exactly(4),
+        F::WRITE.and(F::DENYOOM),
+        &[KeySpec::at(1, K::RW.and(K::UPDATE))],
+        (
+            "Overwrites part of a string.",
+            "2.2.0",
+            "O(N) in the length written",
+            "key offset value",
+        ),
+    ),
+    row(
+        "strlen",
+        strlen,
+        Arity::Exactly(2),
+        READ,
+        &[KeySpec::at(1, K::RO)],
+        ("Returns the length of a string.", "2.2.0", "O(1)", "key"),
+    ),
+    row(
+        "substr",
+        getrange,
+        Arity::Exactly(4),
+        F::READONLY,
+        &[KeySpec::at(1, GETS)],
+        (
+            "Returns part of a string; the old name of GETRANGE.",
+            "1.0.0",
+            "O(N) in the length returned",
+            "key start end",
+        ),
+    ),
+];
+
+fn get(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let found = cx.data.read_str(args.bulk()?)?;
+    write_string(&mut cx.out, found);
+    Ok(())
+}
+
+fn strlen(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let len = cx.data.read_str(args.bulk()?)?.map_or(0, |s| s.len());
+    cx.out.int(len as i64);
+    Ok(())
+}
+
+fn mget(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    cx.out.array(args.left());
+    for key in args.rest() {
+        // A key of another type is shown as missing: MGET never fails.
+        let found = cx.data.read_str(key).unwrap_or_default();
+        write_string(&mut cx.out, found);
+    }
+    Ok(())
+}
+
+/// What SET is to do, read before anything of it is done.
+#[derive(Default)]
+struct SetOptions {
+    only: Option<Only>,
+    get: bool,
+    keep_ttl: bool,
+    given: Option<Given>,
+}
+
+/// The condition of NX and XX.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Only {
+    IfMissing,
+    IfThere,
+}
+
+impl SetOptions {
+    fn parse(mut args: Args<'_>, command: &'static str) -> Result<Self, Fail> {
+        let mut options = Self::default();
+        while !args.is_done() {
+            if options.only.is_none() && args.keyword("nx") {
+                options.only = Some(Only::IfMissing);
+            } else if options.only.is_none() && args.keyword("xx") {
+                options.only = Some(Only::IfThere);
+            } else if args.keyword("get") {
+                options.get = true;
+            } else if options.given.is_none() && !options.keep_ttl && args.keyword("keepttl") {
+                options.keep_ttl = true;
+            } else if options.given.is_none() && !options.keep_ttl {
+                options.given = Some(Given::parse(&mut args, command)?);
+            } else {
+                return Err(Fail::Syntax);
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn set(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let key = args.bulk()?;
+    let at = args.position();
+    let value = args.bulk()?;
+    let options = SetOptions::parse(args, "set")?;
+    let ttl = match options.given {
+        Some(given) => Ttl::At(given.deadline(cx.wall(), "set")?),
+        None if options.keep_ttl => Ttl::Keep,
+        None => Ttl::Clear,
+    };
+    if options.get {
+        let old = cx.data.read_str(key)?;
+        write_string(&mut cx.out, old);
+    }
+    let refused = match options.only {
+        None => false,
+        Some(Only::IfMissing) => cx.data.exists(key),
+        Some(Only::IfThere) => !cx.data.exists(key),
+    };
+    if refused {
+        if !options.get {
+            cx.out.null();
+        }
+        return Ok(());
+    }
+    cx.data.set_str(key, args.argv().shared(at), value, ttl);
+    cx.data.changed(key, Class::STRING, "set");
+    match ttl {
+        // A relative time would be counted again from when a replica or a restart reads it.
+        Ttl::At(deadline) => {
+            cx.data.notify(Class::GENERIC, "expire", key);
+            let deadline = expiry::text(deadline);
+            cx.propagate_as(&[b"SET", key, value, b"PXAT", &deadline]);
+        }
+        Ttl::Keep if options.get => cx.propagate_as(&[b"SET", key, value, b"KEEPTTL"]),
+        Ttl::Clear if options.get => cx.propagate_as(&[b"SET", key, value]),
+        Ttl::Keep | Ttl::Clear => {}
+    }
+    if !options.get {
+        cx.out.ok();
+    }
+    Ok(())
+}
+
+fn setnx(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let key = args.bulk()?;
+    if cx.data.exists(key) {
+        cx.out.int(0);
+        return Ok(());
+    }
+    let shared = args.argv().shared(args.position());
+    cx.data.set_str(key, shared, args.bulk()?, Ttl::Clear);
+    cx.data.changed(key, Class::STRING, "set");
+    cx.out.int(1);
+    Ok(())
+}
+
+fn setex(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    set_expiring(cx, args, "setex", Given::Seconds)
+}
+
+fn psetex(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    set_expiring(cx, args, "psetex", Given::Millis)
+}
+
+fn set_expiring(
+    cx: &mut Cx<'_>,
+    mut args: Args<'_>,
+    command: &'static str,
+    unit: fn(i64) -> Given,
+) -> Result<(), Fail> {
+    let key = args.bulk()?;
+    let deadline = unit(args.int()?).deadline(cx.wall(), command)?;
+    let shared = args.argv().shared(args.position());
+    let value = args.bulk()?;
+    cx.data.set_str(key, shared, value, Ttl::At(deadline));
+    cx.data.changed(key, Class::STRING, "set");
+    cx.data.notify(Class::GENERIC, "expire", key);
+    cx.propagate_as(&[b"SET", key, value, b"PXAT", &expiry::text(deadline)]);
+    cx.out.ok();
+    Ok(())
+}
+
+fn getset(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let key = args.bulk()?;
+    let shared = args.argv().shared(args.position());
+    let value = args.bulk()?;
+    let old = cx.data.read_str(key)?;
+    write_string(&mut cx.out, old);
+    cx.data.set_str(key, shared, value, Ttl::Clear);
+    cx.data.changed(key, Class::STRING, "set");
+    cx.propagate_as(&[b"SET", key, value]);
+    Ok(())
+}
+
+fn getdel(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let key = args.bulk()?;
+    let old = cx.data.read_str(key)?;
+    let there = old.is_some();
+    write_string(&mut cx.out, old);
+    if there {
+        cx.data.remove(key);
+        cx.data.changed(key, Class::GENERIC, "del");
+        cx.propagate_as(&[b"DEL", key]);
+    }
+    Ok(())
+}
+
+fn getex(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let key = args.bulk()?;
+    let persist = args.keyword("persist");
+    let given = if persist || args.is_done() {
+        None
+    } else {
+        Some(Given::parse(&mut args, "getex")?)
+    };
+    args.end()?;
+    let deadline = given
+        .map(|given| given.deadline(cx.wall(), "getex"))
+        .transpose()?;
+    let found = cx.data.read_str(key)?;
+    let there = found.is_some();
+    write_string(&mut cx.out, found);
+    if !there {
+        return Ok(());
+    }
+    if let Some(deadline) = deadline {
+        expiry::apply(cx, key, deadline);
+    } else if persist && expiry::persist_key(cx, key) {
+        cx.data.changed(key, Class::GENERIC, "persist");
+        cx.propagate_as(&[b"PERSIST", key]);
+    }
+    Ok(())
+}
+
+fn mset(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    set_pairs(cx, args)?;
+    cx.out.ok();
+    Ok(())
+}
+
+fn msetnx(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    if args.left() % 2 != 0 {
+        return Err(Fail::Arity("msetnx".into()));
+    }
+    let mut keys = { args }.rest().step_by(2);
+    if keys.any(|key| cx.data.exists(key)) {
+        cx.out.int(0);
+        return Ok(());
+    }
+    set_pairs(cx, args)?;
+    cx.out.int(1);
+    Ok(())
+}
+
+fn set_pairs(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    if args.left() % 2 != 0 {
+        return Err(Fail::Arity(cx.data.st.table.full_name(cx.id)));
+    }
+    while !args.is_done() {
+        let key = args.bulk()?;
+        let shared = args.argv().shared(args.position());
+        cx.data.set_str(key, shared, args.bulk()?, Ttl::Clear);
+        cx.data.changed(key, Class::STRING, "set");
+    }
+    Ok(())
+}
+
+fn append(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let (key, tail) = (args.bulk()?, args.bulk()?);
+    let len = cx.data.read_str(key)?.map_or(0, |s| s.len());
+    check_len(cx, len, tail.len())?;
+    let len = cx.data.edit_str(key, |text| text.append(tail))?;
+    cx.data.changed(key, Class::STRING, "append");
+    cx.out.int(len as i64);
+    Ok(())
+}
+
+/// A string may become as long as `proto-max-bulk-len`.
+fn check_len(cx: &Cx<'_>, before: usize, more: usize) -> Result<(), Fail> {
+    let len = before
+        .checked_add(more)
+        .and_then(|len| u64::try_from(len).ok());
+    if len.is_some_and(|len| len <= cx.data.st.config.proto_max_bulk_len()) {
+        return Ok(());
+    }
+    Err(Fail::StringTooLong)
+}
+
+fn setrange(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let key = args.bulk()?;
+    let offset = usize::try_from(args.int()?).map_err(|_| Fail::OffsetOutOfRange)?;
+    let part = args.bulk()?;
+    let len = cx.data.read_str(key)?.map_or(0, |s| s.len());
+    if part.is_empty() {
+        cx.out.int(len as i64);
+        return Ok(());
+    }
+    check_len(cx, offset, part.len())?;
+    let len = cx.data.edit_str(key, |text| text.set_range(offset, part))?;
+    cx.data.changed(key, Class::STRING, "setrange");
+    cx.out.int(len as i64);
+    Ok(())
+}
+
+fn getrange(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let key = args.bulk()?;
+    let (start, end) = (args.int()?, args.int()?);
+    let Some(found) = cx.data.read_str(key)? else {
+        cx.out.bulk(b"");
+        return Ok(());
+    };
+    let mut digits = IntText::default();
+    let text = found.text(&mut digits);
+    cx.out
+        .bulk(super::range::of(start, end, text.len()).map_or(b"", |range| &text[range]));
+    Ok(())
+}
+
+fn incr(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    add(cx, args.bulk()?, 1)
+}
+
+fn decr(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    add(cx, args.bulk()?, -1)
+}
+
+fn incrby(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let key = args.bulk()?;
+    let by = args.int()?;
+    add(cx, key, by)
+}
+
+fn decrby(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let key = args.bulk()?;
+    let by = args.int()?.checked_neg().ok_or(Fail::DecrementOverflow)?;
+    add(cx, key, by)
+}
+
+fn add(cx: &mut Cx<'_>, key: &[u8], by: i64) -> Result<(), Fail> {
+    let sum = cx.data.add_int(key, by)?;
+    cx.data.changed(key, Class::STRING, "incrby");
+    cx.out.int(sum);
+    Ok(())
+}
+
+fn incrbyfloat(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let (key, by) = (args.bulk()?, args.bulk()?);
+    let before = match cx.data.read_str(key)? {
+        Some(found) => number(found.text(&mut IntText::default())).ok_or(Fail::NotFloat)?,
+        None => 0.0,
+    };
+    let sum = before + number(by).ok_or(Fail::NotFloat)?;
+    if !sum.is_finite() {
+        return Err(Fail::NanOrInfinity);
+    }
+    let text = sum.to_string();
+    cx.data.set_str(key, None, text.as_bytes(), Ttl::Keep);
+    cx.data.changed(key, Class::STRING, "incrbyfloat");
+    // The sum of floats depends on the machine that adds: replicas get the result.
+    cx.propagate_as(&[b"SET", key, text.as_bytes(), b"KEEPTTL"]);
+    cx.out.bulk(text.as_bytes());
+    Ok(())
+}
+
+/// A number as Redis reads it: all of the text, no blanks, no NaN.
+fn number(text: &[u8]) -> Option<f64> {
+    let text = core::str::from_utf8(text).ok()?;
+    let number: f64 = text.parse().ok()?;
+    (!number.is_nan()).then_some(number)
+}

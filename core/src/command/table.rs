@@ -1,0 +1,238 @@
+//! All commands, found by name.
+
+use super::fail::Fail;
+use super::spec::{Handler, Spec};
+use crate::resp::ArgvRef;
+use hashbrown::HashTable;
+use siphasher::sip::SipHasher13;
+use std::hash::Hasher as _;
+
+/// The longest command name looked for.
+const NAME_BYTES_MAX: usize = 32;
+/// How much of a name Redis repeats in an error.
+const ECHO_BYTES_MAX: usize = 128;
+
+/// The commands of one kind of server, indexed by name in any case.
+#[derive(Debug)]
+pub struct Table<H: 'static = Handler> {
+    commands: Vec<Command<H>>,
+    index: HashTable<u16>,
+}
+
+/// A command and its place in the table.
+#[derive(Debug)]
+pub struct Command<H: 'static = Handler> {
+    /// Its row.
+    pub spec: &'static Spec<H>,
+    /// The container it belongs to, if it is a subcommand.
+    pub container: Option<&'static Spec<H>>,
+    /// The name it is called by, which `rename-command` may have changed; in lower case.
+    pub called: Box<str>,
+    /// Its subcommands: a range of command ids.
+    children: core::ops::Range<u16>,
+    /// Whether it can be called by its own word.
+    top: bool,
+}
+
+/// The index of a command in the table.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct CommandId(u16);
+
+impl CommandId {
+    /// As an index into per-command statistics.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// A command found for some arguments.
+#[derive(Debug)]
+pub struct Found<H: 'static = Handler> {
+    /// Which one; of a container, the subcommand.
+    pub id: CommandId,
+    /// Its row.
+    pub spec: &'static Spec<H>,
+    /// How many arguments are its name: 2 for a subcommand.
+    pub names: usize,
+}
+
+impl<H> Table<H> {
+    /// Builds the table of some families. `renamed` lists `(old, new)`; an empty new name removes
+    /// a command.
+    pub fn new(families: &[&'static [Spec<H>]], renamed: &[(Box<str>, Box<str>)]) -> Self {
+        let mut table = Self {
+            commands: Vec::new(),
+            index: HashTable::new(),
+        };
+        for spec in families.iter().copied().flatten() {
+            let rename = renamed
+                .iter()
+                .find(|(old, _)| old.eq_ignore_ascii_case(spec.name));
+            let called = rename
+                .map_or(spec.name, |(_, new)| new)
+                .to_ascii_lowercase();
+            if !called.is_empty() {
+                table.add(spec, called.into());
+            }
+        }
+        table
+    }
+
+    fn add(&mut self, spec: &'static Spec<H>, called: Box<str>) {
+        assert!(
+            called.len() <= NAME_BYTES_MAX,
+            "{called}: command names are short"
+        );
+        let id = u16::try_from(self.commands.len()).expect("commands are few");
+        let children = u16::try_from(spec.subcommands.len()).expect("subcommands are few");
+        let key = hash(called.as_bytes());
+        let commands = &self.commands;
+        let twin = self
+            .index
+            .find(key, |&at| commands[usize::from(at)].called == called);
+        assert!(twin.is_none(), "{called}: two commands of the same name");
+        self.commands.push(Command {
+            spec,
+            container: None,
+            called,
+            children: id + 1..id + 1 + children,
+            top: true,
+        });
+        for sub in spec.subcommands {
+            self.commands.push(Command {
+                spec: sub,
+                container: Some(spec),
+                called: sub.name.into(),
+                children: 0..0,
+                top: false,
+            });
+        }
+        let commands = &self.commands;
+        self.index.insert_unique(key, id, |&at| {
+            hash(commands[usize::from(at)].called.as_bytes())
+        });
+    }
+
+    /// Finds the command some arguments call.
+    pub fn find(&self, argv: ArgvRef<'_>) -> Result<Found<H>, Fail> {
+        let id = self.by_name(argv.get(0)).ok_or_else(|| unknown(argv))?;
+        let command = self.command(id);
+        if command.children.is_empty() || argv.len() < 2 {
+            return Ok(Found {
+                id,
+                spec: command.spec,
+                names: 1,
+            });
+        }
+        let word = argv.get(1);
+        let sub = command
+            .children
+            .clone()
+            .map(CommandId)
+            .find(|&sub| word.eq_ignore_ascii_case(self.command(sub).called.as_bytes()))
+            .ok_or_else(|| Fail::UnknownSubcommand {
+                name: echo(word, ECHO_BYTES_MAX),
+                container: command.called.to_ascii_uppercase().into(),
+            })?;
+        Ok(Found {
+            id: sub,
+            spec: self.command(sub).spec,
+            names: 2,
+        })
+    }
+
+    /// Finds a command by its own word, in any case.
+    pub fn by_name(&self, name: &[u8]) -> Option<CommandId> {
+        let mut lower = [0; NAME_BYTES_MAX];
+        let lower = lower.get_mut(..name.len())?;
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        self.index
+            .find(hash(lower), |&at| {
+                *self.commands[usize::from(at)].called.as_bytes() == *lower
+            })
+            .map(|&at| CommandId(at))
+    }
+
+    /// Finds a command by its full name, `container|subcommand` for a subcommand.
+    pub fn by_full_name(&self, name: &[u8]) -> Option<CommandId> {
+        let Some(bar) = memchr::memchr(b'|', name) else {
+            return self.by_name(name);
+        };
+        let container = self.by_name(&name[..bar])?;
+        self.subcommands(container)
+            .find(|&sub| name[bar + 1..].eq_ignore_ascii_case(self.command(sub).called.as_bytes()))
+    }
+
+    /// A command by its id.
+    pub fn command(&self, id: CommandId) -> &Command<H> {
+        &self.commands[id.index()]
+    }
+
+    /// The name errors and statistics give a command: `config|get` for a subcommand.
+    pub fn full_name(&self, id: CommandId) -> Box<str> {
+        let command = self.command(id);
+        match command.container {
+            Some(container) => format!("{}|{}", container.name, command.spec.name).into(),
+            None => command.called.clone(),
+        }
+    }
+
+    /// Every command that can be called by its own word.
+    pub fn top(&self) -> impl Iterator<Item = CommandId> {
+        self.all().filter(|&id| self.command(id).top)
+    }
+
+    /// Every command and subcommand.
+    pub fn all(&self) -> impl Iterator<Item = CommandId> + use<H> {
+        (0..u16::try_from(self.commands.len()).expect("commands are few")).map(CommandId)
+    }
+
+    /// The subcommands of a container.
+    pub fn subcommands(&self, id: CommandId) -> impl Iterator<Item = CommandId> + use<H> {
+        self.command(id).children.clone().map(CommandId)
+    }
+
+    /// How many commands and subcommands there are.
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Whether there is no command at all.
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+}
+
+/// Command names are no secret and no attack: the key is fixed.
+fn hash(name: &[u8]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(name);
+    hasher.finish()
+}
+
+/// Redis repeats up to 128 bytes of the name, and of the arguments until they make up 128.
+fn unknown(argv: ArgvRef<'_>) -> Fail {
+    let mut args = String::new();
+    for arg in argv.iter().skip(1) {
+        if args.len() >= ECHO_BYTES_MAX {
+            break;
+        }
+        let room = ECHO_BYTES_MAX - args.len();
+        args.push('\'');
+        args.push_str(&echo(arg, room));
+        args.push_str("' ");
+    }
+    Fail::UnknownCommand {
+        name: echo(argv.get(0), ECHO_BYTES_MAX),
+        args: args.into(),
+    }
+}
+
+/// What a user sent, fit for an error line.
+fn echo(text: &[u8], most: usize) -> Box<str> {
+    let text = &text[..text.len().min(most)];
+    String::from_utf8_lossy(text)
+        .replace(['\r', '\n'], " ")
+        .into()
+}

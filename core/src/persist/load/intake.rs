@@ -1,0 +1,248 @@
+//! Putting what RDB data says into a keyspace.
+
+use core::fmt;
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::keyspace::{Keyspace, Slot};
+use crate::machine::Wall;
+use crate::persist::rdb::{Item, KeyMeta, ReplPoint};
+use crate::value::{Value, parse_int};
+
+/// Puts items into a keyspace and remembers what they say of the whole.
+#[derive(Debug)]
+pub struct Intake {
+    now: Wall,
+    expired: Expired,
+    /// Keys that were dropped, to be told.
+    dropped: VecDeque<(usize, Box<[u8]>)>,
+    db: usize,
+    loaded: Loaded,
+    stream_db: Option<i32>,
+    repl_id: Option<[u8; 40]>,
+    repl_offset: Option<u64>,
+}
+
+/// What becomes of keys that have expired already.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Expired {
+    /// They are loaded, as replicas do: the master will delete them.
+    Keep,
+    /// They are not, as masters do.
+    Drop,
+    /// They are not, and [`Intake::poll_dropped`] tells them, for the replicas to be told.
+    DropAndTell,
+}
+
+/// What came of a load.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Loaded {
+    /// Keys put into the keyspace.
+    pub keys: u64,
+    /// Keys that had expired and were dropped.
+    pub expired: u64,
+    /// Keys without elements, which were skipped.
+    pub empty: u64,
+    /// The memory of the dataset when it was written (`loading_rdb_used_mem`).
+    pub used_memory: u64,
+    /// Whether the data is the base of an append-only file.
+    pub aof_base: bool,
+    /// The sources of function libraries.
+    pub functions: Vec<Bytes>,
+}
+
+/// Why an item can't be put into the keyspace.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum IntakeFault {
+    /// There are not so many databases.
+    NoSuchDb {
+        /// The one that was selected.
+        db: u32,
+        /// How many there are.
+        databases: usize,
+    },
+    /// The same key came twice in one database. The log says which.
+    DuplicateKey {
+        /// The database.
+        db: usize,
+    },
+}
+
+impl Intake {
+    /// Starts in database 0.
+    #[must_use]
+    pub fn new(now: Wall, expired: Expired) -> Self {
+        Self {
+            now,
+            expired,
+            dropped: VecDeque::new(),
+            db: 0,
+            loaded: Loaded::default(),
+            stream_db: None,
+            repl_id: None,
+            repl_offset: None,
+        }
+    }
+
+    /// Takes the next item.
+    pub fn take(&mut self, keyspace: &mut Keyspace, item: Item<'_>) -> Result<(), IntakeFault> {
+        match item {
+            Item::Key { key, value, meta } => return self.take_key(keyspace, key, value, meta),
+            Item::SelectDb(db) => return self.select(keyspace, db),
+            Item::Aux { name, value } => self.take_aux(name, value),
+            Item::EmptyKey { key } => self.skip_empty(key),
+            Item::Function { library } => {
+                self.loaded.functions.push(Bytes::copy_from_slice(library));
+            }
+            Item::ModuleAux { module } => {
+                let module = module.escape_ascii();
+                tracing::warn!(
+                    "The RDB file contains AUX module data I can't load: no matching module \
+                     '{module}'. It was skipped."
+                );
+            }
+            // A table that grows in small steps has no use for the hint.
+            Item::ResizeDb { .. } => {}
+            Item::Eof => self.log_end(),
+        }
+        Ok(())
+    }
+
+    /// The next key that was dropped because it had expired, with its database.
+    #[must_use]
+    pub fn poll_dropped(&mut self) -> Option<(usize, Box<[u8]>)> {
+        self.dropped.pop_front()
+    }
+
+    /// What was loaded so far.
+    #[must_use]
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
+    /// Where in a replication stream the data belongs, if it says so in full.
+    #[must_use]
+    pub fn repl_point(&self) -> Option<ReplPoint> {
+        Some(ReplPoint {
+            stream_db: self.stream_db?,
+            id: self.repl_id?,
+            offset: self.repl_offset?,
+        })
+    }
+
+    fn select(&mut self, keyspace: &Keyspace, db: u32) -> Result<(), IntakeFault> {
+        let databases = keyspace.dbs().len();
+        let index = usize::try_from(db).ok().filter(|&index| index < databases);
+        self.db = index.ok_or(IntakeFault::NoSuchDb { db, databases })?;
+        Ok(())
+    }
+
+    fn take_key(
+        &mut self,
+        keyspace: &mut Keyspace,
+        key: &[u8],
+        value: Value,
+        meta: KeyMeta,
+    ) -> Result<(), IntakeFault> {
+        let expire = meta.expire_ms.map(Wall::from_millis);
+        if self.expired != Expired::Keep && expire.is_some_and(|at| at < self.now) {
+            self.loaded.expired += 1;
+            if self.expired == Expired::DropAndTell {
+                self.dropped.push_back((self.db, key.into()));
+            }
+            return Ok(());
+        }
+        match keyspace.db_mut(self.db).slot(key) {
+            Slot::Vacant(vacant) => {
+                vacant.insert(value, expire);
+            }
+            Slot::Taken(_) => {
+                let (key, db) = (key.escape_ascii(), self.db);
+                tracing::warn!("RDB has duplicated key '{key}' in DB {db}");
+                return Err(IntakeFault::DuplicateKey { db });
+            }
+        }
+        self.loaded.keys += 1;
+        Ok(())
+    }
+
+    fn take_aux(&mut self, name: &[u8], value: &[u8]) {
+        let text = value.escape_ascii();
+        let number = parse_int(value);
+        match name {
+            b"repl-stream-db" => self.stream_db = number.and_then(|db| i32::try_from(db).ok()),
+            b"repl-id" => self.repl_id = value.try_into().ok(),
+            b"repl-offset" => {
+                self.repl_offset = number.and_then(|offset| u64::try_from(offset).ok());
+            }
+            b"redis-ver" => tracing::info!("Loading RDB produced by version {text}"),
+            b"ctime" => {
+                let age = self
+                    .now
+                    .as_secs()
+                    .saturating_sub(number.unwrap_or(0))
+                    .max(0);
+                tracing::info!("RDB age {age} seconds");
+            }
+            b"used-mem" => {
+                self.loaded.used_memory = number.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+                let mega = self.loaded.used_memory / 1024 * 100 / 1024;
+                let (whole, rest) = (mega / 100, mega % 100);
+                tracing::info!("RDB memory usage when created {whole}.{rest:02} Mb");
+            }
+            b"aof-base" => {
+                self.loaded.aof_base = number == Some(1);
+                if self.loaded.aof_base {
+                    tracing::info!("RDB is base AOF");
+                }
+            }
+            // Scripts of Redis before 7.0 are not loaded, nor are they by Redis 7.0.
+            b"redis-bits" | b"aof-preamble" | b"lua" => {}
+            _ => {
+                let name = name.escape_ascii();
+                tracing::trace!("Unrecognized RDB AUX field: '{name}'");
+            }
+        }
+    }
+
+    fn log_end(&self) {
+        let Loaded {
+            keys,
+            expired,
+            empty,
+            ..
+        } = self.loaded;
+        if empty > 0 {
+            tracing::info!(
+                "Done loading RDB, keys loaded: {keys}, keys expired: {expired}, empty keys \
+                 skipped: {empty}."
+            );
+        } else {
+            tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}.");
+        }
+    }
+
+    fn skip_empty(&mut self, key: &[u8]) {
+        self.loaded.empty += 1;
+        if self.loaded.empty <= EMPTY_KEYS_LOGGED_MAX {
+            tracing::info!("rdbLoadObject skipping empty key: {}", key.escape_ascii());
+        }
+    }
+}
+
+impl fmt::Display for IntakeFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchDb { db, databases } => write!(
+                f,
+                "Data file was created with a Redis server configured to handle more than \
+                 {databases} databases: it has database {db}. Raise `databases`"
+            ),
+            Self::DuplicateKey { db } => write!(f, "RDB has a duplicated key in DB {db}"),
+        }
+    }
+}
+
+/// The log names no more of them, as in Redis.
+const EMPTY_KEYS_LOGGED_MAX: u64 = 10;

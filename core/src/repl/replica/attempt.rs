@@ -1,0 +1,204 @@
+//! Attempts to reach the master: name, connection, handshake.
+
+use core::net::{IpAddr, SocketAddr};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use tracing::{info, warn};
+
+use super::Link;
+use super::handshake::{self, Reply, Stage};
+use super::state::{State, Step, Transfer};
+use crate::machine::{ConnId, ConnectFault, Mono};
+use crate::repl::action::{Action, Attempt};
+use crate::repl::history::History;
+use crate::repl::settings::Settings;
+
+impl Link {
+    /// Learns the id of the connection that is being made.
+    pub(in crate::repl) fn dialing(&mut self, attempt: Attempt, conn: ConnId) {
+        match &mut self.state {
+            State::Connecting {
+                attempt: current,
+                conn: unknown @ None,
+                ..
+            } if *current == attempt => *unknown = Some(conn),
+            State::Connect { .. }
+            | State::Resolving { .. }
+            | State::Connecting { .. }
+            | State::Handshake { .. }
+            | State::Transfer(_)
+            | State::Connected(_) => panic!("nobody asked for this connection"),
+        }
+    }
+
+    /// Learns the addresses of the master's name.
+    pub(in crate::repl) fn resolved(
+        &mut self,
+        now: Mono,
+        attempt: Attempt,
+        ips: &[IpAddr],
+        settings: &Settings,
+        fx: &mut VecDeque<Action>,
+    ) {
+        let State::Resolving {
+            attempt: current, ..
+        } = self.state
+        else {
+            return;
+        };
+        if current != attempt {
+            return;
+        }
+        match ips.first() {
+            Some(&ip) => self.dial(now, attempt, ip, settings, fx),
+            None => {
+                warn!(
+                    "Unable to connect to MASTER: the name {} has no address",
+                    self.host
+                );
+                self.fail(now, fx);
+            }
+        }
+    }
+
+    /// Learns how an attempt to connect went.
+    pub(in crate::repl) fn connected(
+        &mut self,
+        now: Mono,
+        conn: ConnId,
+        result: Result<(), ConnectFault>,
+        fx: &mut VecDeque<Action>,
+    ) {
+        let State::Connecting {
+            conn: Some(current),
+            ..
+        } = self.state
+        else {
+            return;
+        };
+        if current != conn {
+            return;
+        }
+        if let Err(fault) = result {
+            warn!(
+                "Error condition on socket for SYNC: {}",
+                os_error(fault.errno)
+            );
+            self.retry(now, true);
+            return;
+        }
+        info!("Non blocking connect for SYNC fired the event.");
+        self.state = State::Handshake {
+            conn,
+            stage: Stage::Ping,
+            heard_at: now,
+            partial_since: None,
+        };
+        fx.push_back(handshake::send(conn, &[b"PING"]));
+    }
+
+    pub(super) fn start_attempt(
+        &mut self,
+        now: Mono,
+        settings: &Settings,
+        fx: &mut VecDeque<Action>,
+    ) {
+        self.attempts += 1;
+        self.tried_at = Some(now);
+        let attempt = Attempt(self.attempts);
+        if let Ok(ip) = self.host.parse() {
+            self.dial(now, attempt, ip, settings, fx);
+            return;
+        }
+        let host = self.host.clone();
+        fx.push_back(Action::Resolve { attempt, host });
+        self.state = State::Resolving {
+            attempt,
+            since: now,
+        };
+    }
+
+    pub(super) fn dial(
+        &mut self,
+        now: Mono,
+        attempt: Attempt,
+        ip: IpAddr,
+        settings: &Settings,
+        fx: &mut VecDeque<Action>,
+    ) {
+        fx.push_back(Action::Dial {
+            attempt,
+            to: SocketAddr::new(ip, self.port),
+            from: settings.bind_source,
+        });
+        info!("MASTER <-> REPLICA sync started");
+        self.state = State::Connecting {
+            attempt,
+            conn: None,
+            since: now,
+        };
+    }
+
+    pub(super) fn receive_reply<'a>(
+        &mut self,
+        now: Mono,
+        input: &'a [u8],
+        history: &History,
+        settings: &Settings,
+        fx: &mut VecDeque<Action>,
+    ) -> Step<'a> {
+        let State::Handshake {
+            conn,
+            stage,
+            heard_at,
+            partial_since,
+        } = &mut self.state
+        else {
+            panic!("replies are read during the handshake only");
+        };
+        if !input.is_empty() {
+            *heard_at = now;
+        }
+        let (line, consumed) = match handshake::line(input) {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                let since = *partial_since.get_or_insert(now);
+                *partial_since = (!input.is_empty()).then_some(since);
+                return Step::Stuck;
+            }
+            Err(handshake::TooLong) => {
+                warn!("The master sent a line that is longer than any reply to a handshake.");
+                self.fail(now, fx);
+                return Step::Failed;
+            }
+        };
+        *partial_since = None;
+        let conn = *conn;
+        let known = self.cached.is_some().then_some(history);
+        match stage.reply(conn, line, known, settings, fx) {
+            Reply::Next => Step::Consumed(consumed),
+            Reply::Fail => {
+                self.fail(now, fx);
+                Step::Failed
+            }
+            Reply::Continue(replid) => Step::Continue { consumed, replid },
+            Reply::Full(granted) => {
+                let attempt = Attempt(self.attempts);
+                self.state = State::Transfer(Box::new(Transfer::new(now, attempt, conn, granted)));
+                Step::Consumed(consumed)
+            }
+        }
+    }
+}
+
+fn os_error(errno: i32) -> Cow<'static, str> {
+    match errno {
+        101 => "Network is unreachable".into(),
+        104 => "Connection reset by peer".into(),
+        110 => "Connection timed out".into(),
+        111 => "Connection refused".into(),
+        113 => "No route to host".into(),
+        _ => format!("error {errno}").into(),
+    }
+}

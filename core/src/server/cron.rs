@@ -1,0 +1,116 @@
+//! What is done by the clock: expiry, samples, idle clients, slices of long work.
+
+use super::Server;
+use super::client::ClientFlags;
+use crate::limits;
+use crate::machine::{ConnId, Mono, TimerName};
+use core::time::Duration;
+
+/// How often the periodic work is done.
+const CRON_PERIOD: Duration = Duration::from_millis(100);
+/// How often idle clients are looked for.
+const IDLE_PERIOD: Duration = Duration::from_secs(1);
+
+/// The deadlines of periodic work.
+#[derive(Debug)]
+pub(super) struct Cron {
+    next: Mono,
+    next_idle: Mono,
+}
+
+impl Cron {
+    /// From now on.
+    pub(super) fn new(now: Mono) -> Self {
+        Self {
+            next: now + CRON_PERIOD,
+            next_idle: now + IDLE_PERIOD,
+        }
+    }
+}
+
+impl Server {
+    /// The next deadline of all parts.
+    pub(super) fn next_timer(&self) -> Option<(Mono, TimerName)> {
+        if let Some(until) = self.st.debug.asleep_until.filter(|_| self.is_asleep()) {
+            return Some((until, TimerName("debug-sleep")));
+        }
+        let cron = (self.cron.next, TimerName("cron"));
+        let named = |at: Option<Mono>, name| at.map(|at| (at, TimerName(name)));
+        let others = [
+            named(self.st.pause.deadline(), "client-pause"),
+            named(self.st.shutdown.deadline(), "shutdown"),
+            self.st.repl.poll_timeout(),
+        ];
+        others
+            .into_iter()
+            .flatten()
+            .chain([cron])
+            .min_by_key(|(at, _)| *at)
+    }
+
+    /// Does what is due.
+    pub(super) fn run_timers(&mut self) {
+        let now = self.st.now.mono;
+        self.st.pause.expire(now);
+        if now >= self.cron.next {
+            self.cron.next = now + CRON_PERIOD;
+            self.st.stats.sample(now);
+            self.st.memory_peak = self.st.memory_peak.max(self.st.used_memory(&self.keys));
+            self.st.tick_lru(&mut self.keys, self.st.now.wall);
+            self.expire_due_keys();
+            self.save_if_due();
+        }
+        if now >= self.cron.next_idle {
+            self.cron.next_idle = now + IDLE_PERIOD;
+            self.close_idle_clients();
+        }
+        self.keys.free_some(limits::FREED_PER_TURN_MAX);
+        self.free_retired(limits::FREED_PER_TURN_MAX);
+    }
+
+    /// Deletes keys whose time has come, a bounded number at a time. A replica leaves that to
+    /// its master.
+    fn expire_due_keys(&mut self) {
+        if !(self.st.debug.active_expire && self.st.decides_expiry()) {
+            return;
+        }
+        let now = self.st.now.wall;
+        let mut budget = limits::EXPIRE_EFFORT_PER_CRON;
+        let mut due = Vec::new();
+        for db in 0..self.keys.dbs().len() {
+            self.keys.db_mut(db).due(now, &mut budget, &mut due);
+            for key in due.drain(..) {
+                self.st.delete_expired(&mut self.keys, db, &key);
+            }
+        }
+        if budget == 0 {
+            self.st.stats.expire_capped += 1;
+        }
+        self.st.end_batch();
+    }
+
+    fn close_idle_clients(&mut self) {
+        let Some(timeout) = self.st.config.timeout() else {
+            return;
+        };
+        let now = self.st.now.mono;
+        let spared = ClientFlags::REPLICA
+            .and(ClientFlags::MASTER)
+            .and(ClientFlags::BLOCKED)
+            .and(ClientFlags::SUBSCRIBER);
+        let is_idle = |flags: ClientFlags, active: Mono| {
+            !flags.has_any(spared) && now.since(active) > timeout
+        };
+        let idle: Vec<ConnId> = self
+            .st
+            .conns
+            .iter()
+            .filter(|conn| is_idle(conn.state.flags, conn.state.active))
+            .map(|conn| conn.id())
+            .collect();
+        for conn in idle {
+            tracing::debug!("Closing idle client");
+            self.st.conns.close(conn);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Fingerprints of values and of the dataset, equal for equal data however it is kept.
+
+use crate::keyspace::{EntryRef, Keyspace};
+use crate::value::{IntText, ValueRef};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+use std::hash::Hasher as _;
+
+/// Forty hexadecimal digits' worth.
+pub type Digest = [u8; 20];
+
+/// Of nothing.
+pub const EMPTY: Digest = [0; 20];
+
+/// The fingerprint of all databases; of an empty dataset, all zeros. Does not depend on order.
+pub fn dataset(keys: &Keyspace) -> Digest {
+    let mut all = EMPTY;
+    for (index, db) in keys.dbs().iter().enumerate() {
+        for entry in db.iter() {
+            xor(&mut all, entry_digest(index, entry));
+        }
+    }
+    all
+}
+
+/// The fingerprint of a value.
+pub fn value(value: ValueRef<'_>) -> Digest {
+    digest(|hasher| write_value(hasher, value))
+}
+
+/// As text.
+pub fn hex(digest: Digest) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn entry_digest(db: usize, entry: EntryRef<'_>) -> Digest {
+    digest(|hasher| {
+        hasher.write_u64(db as u64);
+        write_part(hasher, entry.key());
+        hasher.write_i64(entry.expire().map_or(-1, |at| at.as_millis()));
+        write_value(hasher, entry.value());
+    })
+}
+
+fn write_value(hasher: &mut SipHasher13, value: ValueRef<'_>) {
+    match value {
+        ValueRef::Str(text) => {
+            hasher.write_u8(0);
+            write_part(hasher, text.text(&mut IntText::default()));
+        }
+        ValueRef::List(list) => {
+            hasher.write_u8(1);
+            hasher.write_u64(list.len() as u64);
+            for element in list.iter() {
+                write_part(hasher, element);
+            }
+        }
+    }
+}
+
+/// With its length, so that no two sequences of parts look alike.
+fn write_part(hasher: &mut SipHasher13, part: &[u8]) {
+    hasher.write_u64(part.len() as u64);
+    hasher.write(part);
+}
+
+/// Two hashes of differently keyed hashers make up the 160 bits.
+fn digest(write: impl Fn(&mut SipHasher13)) -> Digest {
+    let mut all = EMPTY;
+    for (half, chunk) in all.chunks_mut(16).enumerate() {
+        let mut hasher = SipHasher13::new_with_keys(half as u64, 0);
+        write(&mut hasher);
+        let bytes = hasher.finish128().as_bytes();
+        let len = chunk.len();
+        chunk.copy_from_slice(&bytes[..len]);
+    }
+    all
+}
+
+fn xor(all: &mut Digest, one: Digest) {
+    for (a, b) in all.iter_mut().zip(one) {
+        *a ^= b;
+    }
+}

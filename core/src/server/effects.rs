@@ -1,0 +1,62 @@
+//! What the server has asked of its driver and not yet heard of.
+
+use crate::machine::{Completion, DiskOp, Done, Effect, Ticket};
+use std::collections::{BTreeMap, VecDeque};
+
+/// The queue of effects, and what each ticket in flight is for.
+#[derive(Debug)]
+pub struct Effects<P> {
+    queue: VecDeque<Effect>,
+    next: u64,
+    waiting: BTreeMap<Ticket, P>,
+}
+
+impl<P> Default for Effects<P> {
+    fn default() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            next: 0,
+            waiting: BTreeMap::new(),
+        }
+    }
+}
+
+impl<P> Effects<P> {
+    /// Asks for something that is not answered.
+    pub fn push(&mut self, effect: Effect) {
+        self.queue.push_back(effect);
+    }
+
+    /// Asks for something that is answered under a ticket.
+    pub fn ask(&mut self, purpose: P, effect: impl FnOnce(Ticket) -> Effect) -> Ticket {
+        let ticket = Ticket(self.next);
+        self.next += 1;
+        self.waiting.insert(ticket, purpose);
+        self.queue.push_back(effect(ticket));
+        ticket
+    }
+
+    /// Asks for a step on a file.
+    pub fn disk(&mut self, purpose: P, op: DiskOp) -> Ticket {
+        self.ask(purpose, |ticket| Effect::Disk { ticket, op })
+    }
+
+    /// What a completion answers. Each ticket is answered once.
+    pub fn answered(&mut self, done: Completion) -> (P, Done) {
+        let purpose = self
+            .waiting
+            .remove(&done.ticket)
+            .expect("a completion answers one effect");
+        (purpose, done.done)
+    }
+
+    /// The next effect to carry out.
+    pub fn poll(&mut self) -> Option<Effect> {
+        self.queue.pop_front()
+    }
+
+    /// Whether anything is asked for and not answered.
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}

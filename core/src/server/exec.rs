@@ -1,0 +1,185 @@
+//! The one path every command takes.
+
+use super::Server;
+use super::client::{ClientFlags, Queued};
+use super::state::State;
+use crate::command::args::Args;
+use crate::command::cx::{Cx, Data, Origin, code_of};
+use crate::command::fail::Fail;
+use crate::command::gates::Gate;
+use crate::command::spec::Flags;
+use crate::command::table::Found;
+use crate::conn::OutBuf;
+use crate::machine::ConnId;
+use crate::resp::{ArgvRef, OwnedArgv, Reply};
+
+/// What became of a command that a client sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Outcome {
+    /// It was answered, or waits with its client.
+    Done,
+    /// It is held back until the end of a pause.
+    Postponed,
+}
+
+impl Server {
+    /// Runs what a client sent: finds the command, checks it, and queues or executes it.
+    pub(super) fn execute(&mut self, conn: ConnId, argv: ArgvRef<'_>, out: &mut OutBuf) -> Outcome {
+        let now = self.st.now.mono;
+        let client = self.st.client_mut(conn);
+        client.active = now;
+        let skip = client.flags.has(ClientFlags::REPLY_SKIP_NEXT);
+        client.flags.set(ClientFlags::REPLY_SKIP_NEXT, false);
+        client.flags.set(ClientFlags::REPLY_SKIP, skip);
+        let (flags, proto, db) = (client.flags, client.proto, client.db);
+        let found = match admit(&self.st, conn, argv) {
+            Ok(found) => found,
+            Err((found, fail)) => {
+                self.reject(conn, found, argv, &fail, out);
+                return Outcome::Done;
+            }
+        };
+        if self
+            .st
+            .is_paused_for(flags, self.st.effective_flags(conn, &found))
+        {
+            return Outcome::Postponed;
+        }
+        let mut cx = Cx {
+            out: Reply::new(out, proto).silenced(flags.is_silent()),
+            data: Data {
+                keys: &mut self.keys,
+                st: &mut self.st,
+                conn,
+                db,
+                origin: Origin::of(flags),
+            },
+            id: found.id,
+        };
+        if flags.has(ClientFlags::MULTI) && !found.spec.flags.has(Flags::IMMEDIATE) {
+            queue(&mut cx, &found, argv);
+        } else {
+            call(&mut cx, &found, argv);
+            self.st.end_unit();
+            let end = self.st.stream_end();
+            self.st.client_mut(conn).wrote = end;
+        }
+        Outcome::Done
+    }
+
+    /// Runs a command of the master's stream. It was decided there; it is never refused here.
+    pub(super) fn execute_from_master(&mut self, conn: ConnId, argv: ArgvRef<'_>) {
+        let mut unread = OutBuf::default();
+        let errors = self.st.stats.errors;
+        self.execute(conn, argv, &mut unread);
+        if self.st.stats.errors != errors {
+            tracing::warn!(
+                "== CRITICAL == This replica is sending an error to its master: the command '{}' \
+                 of the replication stream failed",
+                String::from_utf8_lossy(argv.get(0))
+            );
+        }
+    }
+
+    fn reject(
+        &mut self,
+        conn: ConnId,
+        found: Option<Found>,
+        argv: ArgvRef<'_>,
+        fail: &Fail,
+        out: &mut OutBuf,
+    ) {
+        if let Some(found) = &found {
+            self.st.stats.command_mut(found.id).rejected += 1;
+        }
+        let text = fail.to_string();
+        self.st.stats.count_error(code_of(&text));
+        let is_exec = argv.get(0).eq_ignore_ascii_case(b"exec");
+        let client = self.st.client_mut(conn);
+        let (flags, proto) = (client.flags, client.proto);
+        let mut reply = Reply::new(out, proto).silenced(flags.is_silent());
+        if !flags.has(ClientFlags::MULTI) {
+            reply.error(&text);
+        } else if is_exec {
+            // A refused EXEC gives the whole transaction up (server.c, rejectCommand).
+            self.st.discard(conn);
+            reply.error(&Fail::ExecAbortFor(Box::new(fail.clone())).to_string());
+        } else {
+            client.flags.set(ClientFlags::DIRTY_EXEC, true);
+            reply.error(&text);
+        }
+    }
+}
+
+impl State {
+    /// Refuses commands that `enable-debug-command` and its kin guard.
+    fn guard(&self, conn: ConnId, found: &Found) -> Result<(), Fail> {
+        let guarded = found.spec.flags.has(Flags::PROTECTED);
+        if guarded && !self.allows(conn, self.config.enable_debug_command()) {
+            return Err(Fail::Plain(
+                "DEBUG command not allowed. If the enable-debug-command option is set to \"local\", \
+                 you can run it from a local connection, otherwise you need to set this option in \
+                 the configuration file, and then restart the server.",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Finds the command and passes its gates.
+fn admit(st: &State, conn: ConnId, argv: ArgvRef<'_>) -> Result<Found, (Option<Found>, Fail)> {
+    let client = st.client(conn);
+    let found = st.table.find(argv).map_err(|fail| (None, fail))?;
+    if !found.spec.arity.takes(argv.len()) {
+        let name = st.table.full_name(found.id);
+        return Err((Some(found), Fail::Arity(name)));
+    }
+    let gate = Gate {
+        command: st.effective_flags(conn, &found),
+        client: client.flags,
+        proto: client.proto,
+        server: st.conditions,
+    };
+    let refused = gate
+        .pass(|| st.table.full_name(found.id))
+        .and_then(|()| st.guard(conn, &found));
+    match refused {
+        Ok(()) => Ok(found),
+        Err(fail) => Err((Some(found), fail)),
+    }
+}
+
+/// Runs a command whose gates have been passed, and propagates what it did.
+pub(crate) fn call(cx: &mut Cx<'_>, found: &Found, argv: ArgvRef<'_>) {
+    let before = cx.data.st.unit.command_starts();
+    let outer = core::mem::replace(&mut cx.id, found.id);
+    cx.client().last = Some(found.id);
+    let result = (found.spec.run)(cx, Args::behind(argv, found.names));
+    cx.id = outer;
+    let stats = cx.data.st.stats.command_mut(found.id);
+    stats.calls += 1;
+    if result.is_err() {
+        stats.failed += 1;
+    }
+    cx.data.st.stats.commands += 1;
+    if let Err(fail) = result {
+        cx.fail(&fail);
+    }
+    if cx.data.st.unit.command_ended(before) {
+        cx.data.st.feed(cx.data.db, argv.iter());
+    }
+}
+
+/// Queues a command until EXEC.
+fn queue(cx: &mut Cx<'_>, found: &Found, argv: ArgvRef<'_>) {
+    let queued = Queued {
+        id: found.id,
+        names: found.names,
+        argv: OwnedArgv::new(argv),
+    };
+    let rare = cx.client().rare_mut();
+    rare.queue_bytes += queued.argv.memory();
+    rare.queue_flags = rare.queue_flags.and(found.spec.flags);
+    rare.queue.push(queued);
+    cx.out.simple("QUEUED");
+}

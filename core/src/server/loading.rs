@@ -1,0 +1,269 @@
+//! Loads the dataset from a file: at the start, and after a full synchronisation.
+
+use super::Server;
+use super::info::Report;
+use super::state::{Purpose, State};
+use crate::command::cx::Cx;
+use crate::command::fail::Fail;
+use crate::machine::{Done, Effect, FileId, Now};
+use crate::persist::load::{Expired, Intake, Load, LoadEnd, LoadState};
+use crate::persist::rdb::{Decoder, Options};
+use crate::persist::snapshot::Snapshot;
+use crate::repl::action::Attempt;
+use crate::repl::node::Place;
+use crate::repl::{Offset, ReplId};
+use crate::value::Fill;
+
+/// The file id of the dataset being loaded; no other part uses it.
+const FILE: FileId = FileId(2);
+
+/// A file being loaded.
+#[derive(Debug)]
+pub(super) struct Loading {
+    load: Load,
+    why: Why,
+    started: Now,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Why {
+    /// The server starts.
+    Start,
+    /// A full synchronisation has put it there.
+    Synced(Attempt),
+}
+
+impl Loading {
+    /// The lines INFO has while it runs.
+    pub(super) fn info(&self, report: &mut Report, now: Now) {
+        let elapsed = now.mono.since(self.started.mono).as_secs();
+        report.line("loading_start_time", self.started.wall.as_secs());
+        report.line("loading_total_bytes", 0);
+        report.line(
+            "loading_rdb_used_mem",
+            self.load.intake().loaded().used_memory,
+        );
+        report.line("loading_loaded_bytes", self.load.loaded());
+        report.line("loading_loaded_perc", "0.00");
+        report.line(
+            "loading_eta_seconds",
+            if elapsed == 0 { 1 } else { elapsed },
+        );
+    }
+}
+
+impl State {
+    /// How a dataset is to be read.
+    pub(super) fn decode_options(&self) -> Options {
+        Options {
+            checksum: self.config.rdbchecksum(),
+            fill: self.fill(),
+        }
+    }
+
+    /// Which lists are kept as listpacks.
+    pub fn fill(&self) -> Fill {
+        let size = self.config.list_max_listpack_size();
+        Fill(i32::try_from(size).unwrap_or(if size < 0 { i32::MIN } else { i32::MAX }))
+    }
+
+    fn load(&mut self, path: Box<str>, why: Why, expired: Expired) {
+        let intake = Intake::new(self.now.wall, expired);
+        let (load, op) = Load::start(FILE, path, self.decode_options(), intake);
+        self.effects.disk(Purpose::Load, op);
+        assert!(
+            self.persist.loading.is_none(),
+            "one file is loaded at a time"
+        );
+        self.persist.loading = Some(Loading {
+            load,
+            why,
+            started: self.now,
+        });
+    }
+}
+
+impl Server {
+    /// Loads the dataset's file at the start, if there is one.
+    pub(super) fn start_load(&mut self) {
+        if let Some((host, port)) = self.st.config.replicaof() {
+            let host = host.to_owned();
+            self.st.repl.start_as_replica(self.st.now, &host, port);
+        }
+        // A replica keeps what has expired: its master's stream will say that it is gone.
+        let expired = if self.st.is_replica() {
+            Expired::Keep
+        } else {
+            Expired::DropAndTell
+        };
+        let path = self.st.config.dbfilename().into();
+        self.st.load(path, Why::Start, expired);
+    }
+
+    /// Loads what a full synchronisation has put in place of the dataset's file.
+    pub(super) fn load_received(&mut self, attempt: Attempt, path: Box<str>) {
+        self.abort_snapshot();
+        self.keys.flush_all();
+        self.st.load(path, Why::Synced(attempt), Expired::Keep);
+    }
+
+    /// A step on the file being loaded is done.
+    pub(super) fn load_answered(&mut self, done: Done) {
+        let Done::Disk(result) = done else {
+            unreachable!("a Disk is answered in kind")
+        };
+        let loading = self
+            .st
+            .persist
+            .loading
+            .as_mut()
+            .expect("an answer belongs to a load");
+        let mut ops = Vec::new();
+        let state = loading.load.handle_done(result, &mut ops);
+        for op in ops {
+            self.st.effects.disk(Purpose::Load, op);
+        }
+        if let LoadState::Over(end) = state {
+            self.load_ended(end);
+        }
+    }
+
+    /// Decodes the next piece of the file being loaded; whether there is more to do at once.
+    pub(super) fn advance_loading(&mut self) -> bool {
+        let Some(loading) = &mut self.st.persist.loading else {
+            return false;
+        };
+        let mut ops = Vec::new();
+        let state = loading.load.step(&mut self.keys, &mut ops);
+        for op in ops {
+            self.st.effects.disk(Purpose::Load, op);
+        }
+        state == LoadState::Ready
+    }
+
+    fn load_ended(&mut self, end: LoadEnd) {
+        let mut loading = self
+            .st
+            .persist
+            .loading
+            .take()
+            .expect("the load that ended was running");
+        let took = self.st.now.mono.since(loading.started.mono);
+        match end {
+            LoadEnd::Complete => {
+                tracing::info!("DB loaded from disk: {:.3} seconds", took.as_secs_f64());
+            }
+            LoadEnd::Missing => {}
+            LoadEnd::Failed(fault) => {
+                tracing::warn!("Error loading the RDB file: {fault}");
+            }
+        }
+        let intake = loading.load.intake_mut();
+        match loading.why {
+            Why::Synced(attempt) => {
+                let db = intake
+                    .repl_point()
+                    .and_then(|point| u32::try_from(point.stream_db).ok());
+                let complete = end == LoadEnd::Complete;
+                if !complete {
+                    self.keys.flush_all();
+                }
+                self.dataset_replaced();
+                self.installed(attempt, if complete { Ok(db) } else { Err(()) });
+            }
+            Why::Start => {
+                if let LoadEnd::Failed(_) = end {
+                    tracing::warn!("Fatal error loading the DB, check server logs. Exiting.");
+                    self.st.effects.push(Effect::Exit { code: 1 });
+                    self.st.shutdown = super::shutdown::Shutdown::Done;
+                    return;
+                }
+                self.start_from(intake);
+                self.loaded_at_start();
+            }
+        }
+    }
+
+    /// Takes up the history that the loaded dataset belongs to.
+    fn start_from(&mut self, intake: &mut Intake) {
+        let loaded = intake.loaded();
+        self.st.persist.loaded = (loaded.keys, loaded.expired);
+        let place = intake.repl_point().and_then(|point| {
+            Some(Place {
+                replid: ReplId::parse(&point.id)?,
+                offset: Offset::new(i64::try_from(point.offset).ok()?)?,
+                db: u32::try_from(point.stream_db).ok()?,
+            })
+        });
+        if let Some(place) = place {
+            self.st.repl.restore(self.st.now, place);
+        }
+        while let Some((db, key)) = intake.poll_dropped() {
+            let del: [&[u8]; 2] = [b"DEL", &key];
+            self.st.feed(db, del.into_iter());
+        }
+        self.st.end_batch();
+    }
+
+    /// Tells replication that a dataset from the master is in place, or not, and goes on with
+    /// what follows it on the link.
+    pub(super) fn installed(&mut self, attempt: Attempt, outcome: Result<Option<u32>, ()>) {
+        let streaming = self.st.repl.loaded(self.st.now, attempt, outcome);
+        let link = self.st.by_client_id.values().copied();
+        let link = link
+            .into_iter()
+            .find(|&conn| self.st.repl.is_master_link(conn));
+        if let (Some(db), Some(conn)) = (streaming, link) {
+            let read = self
+                .st
+                .conns
+                .get(conn)
+                .map_or(0, crate::conn::Conn::input_len);
+            self.stream_starts(conn, db, read);
+            self.master_input.push(conn);
+        }
+    }
+
+    /// Every key may have changed.
+    pub(super) fn dataset_replaced(&mut self) {
+        let watching: Vec<_> = (0..self.keys.dbs().len())
+            .flat_map(|db| self.st.watch.in_db(db))
+            .collect();
+        let conns: Vec<_> = watching
+            .iter()
+            .flat_map(|(_, conns)| conns.to_vec())
+            .collect();
+        self.st.dirty_watchers(&conns);
+    }
+}
+
+impl Cx<'_> {
+    /// DEBUG RELOAD: encodes the dataset as a snapshot does and decodes it again.
+    pub fn reload(&mut self) -> Result<(), Fail> {
+        if self.data.st.persist.is_snapshotting() {
+            return Err(Fail::Plain("A snapshot is being taken: try again later"));
+        }
+        let keys = &mut *self.data.keys;
+        let mut snapshot = Snapshot::begin(keys, &self.data.st.snapshot_options(0));
+        let mut file = Vec::new();
+        while !snapshot.is_done() {
+            snapshot.step(keys);
+            while let Some(chunk) = snapshot.poll_chunk(keys) {
+                file.extend_from_slice(&chunk);
+            }
+        }
+        snapshot.end(keys);
+        keys.flush_all();
+        let mut decoder = Decoder::new(self.data.st.decode_options());
+        let mut intake = Intake::new(self.data.st.now.wall, Expired::Keep);
+        decoder.feed(&file);
+        let broken =
+            |error: String| Fail::detail(format!("Error trying to load the RDB dump: {error}"));
+        while let Some(item) = decoder.next().map_err(|fault| broken(fault.to_string()))? {
+            intake
+                .take(keys, item)
+                .map_err(|fault| broken(fault.to_string()))?;
+        }
+        decoder.finish().map_err(|fault| broken(fault.to_string()))
+    }
+}

@@ -1,0 +1,188 @@
+//! The server behind the seam.
+
+use super::Server;
+use super::client::{Client, ClientFlags};
+use super::state::Purpose;
+use crate::config;
+use crate::conn::Closing;
+use crate::limits;
+use crate::machine::{
+    Addr, Completion, ConnId, ConnectFault, Effect, Facts, Hangup, LogLevel, LogRole, Machine,
+    Mono, Now, Peer, Refusal, Signal, Slices, TimerName,
+};
+
+impl Machine for Server {
+    fn handle_accept(&mut self, now: Now, peer: Peer) -> Result<ConnId, Refusal> {
+        self.at(now);
+        self.st.admit(&peer)?;
+        self.st.stats.connections += 1;
+        let mut flags = ClientFlags::NONE;
+        flags.set(ClientFlags::UNIX, matches!(peer.remote, Addr::Unix(_)));
+        flags.set(
+            ClientFlags::AUTHENTICATED,
+            self.st.config.requirepass().is_empty(),
+        );
+        let id = self.st.next_client_id();
+        let is_tcp = !flags.has(ClientFlags::UNIX);
+        let conn = self
+            .st
+            .conns
+            .insert(Some(peer), Client::new(id, now.mono, flags));
+        self.st.by_client_id.insert(id, conn);
+        if let Some(idle) = self.st.config.tcp_keepalive().filter(|_| is_tcp) {
+            self.st.effects.push(Effect::Keepalive { conn, idle });
+        }
+        Ok(conn)
+    }
+
+    fn handle_connected(&mut self, now: Now, conn: ConnId, local: Result<Addr, ConnectFault>) {
+        self.at(now);
+        if self.st.conns.get(conn).is_some() {
+            self.master_connected(conn, local);
+        }
+    }
+
+    fn handle_read(&mut self, now: Now, conn: ConnId, filled: usize) {
+        self.at(now);
+        let Some(entry) = self.st.conns.get(conn) else {
+            return;
+        };
+        self.st.stats.reads += 1;
+        self.st.stats.net_input += filled as u64;
+        if entry.state.flags.has(ClientFlags::MASTER) {
+            self.st.stats.repl_input += filled as u64;
+            self.master_sent(conn, filled);
+        } else {
+            self.run_input(conn, filled);
+        }
+    }
+
+    fn handle_hangup(&mut self, now: Now, conn: ConnId, cause: Hangup) {
+        self.at(now);
+        tracing::trace!("Connection {conn:?} hung up: {cause:?}");
+        self.st.forget(conn);
+    }
+
+    fn handle_done(&mut self, now: Now, done: Completion) {
+        self.at(now);
+        let (purpose, done) = self.st.effects.answered(done);
+        match purpose {
+            Purpose::Listen(place) => self.listen_answered(place, done),
+            Purpose::Load => self.load_answered(done),
+            Purpose::Save(id) => self.save_answered(id, done),
+            Purpose::Rewrite => self.rewrite_answered(done),
+            Purpose::Receive(attempt) => self.receive_answered(attempt, done),
+            Purpose::Resolve(attempt) => self.master_resolved(attempt, done),
+            Purpose::Ignore => {}
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.at(now);
+    }
+
+    fn handle_signal(&mut self, now: Now, signal: Signal) {
+        self.at(now);
+        self.signalled(signal);
+    }
+
+    fn handle_facts(&mut self, now: Now, facts: Facts) {
+        self.at(now);
+        self.st.facts = facts;
+    }
+
+    fn end_turn(&mut self, now: Now) {
+        self.at(now);
+        if self.is_asleep() {
+            return;
+        }
+        self.listen();
+        self.run_timers();
+        self.run_released();
+        self.run_backlog();
+        for conn in core::mem::take(&mut self.master_input) {
+            self.master_sent(conn, 0);
+        }
+        self.advance_persistence();
+        self.advance_replication();
+        self.end_demoted();
+        self.advance_shutdown();
+        self.close_due();
+        self.refresh_conditions();
+        let next = self.poll_timeout();
+        assert!(
+            next.is_none_or(|(at, _)| at > now.mono) || self.has_backlog(),
+            "a deadline that has passed must be served: {next:?}"
+        );
+    }
+
+    fn poll_effect(&mut self) -> Option<Effect> {
+        self.st.effects.poll()
+    }
+
+    fn poll_writable(&mut self) -> Option<ConnId> {
+        self.next_writable()
+    }
+
+    fn poll_timeout(&self) -> Option<(Mono, TimerName)> {
+        self.next_timer()
+    }
+
+    fn has_backlog(&self) -> bool {
+        !self.is_asleep()
+            && (self.st.persist.busy || !(self.st.backlog.is_empty() || self.st.persist.stalled))
+    }
+
+    fn log_role(&self) -> LogRole {
+        if self.st.is_replica() {
+            LogRole::Replica
+        } else {
+            LogRole::Master
+        }
+    }
+
+    fn log_level(&self) -> Option<LogLevel> {
+        Some(match self.st.config.loglevel() {
+            config::LogLevel::Debug => LogLevel::Debug,
+            config::LogLevel::Verbose => LogLevel::Verbose,
+            config::LogLevel::Notice => LogLevel::Notice,
+            config::LogLevel::Warning => LogLevel::Warning,
+            config::LogLevel::Nothing => LogLevel::Nothing,
+        })
+    }
+
+    fn read_space(&mut self, conn: ConnId) -> &mut [u8] {
+        self.st.conns.read_space(conn)
+    }
+
+    fn wants_read(&self, conn: ConnId) -> bool {
+        let Some(entry) = self.st.conns.get(conn) else {
+            return false;
+        };
+        if self.is_asleep() || entry.closing() != Closing::No {
+            return false;
+        }
+        if entry.state.flags.has(ClientFlags::MASTER) {
+            return self.st.repl.wants_read(conn);
+        }
+        let held = ClientFlags::BLOCKED
+            .and(ClientFlags::POSTPONED)
+            .and(ClientFlags::CLOSING);
+        let waits = entry.state.flags.has_any(held) || self.st.backlog.contains(&conn);
+        !waits || entry.input_len() < limits::HELD_INPUT_BYTES_MAX
+    }
+
+    fn writable<'a>(&'a self, conn: ConnId, slices: &mut Slices<'a>) {
+        self.st.conns.writable(conn, slices);
+        if slices.is_empty() {
+            self.st.replica_writable(conn, slices);
+        }
+    }
+
+    fn consume(&mut self, now: Now, conn: ConnId, written: usize) {
+        self.at(now);
+        self.st.stats.writes += 1;
+        self.st.stats.net_output += written as u64;
+        self.st.written(conn, written);
+    }
+}

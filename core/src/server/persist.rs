@@ -1,0 +1,131 @@
+//! What the server knows of its dataset on disk.
+
+use super::info::Report;
+use super::loading::Loading;
+use super::saving::Running;
+use super::state::State;
+use crate::machine::{Now, Wall};
+use core::time::Duration;
+
+/// Snapshots and loading: what runs, and what came of the last ones.
+#[derive(Debug)]
+pub struct Persist {
+    /// The snapshot being taken.
+    pub(super) running: Option<Running>,
+    /// The dataset being read from a file.
+    pub(super) loading: Option<Loading>,
+    /// Whether the running snapshot has work to do at once.
+    pub(super) busy: bool,
+    /// Whether commands wait until the disk has caught up with the snapshot.
+    pub(super) stalled: bool,
+    /// The number of the next snapshot; names its files.
+    pub(super) next: u64,
+    /// When a save last succeeded.
+    pub(super) last_save: Wall,
+    /// When one was last tried.
+    pub(super) last_try: Option<Now>,
+    /// Whether the last one succeeded.
+    pub(super) last_ok: bool,
+    /// How long the last one took.
+    pub(super) last_took: Option<Duration>,
+    /// Changes that the last one included.
+    pub(super) saved_changes: u64,
+    /// Saves that succeeded.
+    pub(super) saves: u64,
+    /// Keys loaded at the start, and keys left out because they had expired.
+    pub(super) loaded: (u64, u64),
+}
+
+impl Persist {
+    pub(super) fn new(now: Now) -> Self {
+        Self {
+            running: None,
+            loading: None,
+            busy: false,
+            stalled: false,
+            next: 0,
+            last_save: now.wall,
+            last_try: None,
+            last_ok: true,
+            last_took: None,
+            saved_changes: 0,
+            saves: 0,
+            loaded: (0, 0),
+        }
+    }
+
+    /// When the dataset was last saved.
+    pub fn last_save(&self) -> Wall {
+        self.last_save
+    }
+
+    /// Whether a snapshot is being written to a file.
+    pub fn is_saving(&self) -> bool {
+        self.running.as_ref().is_some_and(Running::is_to_file)
+    }
+
+    /// Whether a snapshot is being taken for whomever.
+    pub fn is_snapshotting(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Whether a file is being loaded.
+    pub fn is_loading(&self) -> bool {
+        self.loading.is_some()
+    }
+
+    /// The lines of INFO's persistence section.
+    pub(super) fn info(&self, report: &mut Report, st: &State) {
+        let seconds = |time: Option<Duration>| time.map_or(-1, |t| t.as_secs() as i64);
+        let running = self.running.as_ref().filter(|running| running.is_to_file());
+        let took = running.map(|running| running.elapsed(st.now));
+        let progress = self
+            .running
+            .as_ref()
+            .map(Running::progress)
+            .unwrap_or_default();
+        report.line("loading", u8::from(st.is_loading()));
+        report.line("async_loading", 0);
+        report.line("current_cow_peak", 0);
+        report.line("current_cow_size", 0);
+        report.line("current_cow_size_age", 0);
+        let percent = match progress.keys_total {
+            0 => 0.0,
+            total => 100.0 * progress.keys as f64 / total as f64,
+        };
+        report.line("current_fork_perc", format_args!("{percent:.2}"));
+        report.line("current_save_keys_processed", progress.keys);
+        report.line("current_save_keys_total", progress.keys_total);
+        report.line(
+            "rdb_changes_since_last_save",
+            st.unit.changes() - self.saved_changes,
+        );
+        report.line("rdb_bgsave_in_progress", u8::from(self.is_saving()));
+        report.line("rdb_last_save_time", self.last_save.as_secs());
+        report.line(
+            "rdb_last_bgsave_status",
+            if self.last_ok { "ok" } else { "err" },
+        );
+        report.line("rdb_last_bgsave_time_sec", seconds(self.last_took));
+        report.line("rdb_current_bgsave_time_sec", seconds(took));
+        report.line("rdb_saves", self.saves);
+        report.line("rdb_last_cow_size", 0);
+        report.line("rdb_last_load_keys_expired", self.loaded.1);
+        report.line("rdb_last_load_keys_loaded", self.loaded.0);
+        report.line("aof_enabled", 0);
+        report.line("aof_rewrite_in_progress", 0);
+        report.line("aof_rewrite_scheduled", 0);
+        report.line("aof_last_rewrite_time_sec", -1);
+        report.line("aof_current_rewrite_time_sec", -1);
+        report.line("aof_last_bgrewrite_status", "ok");
+        report.line("aof_rewrites", 0);
+        report.line("aof_rewrites_consecutive_failures", 0);
+        report.line("aof_last_write_status", "ok");
+        report.line("aof_last_cow_size", 0);
+        report.line("module_fork_in_progress", 0);
+        report.line("module_fork_last_cow_size", 0);
+        if let Some(loading) = &self.loading {
+            loading.info(report, st.now);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! A dataset that arrives from the master.
+
+use super::Server;
+use super::state::State;
+use crate::keyspace::Keyspace;
+use crate::machine::FileId;
+use crate::persist::load::{Expired, Intake};
+use crate::persist::rdb::{Decoder, Options};
+use crate::repl::action::Attempt;
+use crate::repl::receive::{Place, temp_name};
+use crate::repl::replica::{Event, Target};
+use std::borrow::Cow;
+
+/// The file id of a dataset being received; no other part uses it.
+const FILE: FileId = FileId(3);
+
+/// A dataset being decoded beside the one that is served.
+#[derive(Default)]
+pub(super) struct Incoming {
+    decoding: Option<Decoding>,
+}
+
+struct Decoding {
+    decoder: Decoder,
+    intake: Intake,
+    keys: Keyspace,
+    /// What is wrong with it, which shows when all of it is there.
+    fault: Option<String>,
+}
+
+impl Incoming {
+    /// An event that owns its bytes, so that the buffer they came in is free.
+    pub(super) fn own(event: Event<'_>) -> Event<'static> {
+        match event {
+            Event::Begin => Event::Begin,
+            Event::Payload(bytes) => Event::Payload(Cow::Owned(bytes.into_owned())),
+            Event::End => Event::End,
+            Event::Streaming { db } => Event::Streaming { db },
+        }
+    }
+
+    fn begin(&mut self, keys: Keyspace, intake: Intake, options: Options) {
+        let decoder = Decoder::new(options);
+        self.decoding = Some(Decoding {
+            decoder,
+            intake,
+            keys,
+            fault: None,
+        });
+    }
+
+    /// Takes the next bytes.
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        let Some(decoding) = &mut self.decoding else {
+            return;
+        };
+        if decoding.fault.is_none() {
+            decoding.decoder.feed(bytes);
+            decoding.fault = decoding.take_items().err();
+        }
+    }
+
+    /// The finished dataset and the database its stream is in, if all of it was sound.
+    fn finish(&mut self) -> Result<(Keyspace, Option<u32>), String> {
+        let decoding = self.decoding.take().expect("what ends was begun");
+        if let Some(fault) = decoding.fault {
+            return Err(fault);
+        }
+        decoding
+            .decoder
+            .finish()
+            .map_err(|fault| fault.to_string())?;
+        let point = decoding.intake.repl_point();
+        let db = point.and_then(|point| u32::try_from(point.stream_db).ok());
+        Ok((decoding.keys, db))
+    }
+
+    /// Forgets what has arrived.
+    pub(super) fn abandon(&mut self, _: Attempt) {
+        self.decoding = None;
+    }
+}
+
+impl Decoding {
+    fn take_items(&mut self) -> Result<(), String> {
+        while let Some(item) = self.decoder.next().map_err(|fault| fault.to_string())? {
+            self.intake
+                .take(&mut self.keys, item)
+                .map_err(|fault| fault.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Where a dataset is received into a file.
+    fn receiving_place(&self) -> Place {
+        Place {
+            file: FILE,
+            temp: temp_name(self.now.wall, self.launch.pid).into(),
+            target: self.config.dbfilename().into(),
+            dir: ".".into(),
+        }
+    }
+}
+
+impl Server {
+    /// A dataset begins to arrive.
+    pub(super) fn begin_receiving(&mut self) {
+        let target = if self.st.repl.loads_into_memory(self.keys.is_empty()) {
+            let keys = Keyspace::new(self.keys.dbs().len(), &mut self.st.rng.fork("received"));
+            let intake = Intake::new(self.st.now.wall, Expired::Keep);
+            self.incoming.begin(keys, intake, self.st.decode_options());
+            Target::Memory
+        } else {
+            Target::Disk(self.st.receiving_place())
+        };
+        self.st.repl.receive_to(self.st.now, target);
+    }
+
+    /// All of the dataset has arrived in memory: it takes the place of the old one, or is
+    /// forgotten if it is not sound.
+    pub(super) fn install_received(&mut self) {
+        let Some(attempt) = self.st.repl.receiving() else {
+            return;
+        };
+        let outcome = match self.incoming.finish() {
+            Ok((keys, db)) => {
+                self.abort_snapshot();
+                let mut old = core::mem::replace(&mut self.keys, keys);
+                old.flush_all();
+                self.retired.push(old);
+                self.dataset_replaced();
+                Ok(db)
+            }
+            Err(fault) => {
+                tracing::warn!("MASTER <-> REPLICA sync: the dataset can't be used: {fault}");
+                Err(())
+            }
+        };
+        self.installed(attempt, outcome);
+    }
+
+    /// Frees a slice of datasets that were replaced.
+    pub(super) fn free_retired(&mut self, allocations: usize) {
+        if let Some(old) = self.retired.last_mut()
+            && old.free_some(allocations)
+        {
+            self.retired.pop();
+        }
+    }
+}

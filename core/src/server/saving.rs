@@ -1,0 +1,424 @@
+//! Takes snapshots: into the dataset's file, or for replicas.
+
+use super::Server;
+use super::blocked::Wait;
+use super::state::{Purpose, State};
+use crate::command::cx::Cx;
+use crate::command::fail::Fail;
+use crate::command::gates::Conditions;
+use crate::machine::{DiskOp, Done, FileId, Now};
+use crate::persist::rdb::{Encoder, Preamble, ReplPoint};
+use crate::persist::save::{Save, SaveState};
+use crate::persist::snapshot::{Progress, Snapshot, SnapshotOptions};
+use crate::repl::action::SnapshotId;
+use crate::repl::primary::{Contents, StartFault};
+use core::time::Duration;
+
+/// How long a failed save is not tried again for a save point, as Redis has it.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
+/// The first file id of snapshots; each has its own.
+const FIRST_FILE: u32 = 1 << 16;
+
+/// A snapshot being taken.
+#[derive(Debug)]
+pub(super) struct Running {
+    id: u64,
+    progress: Progress,
+    to: To,
+    started: Now,
+    /// Changes that it includes.
+    changes: u64,
+}
+
+/// Where a snapshot goes.
+#[derive(Debug)]
+enum To {
+    File(Snapshot, Save),
+    /// The file is whole and is given its name.
+    Sealing(Save),
+    Replicas(Snapshot, SnapshotId),
+}
+
+impl Running {
+    pub(super) fn is_to_file(&self) -> bool {
+        match self.to {
+            To::File(..) | To::Sealing(_) => true,
+            To::Replicas(..) => false,
+        }
+    }
+
+    pub(super) fn elapsed(&self, now: Now) -> Duration {
+        now.mono.since(self.started.mono)
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        self.progress
+    }
+}
+
+impl Cx<'_> {
+    /// Starts to save the dataset.
+    pub fn start_save(&mut self) -> Result<(), Fail> {
+        if self.data.st.persist.is_snapshotting() {
+            return Err(Fail::Plain(
+                "Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE \
+                 SCHEDULE in order to schedule a BGSAVE whenever possible.",
+            ));
+        }
+        tracing::info!("Background saving started");
+        self.data.st.start_save(self.data.keys);
+        Ok(())
+    }
+}
+
+impl State {
+    /// What a snapshot taken now says at its head.
+    pub(super) fn snapshot_options(&self, used_memory: u64) -> SnapshotOptions {
+        let repl = self.repl.place().map(|place| ReplPoint {
+            stream_db: i32::try_from(place.db).expect("databases are few"),
+            id: *place.replid.as_bytes(),
+            offset: place.offset.get(),
+        });
+        SnapshotOptions {
+            compress: self.config.rdbcompression(),
+            checksum: self.config.rdbchecksum(),
+            preamble: Preamble {
+                created: self.now.wall,
+                used_memory,
+                repl,
+                aof_base: false,
+            },
+            functions: Vec::new(),
+        }
+    }
+
+    fn start_save(&mut self, keys: &mut crate::keyspace::Keyspace) {
+        let id = self.persist.next;
+        self.persist.next += 1;
+        let temp = format!("temp-{}.{id}.rdb", self.launch.pid);
+        let file = FileId(FIRST_FILE + u32::try_from(id % (1 << 16)).expect("16 bits"));
+        let by_and_by = self.config.rdb_save_incremental_fsync();
+        let target = self.config.dbfilename().into();
+        let (save, op) = Save::start(file, temp.into(), target, by_and_by);
+        self.effects.disk(Purpose::Save(id), op);
+        let options = self.snapshot_options(self.used_memory(keys));
+        self.persist.running = Some(Running {
+            id,
+            progress: Progress::default(),
+            to: To::File(Snapshot::begin(keys, &options), save),
+            started: self.now,
+            changes: self.unit.changes(),
+        });
+        self.persist.busy = true;
+        self.persist.last_try = Some(self.now);
+    }
+
+    fn save_ended(&mut self, took: Duration, changes: u64, saved: bool) {
+        let persist = &mut self.persist;
+        persist.last_ok = saved;
+        persist.last_took = Some(took);
+        if saved {
+            persist.last_save = self.now.wall;
+            persist.saved_changes = changes;
+            persist.saves += 1;
+            tracing::info!("Background saving terminated with success");
+        } else {
+            tracing::warn!("Background saving error");
+        }
+    }
+
+    fn ask(&mut self, id: u64, ops: Vec<DiskOp>) {
+        for op in ops {
+            self.effects.disk(Purpose::Save(id), op);
+        }
+    }
+}
+
+impl Server {
+    /// Saves if a save point is reached.
+    pub(super) fn save_if_due(&mut self) {
+        let st = &mut self.st;
+        if st.persist.is_snapshotting() || st.is_loading() {
+            return;
+        }
+        let changes = st.unit.changes() - st.persist.saved_changes;
+        let elapsed = st.now.wall.as_secs() - st.persist.last_save.as_secs();
+        let rests = !st.persist.last_ok
+            && st
+                .persist
+                .last_try
+                .is_some_and(|at| st.now.mono.since(at.mono) < RETRY_DELAY);
+        let point = st.config.save_points().iter().find(|point| {
+            changes >= point.changes && u64::try_from(elapsed).is_ok_and(|e| e > point.seconds)
+        });
+        if let Some(point) = point.filter(|_| !rests) {
+            tracing::info!(
+                "{} changes in {} seconds. Saving...",
+                point.changes,
+                point.seconds
+            );
+            st.start_save(&mut self.keys);
+        }
+    }
+
+    /// Saves what there is at the end, whatever else is being saved.
+    pub(super) fn start_final_save(&mut self) {
+        self.abort_snapshot();
+        self.st.start_save(&mut self.keys);
+    }
+
+    /// Gives the running snapshot up.
+    pub(super) fn abort_snapshot(&mut self) {
+        let Some(running) = self.st.persist.running.take() else {
+            return;
+        };
+        self.st.persist.busy = false;
+        match running.to {
+            To::File(snapshot, mut save) => {
+                snapshot.end(&mut self.keys);
+                let mut ops = Vec::new();
+                save.cancel(&mut ops);
+                self.st.ask(running.id, ops);
+                self.dying.push((running.id, save));
+            }
+            To::Sealing(save) => self.dying.push((running.id, save)),
+            To::Replicas(snapshot, id) => {
+                snapshot.end(&mut self.keys);
+                self.st.repl.snapshot_finished(self.st.now, id, false);
+            }
+        }
+    }
+
+    /// A step on the file of a snapshot is done.
+    pub(super) fn save_answered(&mut self, id: u64, done: Done) {
+        let Done::Disk(result) = done else {
+            unreachable!("a Disk is answered in kind")
+        };
+        let result = result.map(|_| ());
+        let mut ops = Vec::new();
+        if let Some(at) = self.dying.iter().position(|(dying, _)| *dying == id) {
+            let state = self.dying[at].1.handle_done(result, &mut ops);
+            self.st.ask(id, ops);
+            if state != SaveState::Working {
+                self.dying.remove(at);
+            }
+            return;
+        }
+        let running = self
+            .st
+            .persist
+            .running
+            .as_mut()
+            .filter(|running| running.id == id);
+        let running = running.expect("an answer belongs to a running or dying save");
+        let state = match &mut running.to {
+            To::File(_, save) | To::Sealing(save) => save.handle_done(result, &mut ops),
+            To::Replicas(..) => unreachable!("replicas have no file"),
+        };
+        self.st.ask(id, ops);
+        match state {
+            SaveState::Working => {}
+            SaveState::Saved => self.end_save(true),
+            SaveState::Failed(why) => {
+                tracing::warn!("Write error saving DB on disk: {why}");
+                self.end_save(false);
+            }
+        }
+    }
+
+    fn end_save(&mut self, saved: bool) {
+        let running = self
+            .st
+            .persist
+            .running
+            .take()
+            .expect("the save that ended was running");
+        self.st
+            .save_ended(running.elapsed(self.st.now), running.changes, saved);
+        self.st.persist.busy = false;
+        match running.to {
+            To::File(snapshot, _) => snapshot.end(&mut self.keys),
+            To::Sealing(_) => {}
+            To::Replicas(..) => unreachable!("a save goes to a file"),
+        }
+        let fail = Fail::Plain("Background save failed. Check logs.");
+        self.answer_waiting(Wait::Save, if saved { Ok(()) } else { Err(&fail) });
+        self.st.repl.snapshot_slot_free(self.st.now);
+        self.final_save_ended(saved);
+    }
+
+    /// Goes on with the running snapshot by one slice.
+    pub(super) fn advance_persistence(&mut self) {
+        self.st.persist.busy = self.advance_loading();
+        self.st.persist.stalled = false;
+        let Some(running) = &mut self.st.persist.running else {
+            return;
+        };
+        let keys = &mut self.keys;
+        let mut ops = Vec::new();
+        let (snapshot, moved) = match &mut running.to {
+            To::Sealing(_) => return,
+            To::File(snapshot, save) => {
+                let mut moved = snapshot.step(keys);
+                while save.has_room()
+                    && let Some(chunk) = snapshot.poll_chunk(keys)
+                {
+                    save.append(chunk, &mut ops);
+                    moved = true;
+                }
+                if snapshot.is_done() {
+                    save.end(&mut ops);
+                }
+                (&*snapshot, moved)
+            }
+            To::Replicas(snapshot, id) => {
+                let (id, now) = (*id, self.st.now);
+                let mut moved = snapshot.step(keys);
+                while self.st.repl.snapshot_wanted() == Some(id)
+                    && let Some(chunk) = snapshot.poll_chunk(keys)
+                {
+                    self.st.repl.snapshot_chunk(now, id, &chunk);
+                    moved = true;
+                }
+                (&*snapshot, moved)
+            }
+        };
+        running.progress = snapshot.progress(keys);
+        let done = snapshot.is_done();
+        let behind = !done && snapshot.wants_stall(keys);
+        let (id, to_file) = (running.id, running.is_to_file());
+        self.st.persist.busy |= moved && !done;
+        self.st.persist.stalled = behind && to_file;
+        self.st.ask(id, ops);
+        if done {
+            self.snapshot_taken();
+        } else if behind && !to_file {
+            tracing::warn!("Replicas read a snapshot too slowly; it is given up");
+            self.abort_snapshot();
+            self.st.repl.snapshot_slot_free(self.st.now);
+        }
+    }
+
+    /// All of the snapshot was handed on.
+    fn snapshot_taken(&mut self) {
+        let running = self
+            .st
+            .persist
+            .running
+            .take()
+            .expect("a snapshot was being taken");
+        match running.to {
+            To::File(snapshot, save) => {
+                snapshot.end(&mut self.keys);
+                self.st.persist.running = Some(Running {
+                    to: To::Sealing(save),
+                    ..running
+                });
+            }
+            To::Sealing(_) => unreachable!("a sealed file was handed on before"),
+            To::Replicas(snapshot, id) => {
+                snapshot.end(&mut self.keys);
+                self.st.repl.snapshot_finished(self.st.now, id, true);
+                self.st.repl.snapshot_slot_free(self.st.now);
+            }
+        }
+    }
+
+    /// Replication wants a snapshot of the dataset as it is now.
+    pub(super) fn start_replica_snapshot(&mut self, id: SnapshotId, contents: Contents) {
+        let now = self.st.now;
+        let wanted = match contents {
+            Contents::All => true,
+            Contents::Functions | Contents::Nothing => false,
+        };
+        if !wanted {
+            self.send_empty_snapshot(id);
+            return;
+        }
+        if self.st.persist.is_snapshotting() {
+            self.st
+                .repl
+                .snapshot_started(now, id, Err(StartFault::Busy));
+            return;
+        }
+        if !self.st.repl.snapshot_started(now, id, Ok(())) {
+            return;
+        }
+        let options = self.st.snapshot_options(self.st.used_memory(&self.keys));
+        let number = self.st.persist.next;
+        self.st.persist.next += 1;
+        self.st.persist.running = Some(Running {
+            id: number,
+            progress: Progress::default(),
+            to: To::Replicas(Snapshot::begin(&mut self.keys, &options), id),
+            started: now,
+            changes: self.st.unit.changes(),
+        });
+        self.st.persist.busy = true;
+    }
+
+    /// A snapshot without keys, for `rdb-filter-only`.
+    fn send_empty_snapshot(&mut self, id: SnapshotId) {
+        let now = self.st.now;
+        if !self.st.repl.snapshot_started(now, id, Ok(())) {
+            return;
+        }
+        let options = self.st.snapshot_options(0);
+        let mut encoder = Encoder::new(options.compress, options.checksum);
+        encoder.preamble(&options.preamble);
+        encoder.eof();
+        while let Some(chunk) = encoder.poll_chunk() {
+            self.st.repl.snapshot_chunk(now, id, &chunk);
+        }
+        self.st.repl.snapshot_finished(now, id, true);
+    }
+
+    /// Nobody wants that snapshot any more.
+    pub(super) fn stop_replica_snapshot(&mut self, id: SnapshotId) {
+        let running = self.st.persist.running.as_ref();
+        let is_it = running.is_some_and(|running| match running.to {
+            To::Replicas(_, at) => at == id,
+            To::File(..) | To::Sealing(_) => false,
+        });
+        if is_it {
+            self.abort_snapshot();
+            self.st.repl.snapshot_slot_free(self.st.now);
+        }
+    }
+
+    /// Works out anew why commands are refused at present.
+    pub(super) fn refresh_conditions(&mut self) {
+        let st = &mut self.st;
+        let most = st.config.maxmemory();
+        let full = most > 0 && st.used_memory(&self.keys) > most;
+        let failed = !st.persist.last_ok
+            && st.config.stop_writes_on_bgsave_error()
+            && !st.config.save_points().is_empty();
+        let replica = st.is_replica();
+        let stale = replica && !st.repl.is_connected() && !st.config.replica_serve_stale_data();
+        let conditions = [
+            (
+                Conditions::OUT_OF_MEMORY,
+                full && !(replica && st.config.replica_ignore_maxmemory()),
+            ),
+            (Conditions::SAVE_FAILED, failed && !replica),
+            (Conditions::FEW_REPLICAS, !st.repl.may_write()),
+            (
+                Conditions::READ_ONLY,
+                replica && st.config.replica_read_only(),
+            ),
+            (Conditions::STALE, stale),
+            (Conditions::LOADING, st.is_loading()),
+        ];
+        for (condition, holds) in conditions {
+            st.conditions.set(condition, holds);
+        }
+    }
+
+    /// Tells the driver which connections are to be closed.
+    pub(super) fn close_due(&mut self) {
+        while let Some(conn) = self.st.conns.poll_close() {
+            self.st.close(conn);
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! What the server knows besides the dataset.
+
+use super::Launch;
+use super::blocked::{Blocked, Pause, PauseKind};
+use super::client::{Client, ClientFlags};
+use super::effects::Effects;
+use super::lifecycle::Lifecycle;
+use super::persist::Persist;
+use super::rewrite::Rewriter;
+use super::shutdown::Shutdown;
+use super::stats::Stats;
+use super::unit::Unit;
+use super::watch::Watch;
+use crate::command::gates::Conditions;
+use crate::command::spec::Flags;
+use crate::command::table::{Found, Table};
+use crate::config::{Config, MaxmemoryPolicy};
+use crate::conn::{Conn, Conns};
+use crate::keyspace::Keyspace;
+use crate::machine::{ConnId, Effect, Facts, Now};
+use crate::pubsub::PubSub;
+use crate::repl::Replication;
+use crate::repl::action::Attempt;
+use crate::rng::Rng;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Everything of the server but its keys, so that a command may borrow both.
+pub struct State {
+    /// The directives in force.
+    pub config: Config,
+    /// The commands there are.
+    pub table: Table,
+    /// Every connection.
+    pub conns: Conns<Client>,
+    /// Connections by the number people see.
+    pub by_client_id: BTreeMap<u64, ConnId>,
+    /// The time of the input being handled. Stands still while a unit runs.
+    pub now: Now,
+    /// What is known of the process.
+    pub launch: Launch,
+    /// `run_id`: forty hexadecimal digits.
+    pub run_id: [u8; 40],
+    /// When the process was started.
+    pub started: Now,
+    /// Used memory when it was.
+    pub memory_startup: u64,
+    /// The most memory that was used.
+    pub memory_peak: u64,
+    /// The randomness commands draw from.
+    pub rng: Rng,
+    /// What the system says of the process.
+    pub facts: Facts,
+    /// Counters.
+    pub stats: Stats,
+    /// Why commands are refused at present.
+    pub conditions: Conditions,
+    /// Subscriptions.
+    pub pubsub: PubSub,
+    /// Watched keys.
+    pub watch: Watch,
+    /// Clients that wait.
+    pub blocked: Blocked,
+    /// CLIENT PAUSE.
+    pub pause: Pause,
+    /// What runs at present, as it goes to replicas.
+    pub unit: Unit,
+    /// Both ends of replication.
+    pub repl: Replication,
+    /// The end of the process.
+    pub shutdown: Shutdown,
+    /// CONFIG REWRITE.
+    pub(super) rewriter: Rewriter,
+    /// Clients whose WAIT a change of role has ended.
+    pub(super) demoted: Vec<ConnId>,
+    /// Snapshots and loading.
+    pub persist: Persist,
+    /// Starting, serving or shutting down.
+    pub lifecycle: Lifecycle,
+    /// Requests to the driver.
+    pub effects: Effects<Purpose>,
+    /// Connections with input that waits for the next turn.
+    pub backlog: VecDeque<ConnId>,
+    /// What DEBUG has switched.
+    pub debug: Debug,
+    next_client: u64,
+}
+
+/// Switches of the DEBUG command.
+#[derive(Clone, Copy, Debug)]
+pub struct Debug {
+    /// Whether keys are expired without being touched.
+    pub active_expire: bool,
+    /// The server does nothing before this instant.
+    pub asleep_until: Option<crate::machine::Mono>,
+}
+
+/// What an answered effect was for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purpose {
+    /// One of the listening sockets, by its place in the start-up list.
+    Listen(usize),
+    /// The dataset file being loaded.
+    Load,
+    /// The snapshot being saved.
+    Save(u64),
+    /// The configuration file being rewritten.
+    Rewrite,
+    /// A full synchronisation being received into a file.
+    Receive(Attempt),
+    /// The master's name being looked up.
+    Resolve(Attempt),
+    /// Nothing depends on it.
+    Ignore,
+}
+
+impl State {
+    /// A server that has done nothing yet.
+    pub(super) fn new(
+        config: Config,
+        table: Table,
+        rng: &Rng,
+        conns: Conns<Client>,
+        launch: Launch,
+        now: Now,
+    ) -> Self {
+        Self {
+            stats: Stats::new(table.len()),
+            watch: Watch::new(usize::try_from(config.databases()).expect("databases are few")),
+            repl: Replication::new(now, rng, super::replication::settings(&config)),
+            persist: Persist::new(now),
+            shutdown: Shutdown::No,
+            rewriter: Rewriter::default(),
+            demoted: Vec::new(),
+            run_id: rng.fork("runid").hex40(),
+            started: now,
+            memory_startup: 0,
+            memory_peak: 0,
+            lifecycle: Lifecycle::default(),
+            rng: rng.fork("commands"),
+            by_client_id: BTreeMap::new(),
+            facts: Facts::default(),
+            conditions: Conditions::default(),
+            pubsub: PubSub::default(),
+            blocked: Blocked::default(),
+            pause: Pause::default(),
+            unit: Unit::default(),
+            effects: Effects::default(),
+            backlog: VecDeque::new(),
+            debug: Debug {
+                active_expire: true,
+                asleep_until: None,
+            },
+            next_client: 1,
+            config,
+            table,
+            conns,
+            now,
+            launch,
+        }
+    }
+
+    /// The number of the next client.
+    pub(super) fn next_client_id(&mut self) -> u64 {
+        self.next_client += 1;
+        self.next_client - 1
+    }
+
+    /// A connection that is known to be there.
+    pub fn conn_mut(&mut self, conn: ConnId) -> &mut Conn<Client> {
+        self.conns
+            .get_mut(conn)
+            .expect("a connection at work is in the table")
+    }
+
+    /// The session of a connection that is known to be there.
+    pub fn client(&self, conn: ConnId) -> &Client {
+        &self
+            .conns
+            .get(conn)
+            .expect("a connection at work is in the table")
+            .state
+    }
+
+    /// The session of a connection that is known to be there.
+    pub fn client_mut(&mut self, conn: ConnId) -> &mut Client {
+        &mut self.conn_mut(conn).state
+    }
+
+    /// The flags a command is judged by: EXEC is judged by what it would execute.
+    pub fn effective_flags(&self, conn: ConnId, found: &Found) -> Flags {
+        let flags = found.spec.flags;
+        if !flags.has(Flags::EXECUTES_QUEUE) {
+            return flags;
+        }
+        let queued = self
+            .client(conn)
+            .rare
+            .as_ref()
+            .map_or(Flags::NONE, |rare| rare.queue_flags);
+        flags.and(queued)
+    }
+
+    /// Whether CLIENT PAUSE holds a command back.
+    pub fn is_paused_for(&self, client: ClientFlags, command: Flags) -> bool {
+        let Some(kind) = self.pause.kind() else {
+            return false;
+        };
+        if client.has_any(ClientFlags::MASTER.and(ClientFlags::REPLICA)) {
+            return false;
+        }
+        let writes = command.has(Flags::WRITE) || command.has(Flags::MAY_REPLICATE);
+        kind == PauseKind::All || writes
+    }
+
+    /// Whether writes are held back, and with them expiry and everything else that would change
+    /// the dataset.
+    pub fn is_paused(&self) -> bool {
+        self.pause.kind().is_some()
+    }
+
+    /// Ends a transaction without executing it.
+    pub fn discard(&mut self, conn: ConnId) {
+        let client = self.client_mut(conn);
+        let ended = ClientFlags::MULTI
+            .and(ClientFlags::DIRTY_CAS)
+            .and(ClientFlags::DIRTY_EXEC);
+        client.flags.set(ended, false);
+        if let Some(rare) = &mut client.rare {
+            rare.queue.clear();
+            rare.queue_bytes = 0;
+            rare.queue_flags = Flags::NONE;
+        }
+        self.unwatch(conn);
+    }
+
+    /// Ends every watch of a client.
+    pub fn unwatch(&mut self, conn: ConnId) {
+        let client = self.client_mut(conn);
+        if client.flags.has(ClientFlags::WATCHING) {
+            client.flags.set(ClientFlags::WATCHING, false);
+            self.watch.forget(conn);
+        }
+        self.client_mut(conn)
+            .flags
+            .set(ClientFlags::DIRTY_CAS, false);
+    }
+
+    /// Tells those who watch a key that it has changed.
+    pub fn touch_watched(&mut self, db: usize, key: &[u8]) {
+        if self.watch.is_idle() {
+            return;
+        }
+        let watchers = self.watch.watchers(db, key).to_vec();
+        self.dirty_watchers(&watchers);
+    }
+
+    /// Lets the next EXEC of some clients fail.
+    pub fn dirty_watchers(&mut self, conns: &[ConnId]) {
+        for &conn in conns {
+            self.client_mut(conn)
+                .flags
+                .set(ClientFlags::DIRTY_CAS, true);
+        }
+    }
+
+    /// Whether the eviction policy counts how often keys are used, instead of when.
+    pub fn counts_frequency(&self) -> bool {
+        matches!(
+            self.config.maxmemory_policy(),
+            MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu
+        )
+    }
+
+    /// What the dataset and everything around it takes, as `maxmemory` counts it.
+    pub fn used_memory(&self, keys: &Keyspace) -> u64 {
+        (keys.memory() + self.repl.backlog_memory()) as u64 + BASE_MEMORY_BYTES
+    }
+
+    /// Closes a connection at the end of the turn, without what it was still to be told.
+    pub fn doom(&mut self, conn: ConnId) {
+        self.client_mut(conn).flags.set(ClientFlags::CLOSING, true);
+        self.conns.close(conn);
+    }
+
+    /// Closes a connection as soon as its replies are out.
+    pub fn close_after_reply(&mut self, conn: ConnId) {
+        self.client_mut(conn).flags.set(ClientFlags::CLOSING, true);
+        self.conns.close_after_reply(conn);
+    }
+
+    /// Asks the driver to close a connection and forgets it.
+    pub(super) fn close(&mut self, conn: ConnId) {
+        self.effects.push(Effect::Close { conn });
+        self.forget(conn);
+    }
+
+    /// Forgets a connection that is gone.
+    pub(super) fn forget(&mut self, conn: ConnId) {
+        let Some(gone) = self.conns.get(conn) else {
+            return;
+        };
+        let id = gone.state.id;
+        self.by_client_id.remove(&id);
+        self.pubsub.forget(conn);
+        self.watch.forget(conn);
+        self.blocked.remove(conn);
+        self.repl.hung_up(self.now, conn);
+        self.conns.remove(conn);
+    }
+}
+
+/// What a server takes before it holds anything: buffers and tables of its own.
+const BASE_MEMORY_BYTES: u64 = 512 * 1024;

@@ -1,0 +1,115 @@
+//! From bytes to commands, a fair share of them per connection and turn.
+
+use super::Server;
+use super::client::ClientFlags;
+use super::exec::Outcome;
+use crate::conn::{Input, OutBuf};
+use crate::limits;
+use crate::machine::ConnId;
+use crate::resp::{Argv, OwnedArgv, ParseLimits, ProtocolError, Reply, Sender};
+
+/// States in which a client's next command stays where it is.
+const HELD: ClientFlags = ClientFlags::BLOCKED
+    .and(ClientFlags::POSTPONED)
+    .and(ClientFlags::CLOSING);
+
+impl Server {
+    /// Runs the commands that a connection has sent, as many as its share of the turn allows.
+    pub(super) fn run_input(&mut self, conn: ConnId, filled: usize) {
+        let mut input = self.st.conns.take_input(conn, filled);
+        let mut out = core::mem::take(&mut self.st.conn_mut(conn).out);
+        let mut argv = core::mem::take(&mut self.argv);
+        self.run_commands(conn, &mut input, &mut argv, &mut out);
+        self.argv = argv;
+        // A connection's own messages, published while its replies were written, follow them.
+        let entry = self.st.conn_mut(conn);
+        let messages = core::mem::replace(&mut entry.out, out);
+        if !messages.is_empty() {
+            entry.out.push(&messages.into_bytes());
+        }
+        self.st.conns.put_back(conn, input);
+    }
+
+    fn run_commands(&mut self, conn: ConnId, input: &mut Input, argv: &mut Argv, out: &mut OutBuf) {
+        if let Some(held) = self.take_released(conn) {
+            self.run_one(conn, held.as_ref(), out);
+        }
+        for _ in 0..limits::COMMANDS_PER_TURN_MAX {
+            let client = self.st.client(conn);
+            if client.flags.has_any(HELD) {
+                return;
+            }
+            if self.st.persist.stalled {
+                break;
+            }
+            let limits = ParseLimits {
+                bulk_max: i64::try_from(self.st.config.proto_max_bulk_len()).unwrap_or(i64::MAX),
+                authenticated: client.flags.has(ClientFlags::AUTHENTICATED),
+                from: if client.flags.has(ClientFlags::REPLICA) {
+                    Sender::Replica
+                } else {
+                    Sender::Client
+                },
+            };
+            match input.next(argv, &limits) {
+                Ok(Some(args)) if args.is_empty() => {
+                    self.st.repl.replica_newline(self.st.now, conn);
+                }
+                Ok(Some(args)) => self.run_one(conn, args, out),
+                Ok(None) => return,
+                Err(error) => return self.protocol_error(conn, error, out),
+            }
+        }
+        if !input.is_empty() {
+            self.st.backlog.push_back(conn);
+        }
+    }
+
+    fn run_one(&mut self, conn: ConnId, args: crate::resp::ArgvRef<'_>, out: &mut OutBuf) {
+        if self.execute(conn, args, out) == Outcome::Postponed {
+            let client = self.st.client_mut(conn);
+            client.flags.set(ClientFlags::POSTPONED, true);
+            client.rare_mut().held = Some(OwnedArgv::new(args));
+            self.st.pause.postpone(conn);
+        }
+    }
+
+    /// The command that CLIENT PAUSE held back, once it holds it back no more.
+    fn take_released(&mut self, conn: ConnId) -> Option<OwnedArgv> {
+        let client = self.st.client_mut(conn);
+        if client.flags.has_any(HELD) {
+            return None;
+        }
+        client.rare.as_mut()?.held.take()
+    }
+
+    fn protocol_error(&mut self, conn: ConnId, error: ProtocolError, out: &mut OutBuf) {
+        let client = self.st.client(conn);
+        tracing::debug!(
+            "Protocol error ({error}) from client: {}",
+            self.st.describe_client(conn)
+        );
+        Reply::new(out, client.proto).protocol_error(error);
+        self.st.stats.count_error("ERR");
+        self.st.close_after_reply(conn);
+    }
+
+    /// Gives every connection with input left over its share of another turn.
+    pub(super) fn run_backlog(&mut self) {
+        for conn in core::mem::take(&mut self.st.backlog) {
+            if self.st.conns.get(conn).is_some() {
+                self.run_input(conn, 0);
+            }
+        }
+    }
+
+    /// Lets the clients go on that a pause has held back.
+    pub(super) fn run_released(&mut self) {
+        for conn in self.st.pause.released() {
+            if let Some(entry) = self.st.conns.get_mut(conn) {
+                entry.state.flags.set(ClientFlags::POSTPONED, false);
+                self.run_input(conn, 0);
+            }
+        }
+    }
+}
