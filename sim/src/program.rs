@@ -48,6 +48,8 @@ pub struct ServerView {
     pub link_up: bool,
     /// Whether it is loading a dataset.
     pub loading: bool,
+    /// Whether history and offset describe its dataset: not before it has a backlog or was synced.
+    pub placed: bool,
 }
 
 /// A Sentinel's state.

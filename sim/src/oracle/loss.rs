@@ -197,6 +197,7 @@ mod tests {
             master: None,
             link_up: false,
             loading: false,
+            placed: true,
         };
         tree.claims(B, &promoted).unwrap();
         let ground = Ground {

@@ -149,6 +149,7 @@ mod tests {
             master: Some(NodeId(1).at(6379)),
             link_up: false,
             loading: false,
+            placed: true,
         };
         Promotion::replicates(NodeId(0), 6379, &claim).unwrap();
         claim.master = Some(NodeId(0).at(6379));

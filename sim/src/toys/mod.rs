@@ -359,6 +359,7 @@ impl Toy for Store {
             master: None,
             link_up: false,
             loading: false,
+            placed: true,
         })
     }
 }

@@ -218,7 +218,7 @@ impl World {
         let result = self.sink.taps.tree.claims(id, &view);
         self.judge(result);
         self.judge(Promotion::replicates(id, DATA_PORT, &view));
-        if !view.loading && Tree::wants_digest(&view) {
+        if Tree::wants_digest(&view) {
             self.compare_dataset(id, &view);
         }
     }

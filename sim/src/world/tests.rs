@@ -274,6 +274,7 @@ fn make_lonely(boot: &Boot<'_>) -> Result<Box<dyn Program>, String> {
                 master: Some(NodeId(77).at(DATA_PORT)),
                 link_up: false,
                 loading: false,
+                placed: true,
             })
         }
     }
