@@ -65,6 +65,11 @@ impl Watch {
         self.epoch
     }
 
+    /// The newest epoch that a crash would not lose.
+    pub fn durable_epoch(&self) -> Epoch {
+        self.durable_epoch
+    }
+
     /// Whether nothing is acted on at present.
     pub fn is_in_tilt(&self) -> bool {
         self.tilt.is_on()
