@@ -100,7 +100,7 @@ impl Node {
         self.process = Some(Process::start(&mut self.command()));
     }
 
-    /// Waits until it answers PING with PONG.
+    /// Waits until it answers PING with PONG, or asks for a password first.
     #[track_caller]
     pub fn wait_until_ready(&mut self) {
         let log = self.log_path();
@@ -113,7 +113,8 @@ impl Node {
             }
             let mut client = Client::connect_within(port, Duration::from_secs(5)).ok()?;
             let reply = client.ask(&["PING"]).ok()?;
-            (text_of(&reply) == "PONG").then_some(())
+            let reply = text_of(&reply);
+            (reply == "PONG" || reply.starts_with("-NOAUTH")).then_some(())
         });
     }
 

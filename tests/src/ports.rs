@@ -37,6 +37,26 @@ impl Port {
         panic!("no port is free between {FIRST} and {}", FIRST + COUNT);
     }
 
+    /// Finds so many in a row.
+    ///
+    /// # Panics
+    ///
+    /// If there are none.
+    pub fn row(count: usize) -> Vec<Self> {
+        for _ in 0..COUNT {
+            let mut row = vec![Self::free()];
+            while row.len() < count {
+                let next = row[row.len() - 1].number + 1;
+                let Some(port) = Self::take(next) else { break };
+                row.push(port);
+            }
+            if row.len() == count {
+                return row;
+            }
+        }
+        panic!("there are no {count} free ports in a row");
+    }
+
     /// Its number.
     pub const fn number(&self) -> u16 {
         self.number

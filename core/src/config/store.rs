@@ -161,6 +161,14 @@ impl Config {
         self.put(const { table::place("dir") }, Value::Text(path.into()));
     }
 
+    /// Follows what the limit of open files leaves room for.
+    pub fn set_maxclients(&mut self, most: u32) {
+        self.put(
+            const { table::place("maxclients") },
+            Value::Int(most.into()),
+        );
+    }
+
     /// Follows REPLICAOF.
     pub fn set_replicaof(&mut self, master: Option<(&str, u16)>) {
         let master = master.map(|(host, port)| (host.into(), port));

@@ -18,16 +18,25 @@ struct Options {
     /// Uses redis-server and redis-sentinel instead of Holdfast.
     #[arg(long)]
     peer: bool,
+    /// Uses redis-server as the servers alone.
+    #[arg(long)]
+    peer_servers: bool,
+    /// Uses redis-sentinel as the sentinels alone.
+    #[arg(long)]
+    peer_sentinels: bool,
 }
 
 fn main() {
     let options = Options::parse();
-    let flavour = if options.peer {
-        Flavour::Redis
-    } else {
-        Flavour::Holdfast
+    let flavour = |peer: bool| {
+        if peer {
+            Flavour::Redis
+        } else {
+            Flavour::Holdfast
+        }
     };
-    let mut shape = Shape::of(flavour);
+    let mut shape = Shape::of(flavour(options.peer || options.peer_servers));
+    shape.sentinels = Shape::of(flavour(options.peer || options.peer_sentinels)).sentinels;
     shape.down_after_ms = options.down_after;
     let mut writes = Vec::new();
     let mut rejoins = Vec::new();
