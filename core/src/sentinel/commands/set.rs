@@ -7,6 +7,7 @@ use crate::glob;
 use crate::resp::{ArgvRef, parse_int};
 use crate::sentinel::GroupId;
 use crate::sentinel::events;
+use crate::sentinel::group::Options;
 use crate::sentinel::names::parse_port;
 
 /// Changes settings of one master, one option after the other; those before a bad one stay.
@@ -34,6 +35,109 @@ pub(super) fn set(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     outcome
 }
 
+/// One setting of a master, with the value it is to have.
+enum Setting {
+    DownAfter(Duration),
+    FailoverTimeout(Duration),
+    ParallelSyncs(u32),
+    Quorum(u32),
+    RebootDownAfter(Duration),
+    NotificationScript(Option<Box<str>>),
+    ClientReconfigScript(Option<Box<str>>),
+    AuthPass(Option<Box<[u8]>>),
+    AuthUser(Option<Box<[u8]>>),
+    RenameCommand { old: String, new: String },
+}
+
+impl Setting {
+    /// Reads an option and its first value; `RENAME-COMMAND` takes the next one as well.
+    fn parse(option: &[u8], values: &[&[u8]]) -> Result<Self, Fail> {
+        let unknown = || {
+            let option = shown(option);
+            format!("ERR Unknown option or number of arguments for SENTINEL SET '{option}'")
+        };
+        let &value = values.first().ok_or_else(unknown)?;
+        let bad = || {
+            let (value, option) = (shown(value), shown(option));
+            format!("ERR Invalid argument '{value}' for SENTINEL SET '{option}'")
+        };
+        let number = || {
+            parse_int(value)
+                .and_then(|n| u64::try_from(n).ok())
+                .ok_or_else(bad)
+        };
+        let positive = || number().and_then(|n| if n > 0 { Ok(n) } else { Err(bad()) });
+        let count = || positive().and_then(|n| u32::try_from(n).map_err(|_| bad()));
+        let span = || positive().map(Duration::from_millis);
+        let text = || str::from_utf8(value).map_err(|_| bad());
+        let path = || text().map(|path| (!path.is_empty()).then(|| path.into()));
+        let secret = || (!value.is_empty()).then(|| Box::from(value));
+        Ok(match option.to_ascii_lowercase().as_slice() {
+            b"down-after-milliseconds" => Self::DownAfter(span()?),
+            b"failover-timeout" => Self::FailoverTimeout(span()?),
+            b"parallel-syncs" => Self::ParallelSyncs(count()?),
+            b"quorum" => Self::Quorum(count()?),
+            b"master-reboot-down-after-period" => {
+                Self::RebootDownAfter(Duration::from_millis(number()?))
+            }
+            b"notification-script" => Self::NotificationScript(path()?),
+            b"client-reconfig-script" => Self::ClientReconfigScript(path()?),
+            b"auth-pass" => Self::AuthPass(secret()),
+            b"auth-user" => Self::AuthUser(secret()),
+            b"rename-command" => {
+                let new = str::from_utf8(values.get(1).ok_or_else(unknown)?).map_err(|_| bad())?;
+                let old = text()?.to_ascii_lowercase();
+                if old.is_empty() || new.is_empty() {
+                    return Err(bad());
+                }
+                let new = new.to_owned();
+                Self::RenameCommand { old, new }
+            }
+            _ => return Err(unknown()),
+        })
+    }
+
+    /// How many words its value takes.
+    fn words(&self) -> usize {
+        if matches!(self, Self::RenameCommand { .. }) {
+            2
+        } else {
+            1
+        }
+    }
+
+    fn is_script(&self) -> bool {
+        matches!(
+            self,
+            Self::NotificationScript(_) | Self::ClientReconfigScript(_)
+        )
+    }
+
+    fn is_credential(&self) -> bool {
+        matches!(self, Self::AuthPass(_) | Self::AuthUser(_))
+    }
+
+    fn apply(self, options: &mut Options) {
+        match self {
+            Self::DownAfter(span) => options.down_after = span,
+            Self::FailoverTimeout(span) => options.failover_timeout = span,
+            Self::ParallelSyncs(count) => options.parallel_syncs = count,
+            Self::Quorum(count) => options.quorum = count,
+            Self::RebootDownAfter(span) => options.reboot_down_after = span,
+            Self::NotificationScript(path) => options.notification_script = path,
+            Self::ClientReconfigScript(path) => options.client_reconfig_script = path,
+            Self::AuthPass(pass) => options.auth_pass = pass,
+            Self::AuthUser(user) => options.auth_user = user,
+            Self::RenameCommand { old, new } if old.eq_ignore_ascii_case(&new) => {
+                options.renamed.remove(&old);
+            }
+            Self::RenameCommand { old, new } => {
+                options.renamed.insert(old, new);
+            }
+        }
+    }
+}
+
 /// Sets one option and returns how many words its value took.
 fn set_one(
     cx: &mut Cx<'_>,
@@ -41,84 +145,20 @@ fn set_one(
     option: &[u8],
     values: &[&[u8]],
 ) -> Result<usize, Fail> {
-    let unknown = || {
-        let option = shown(option);
-        format!("ERR Unknown option or number of arguments for SENTINEL SET '{option}'")
-    };
-    let word = option.to_ascii_lowercase();
-    let &value = values.first().ok_or_else(unknown)?;
-    let bad = |value: &[u8]| {
-        let (value, option) = (shown(value), shown(option));
-        format!("ERR Invalid argument '{value}' for SENTINEL SET '{option}'")
-    };
-    let positive = || {
-        parse_int(value)
-            .and_then(|n| u64::try_from(n).ok())
-            .filter(|&n| n > 0)
-    };
-    let count = || {
-        positive()
-            .and_then(|n| u32::try_from(n).ok())
-            .ok_or_else(|| bad(value))
-    };
-    let span = || {
-        positive()
-            .map(Duration::from_millis)
-            .ok_or_else(|| bad(value))
-    };
-    let text = || str::from_utf8(value).map_err(|_| bad(value));
-    let secret = || (!value.is_empty()).then(|| Box::from(value));
-    let denied = cx.sentinel.watch.settings.deny_scripts_reconfig;
-    let options = &mut cx.sentinel.watch.groups[group].options;
-    let mut used = 1;
-    let mut shown_value = String::from_utf8_lossy(value).into_owned();
-    match word.as_slice() {
-        b"down-after-milliseconds" => options.down_after = span()?,
-        b"failover-timeout" => options.failover_timeout = span()?,
-        b"parallel-syncs" => options.parallel_syncs = count()?,
-        b"quorum" => options.quorum = count()?,
-        b"master-reboot-down-after-period" => {
-            let period = parse_int(value).and_then(|n| u64::try_from(n).ok());
-            options.reboot_down_after = Duration::from_millis(period.ok_or_else(|| bad(value))?);
-        }
-        b"notification-script" | b"client-reconfig-script" => {
-            if denied {
-                return Err(DENIED.to_owned());
-            }
-            let path = text()?;
-            let path = (!path.is_empty()).then(|| path.into());
-            match word.as_slice() {
-                b"notification-script" => options.notification_script = path,
-                _ => options.client_reconfig_script = path,
-            }
-        }
-        b"auth-pass" => {
-            options.auth_pass = secret();
-            shown_value = "******".to_owned();
-        }
-        b"auth-user" => options.auth_user = secret(),
-        b"rename-command" => {
-            let &new = values.get(1).ok_or_else(unknown)?;
-            let new = str::from_utf8(new)
-                .ok()
-                .filter(|new| !new.is_empty())
-                .ok_or_else(|| bad(new))?;
-            let old = text()?.to_ascii_lowercase();
-            if old.is_empty() {
-                return Err(bad(value));
-            }
-            shown_value = format!("{shown_value} {new}");
-            if old.eq_ignore_ascii_case(new) {
-                options.renamed.remove(&old);
-            } else {
-                options.renamed.insert(old, new.to_owned());
-            }
-            used = 2;
-        }
-        _ => return Err(unknown()),
-    }
+    let setting = Setting::parse(option, values)?;
     let watch = &mut cx.sentinel.watch;
-    if matches!(word.as_slice(), b"auth-pass" | b"auth-user") {
+    if setting.is_script() && watch.settings.deny_scripts_reconfig {
+        return Err(DENIED.to_owned());
+    }
+    let words = setting.words();
+    let value = if matches!(setting, Setting::AuthPass(_)) {
+        "******".to_owned()
+    } else {
+        String::from_utf8_lossy(&values[..words].join(&b' ')).into_owned()
+    };
+    let reconnect = setting.is_credential();
+    setting.apply(&mut watch.groups[group].options);
+    if reconnect {
         let servers: Vec<_> = watch.groups[group].servers().collect();
         for id in servers {
             let link = watch.instances[id].link;
@@ -126,13 +166,9 @@ fn set_one(
         }
     }
     let master = watch.groups[group].master;
-    watch.tell_of(
-        events::SET,
-        master,
-        &format!("{} {shown_value}", shown(option)),
-    );
+    watch.tell_of(events::SET, master, &format!("{} {value}", shown(option)));
     watch.mark(group);
-    Ok(used)
+    Ok(words)
 }
 
 const DENIED: &str = "ERR Reconfiguration of scripts path is denied for security reasons. Check \

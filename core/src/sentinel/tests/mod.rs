@@ -629,3 +629,69 @@ fn an_election_nobody_could_win_is_held_again_soon() {
     );
     assert_eq!(world.count("+elected-leader"), 1);
 }
+
+#[test]
+fn settings_change_one_after_the_other_up_to_a_bad_one() {
+    let mut world = settled(1, 1, 1);
+    let words = [
+        "sentinel",
+        "set",
+        "mymaster",
+        "quorum",
+        "2",
+        "failover-timeout",
+        "0",
+    ];
+    let error = "ERR Invalid argument '0' for SENTINEL SET 'failover-timeout'";
+    assert_eq!(
+        world.ask(0, &words),
+        Value::Error(error.as_bytes().to_vec())
+    );
+    let words = [
+        "sentinel",
+        "set",
+        "mymaster",
+        "rename-command",
+        "config",
+        "guess",
+        "auth-pass",
+        "x",
+    ];
+    assert_eq!(world.ask(0, &words), Value::Simple(b"OK".to_vec()));
+    world.run_for(ms(100));
+    assert_eq!(
+        world.count("+set master mymaster 127.0.0.1 6379 quorum 2"),
+        1
+    );
+    assert_eq!(
+        world.count("+set master mymaster 127.0.0.1 6379 rename-command config guess"),
+        1
+    );
+    assert_eq!(
+        world.count("+set master mymaster 127.0.0.1 6379 auth-pass ******"),
+        1
+    );
+    let file = String::from_utf8(world.nodes[0].files[&file_of(0)].clone()).unwrap();
+    for line in [
+        "monitor mymaster 127.0.0.1 6379 2",
+        "rename-command mymaster config guess",
+    ] {
+        assert!(file.contains(&format!("sentinel {line}\n")), "{file}");
+    }
+    // The new password is used at once, on new connections.
+    let server = world.server(6379);
+    assert!(
+        world.servers[server]
+            .seen
+            .iter()
+            .any(|line| line == "AUTH x")
+    );
+    let words = [
+        "sentinel",
+        "set",
+        "mymaster",
+        "notification-script",
+        "/bin/true",
+    ];
+    assert!(matches!(world.ask(0, &words), Value::Error(_)));
+}
