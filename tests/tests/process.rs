@@ -15,7 +15,7 @@ fn server(config: &str) -> Node {
 
 /// The message of a log line, without its stamp.
 fn message(line: &str) -> &str {
-    line.splitn(8, ' ').nth(7).unwrap_or_default()
+    line.splitn(7, ' ').nth(6).unwrap_or_default()
 }
 
 #[test]
