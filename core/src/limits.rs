@@ -70,6 +70,8 @@ const _: () = assert!(BULK_UNAUTHENTICATED_MAX < BIG_BULK_BYTES as i64);
 pub const REPLICAS_PER_MASTER_MAX: usize = 1_000;
 /// Other Sentinels a Sentinel takes note of per master.
 pub const PEERS_PER_MASTER_MAX: usize = 200;
+/// Replication ids of past masters a Sentinel remembers per group.
+pub const HISTORIES_MAX: usize = 32;
 /// Replies a link may be waiting for before the periodic commands stop, per user of the link.
 pub const LINK_PENDING_MAX: usize = 100;
 /// Scripts waiting or running; of more, the oldest that waits is dropped.

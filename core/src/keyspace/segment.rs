@@ -148,9 +148,9 @@ impl<E: TableEntry> Segment<E> {
             "halves of a range are equally deep"
         );
         assert_eq!(self.start ^ buddy.start, 1 << (64 - self.depth));
+        assert_eq!(self.version, buddy.version, "both halves were touched");
         self.depth -= 1;
         self.start &= buddy.start;
-        self.version = self.version.max(buddy.version);
         self.min_expire = self.min_expire.min(buddy.min_expire);
         let len = self.entries.len() + buddy.entries.len();
         let wanted = entries_capacity::<E>(len);

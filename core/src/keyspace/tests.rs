@@ -466,6 +466,33 @@ fn a_table_grows_and_shrinks_with_its_keys() {
 }
 
 #[test]
+fn segments_that_merge_during_a_snapshot_are_both_in_it() {
+    let mut keyspace = filled(600);
+    let mut ordered = Vec::new();
+    keyspace
+        .db(0)
+        .scan(0, usize::MAX, |entry| ordered.push(entry.key().to_vec()));
+    assert_eq!(keyspace.db(0).segment_count(), 2);
+    let mut db = keyspace.db_mut(0);
+    assert!(ordered[320..].iter().all(|key| db.delete(key)));
+    keyspace.begin_snapshot(Box::new(Collected::default()));
+    let mut db = keyspace.db_mut(0);
+    assert!(ordered[..250].iter().all(|key| db.delete(key)));
+    assert_eq!(keyspace.db(0).segment_count(), 1);
+    while !keyspace.step_snapshot(1) {}
+    let collected = keyspace.snapshot_sink::<Collected>().unwrap();
+    let mut emitted = collected
+        .0
+        .iter()
+        .map(|(_, key, _)| key)
+        .collect::<Vec<_>>();
+    let mut expected = ordered[..320].iter().collect::<Vec<_>>();
+    emitted.sort();
+    expected.sort();
+    assert_eq!(emitted, expected);
+}
+
+#[test]
 fn random_keys_are_spread_evenly() {
     let keyspace = filled(2_000);
     let mut rng = Rng::new([6; 32]);

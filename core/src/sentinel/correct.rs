@@ -99,7 +99,9 @@ impl Watch {
         let master = &self.instances[group.master];
         let undisputed = group.vote.epoch <= group.config_epoch
             && master.had_no_down_for(now, self.timing.publish_period * 4);
-        if !undisputed || !former.is_still(one.runid, &facts.reported) {
+        let present = master.reported().and_then(|reported| reported.replid);
+        let past = &group.histories;
+        if !undisputed || !former.is_still(one.runid, &facts.reported, past, present) {
             return None;
         }
         let others = group

@@ -7,6 +7,7 @@ use crate::machine::Mono;
 use crate::sentinel::InstanceId;
 use crate::sentinel::election::Vote;
 use crate::sentinel::failover::Failover;
+use crate::sentinel::instance::Histories;
 use crate::sentinel::names::Epoch;
 
 /// A monitored master, its replicas, and the Sentinels that watch it too.
@@ -32,6 +33,8 @@ pub struct Group {
     pub failover: Failover,
     /// When failovers may start.
     pub start: Start,
+    /// What its masters have written.
+    pub histories: Histories,
 }
 
 /// The settings of one master.

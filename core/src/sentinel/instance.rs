@@ -1,7 +1,9 @@
 //! What a Sentinel watches: masters, their replicas, and the other Sentinels.
 
 use core::time::Duration;
+use std::collections::VecDeque;
 
+use crate::limits::HISTORIES_MAX;
 use crate::machine::Mono;
 use crate::sentinel::info::{LinkDown, ReplId, Role};
 use crate::sentinel::names::{Epoch, HostAddr, RunId};
@@ -133,8 +135,6 @@ pub struct FormerMaster {
     pub runid: Option<RunId>,
     /// The history it was writing.
     pub replid: ReplId,
-    /// The history before that.
-    pub replid2: ReplId,
 }
 
 /// What is known of another Sentinel only.
@@ -322,15 +322,44 @@ impl FormerMaster {
     ///
     /// A promotion ends a history: the promoted server's second id is then the one of the master
     /// it followed. The run that was replaced still writes the history it wrote. A new run
-    /// has a second id only if it loaded one, which then is one it had as a master.
-    pub fn is_still(&self, runid: Option<RunId>, reported: &Reported) -> bool {
+    /// has a second id only if it loaded one with its data, which then is one of `past`, the
+    /// histories this group's masters wrote before the `present` one.
+    pub fn is_still(
+        &self,
+        runid: Option<RunId>,
+        reported: &Reported,
+        past: &Histories,
+        present: ReplId,
+    ) -> bool {
         if runid.is_some() && runid == self.runid {
             return reported.replid.is_some() && reported.replid == self.replid;
         }
         match reported.replid2 {
             None => true,
-            Some(_) => reported.replid2 == self.replid || reported.replid2 == self.replid2,
+            Some(loaded) => past.contains(loaded) && present.is_some_and(|now| now != loaded),
         }
+    }
+}
+
+/// The histories the masters of one group have written, as far as they reported.
+#[derive(Clone, Debug, Default)]
+pub struct Histories(VecDeque<RunId>);
+
+impl Histories {
+    /// Takes note of a history; of too many the one noted first is forgotten.
+    pub fn note(&mut self, id: ReplId) {
+        if let Some(id) = id
+            && !self.contains(id)
+        {
+            if self.0.len() >= HISTORIES_MAX {
+                self.0.pop_front();
+            }
+            self.0.push_back(id);
+        }
+    }
+
+    pub fn contains(&self, id: RunId) -> bool {
+        self.0.contains(&id)
     }
 }
 
@@ -349,18 +378,38 @@ mod tests {
         let former = FormerMaster {
             runid: id(b'r'),
             replid: id(b'h'),
-            replid2: id(b'g'),
         };
+        let mut past = Histories::default();
+        for history in [id(b'g'), id(b'h'), id(b'n')] {
+            past.note(history);
+        }
         let mut reported = Reported::new(Role::Master, Mono::default());
+        let still = |runid, reported: &Reported| former.is_still(runid, reported, &past, id(b'n'));
         reported.replid = id(b'h');
-        assert!(former.is_still(id(b'r'), &reported));
-        reported.replid = id(b'n');
-        reported.replid2 = id(b'f');
-        assert!(!former.is_still(id(b'r'), &reported));
-        assert!(!former.is_still(id(b's'), &reported));
-        reported.replid2 = id(b'h');
-        assert!(former.is_still(id(b's'), &reported));
-        reported.replid2 = None;
-        assert!(former.is_still(id(b's'), &reported));
+        assert!(still(id(b'r'), &reported));
+        reported.replid = id(b'x');
+        for (replid2, expected) in [
+            (None, true),
+            (id(b'g'), true),
+            (id(b'h'), true),
+            (id(b'n'), false),
+            (id(b'y'), false),
+        ] {
+            reported.replid2 = replid2;
+            assert_eq!(still(id(b's'), &reported), expected, "{replid2:?}");
+            assert!(!still(id(b'r'), &reported));
+        }
+    }
+
+    #[test]
+    fn only_so_many_histories_are_kept() {
+        let mut past = Histories::default();
+        let nth = |n: usize| RunId::parse(format!("{n:0>40}").as_bytes());
+        for n in 0..=HISTORIES_MAX {
+            past.note(nth(n));
+            past.note(nth(n));
+        }
+        assert!(!past.contains(nth(0).unwrap()));
+        assert!(past.contains(nth(1).unwrap()));
     }
 }

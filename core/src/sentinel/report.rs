@@ -35,6 +35,11 @@ impl Watch {
         reported.info = Some((now, text.into()));
         reported.replid = info.replid;
         reported.replid2 = info.replid2;
+        if id == self.groups[group].master && info.role == Some(Role::Master) {
+            let histories = &mut self.groups[group].histories;
+            histories.note(info.replid2);
+            histories.note(info.replid);
+        }
         if let Some(role) = info.role {
             self.note_role(now, id, role);
             if !self.tilt.is_on() {

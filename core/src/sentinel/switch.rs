@@ -8,7 +8,7 @@ use crate::sentinel::events;
 use crate::sentinel::failover::Failover;
 use crate::sentinel::group::{Group, Options, Start};
 use crate::sentinel::instance::{
-    FormerMaster, Hellos, Instance, Kind, MasterFacts, PeerFacts, ReplicaFacts,
+    FormerMaster, Hellos, Histories, Instance, Kind, MasterFacts, PeerFacts, ReplicaFacts,
 };
 use crate::sentinel::link::{Channel, Link, Side};
 use crate::sentinel::names::{Epoch, HostAddr, RunId, endpoint_text};
@@ -60,6 +60,7 @@ impl Watch {
             o_down: None,
             failover: Failover::Idle,
             start: Start::default(),
+            histories: Histories::default(),
         });
         self.by_name.insert(name.into(), group);
         self.mark(group);
@@ -212,7 +213,6 @@ impl Watch {
         let replaced = FormerMaster {
             runid: self.instances[old].runid,
             replid: reported.replid,
-            replid2: reported.replid2,
         };
         let servers: Vec<_> = self.groups[group].servers().collect();
         let places: Vec<_> = servers

@@ -153,6 +153,7 @@ fn admit(st: &State, conn: ConnId, argv: ArgvRef<'_>) -> Result<Found, (Option<F
 pub(crate) fn call(cx: &mut Cx<'_>, found: &Found, argv: ArgvRef<'_>) {
     let before = cx.data.st.unit.command_starts();
     let outer = core::mem::replace(&mut cx.id, found.id);
+    cx.client().last = Some(found.id);
     let result = (found.spec.run)(cx, Args::behind(argv, found.names));
     cx.id = outer;
     let stats = cx.data.st.stats.command_mut(found.id);
@@ -164,7 +165,6 @@ pub(crate) fn call(cx: &mut Cx<'_>, found: &Found, argv: ArgvRef<'_>) {
     if let Err(fail) = result {
         cx.fail(&fail);
     }
-    cx.client().last = Some(found.id);
     if cx.data.st.unit.command_ended(before) {
         cx.data.st.feed(cx.data.db, argv.iter());
     }

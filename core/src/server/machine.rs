@@ -59,12 +59,7 @@ impl Machine for Server {
 
     fn handle_hangup(&mut self, now: Now, conn: ConnId, cause: Hangup) {
         self.at(now);
-        let Some(entry) = self.st.conns.get(conn) else {
-            return;
-        };
-        if entry.state.flags.has(ClientFlags::MASTER) {
-            tracing::warn!("Connection with master lost: {cause:?}");
-        }
+        tracing::trace!("Connection {conn:?} hung up: {cause:?}");
         self.st.forget(conn);
     }
 

@@ -233,10 +233,11 @@ impl Replication {
     }
 
     /// The master asks how far we are (REPLCONF GETACK), or something else makes it worth
-    /// knowing at once.
+    /// knowing. It is told once at the end of the turn, when all that has come is applied, the
+    /// question itself included.
     pub fn getack(&mut self, now: Now) {
         if let Some(link) = &mut self.link {
-            link.acknowledge(now.mono, self.history.offset(), &mut self.fx);
+            link.acknowledge_soon(now.mono);
         }
     }
 

@@ -52,6 +52,8 @@ pub struct Replication {
     waited: VecDeque<(ConnId, usize)>,
     /// The link to the master; a node without one is a master.
     link: Option<Link>,
+    /// No attempt is made to reach the master for now.
+    link_held: bool,
     /// Replicas shall be asked how far they are.
     ask_acks: bool,
     fx: VecDeque<Action>,
@@ -95,6 +97,7 @@ impl Replication {
             waits: Waits::default(),
             waited: VecDeque::new(),
             link: None,
+            link_held: false,
             ask_acks: false,
             fx: VecDeque::new(),
         }
@@ -134,6 +137,13 @@ impl Replication {
         assert!(self.link.is_none());
         self.link = Some(Link::new(now.mono, host, port, None));
         self.check();
+    }
+
+    /// Holds back attempts to reach the master while the dataset's own file is loaded: the place
+    /// it names is what to ask the master for.
+    pub fn hold_link(&mut self, held: bool) {
+        assert!(!self.is_connected(), "it is held back before it is made");
+        self.link_held = held;
     }
 
     /// Follows a master (REPLICAOF with a host).
@@ -247,7 +257,9 @@ impl Replication {
             backlog.trim(self.primary.needed());
         }
         self.settle_waits(mono);
-        if let Some(link) = &mut self.link {
+        if let Some(link) = &mut self.link
+            && !self.link_held
+        {
             link.tick(mono, &self.history, &self.settings, &mut self.fx);
         }
         self.check();
@@ -262,10 +274,8 @@ impl Replication {
     /// The next instant [`end_turn`](Self::end_turn) has something to do.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Mono, TimerName)> {
-        let link = self
-            .link
-            .as_ref()
-            .and_then(|link| link.deadline(&self.settings));
+        let link = self.link.as_ref().filter(|_| !self.link_held);
+        let link = link.and_then(|link| link.deadline(&self.settings));
         let timers = [
             (self.primary.deadline(), TimerName("replicas")),
             (link, TimerName("master link")),

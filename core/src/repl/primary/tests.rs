@@ -472,8 +472,13 @@ fn writes_need_enough_good_replicas() {
     };
     let mut f = Fixture::new(settings);
     assert!(!f.repl.may_write());
-    f.online(1);
-    assert!(f.repl.may_write());
+    f.join(1);
+    let id = started(&f.turn());
+    assert!(f.repl.snapshot_started(f.now, id, Ok(())));
+    f.repl.snapshot_finished(f.now, id, true);
+    assert!(!f.repl.may_write());
+    f.written(1);
+    assert!(f.repl.may_write(), "as soon as it is online");
     assert_eq!(f.info("min_slaves_good_slaves"), "1");
     f.pass(10_000);
     assert!(f.repl.may_write());
@@ -546,6 +551,11 @@ fn effects_before_a_change_of_role_belong_to_the_old_stream() {
     let set: [&[u8]; 3] = [b"SET", b"k", b"v"];
     f.repl.feed(0, set.into_iter());
     f.repl.replica_of(f.now, "127.0.0.1", 1);
+    assert_ne!(
+        f.repl.offset(),
+        Offset::START,
+        "the place to go on from counts them"
+    );
     f.repl.feed(0, set.into_iter());
     f.repl.end_unit(Unit::Atomic);
     let sent = f.written(1);

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use tracing::{info, warn};
 
 use super::action::{Action, Attempt, CloseReason};
-use super::history::{History, Offset, ReplId};
+use super::history::{History, ReplId};
 use super::receive::{Place, Receive};
 use super::settings::Settings;
 use crate::machine::{ConnId, DiskFault, Mono};
@@ -315,10 +315,10 @@ impl Link {
         }
     }
 
-    /// Tells the master at once how far we are.
-    pub(super) fn acknowledge(&mut self, now: Mono, offset: Offset, fx: &mut VecDeque<Action>) {
+    /// Tells the master with the next tick how far we are.
+    pub(super) const fn acknowledge_soon(&mut self, now: Mono) {
         if let State::Connected(connected) = &mut self.state {
-            connected.acknowledge(now, offset, fx);
+            connected.ack_at = now;
         }
     }
 

@@ -3,7 +3,10 @@
 use crc::{CRC_64_REDIS, Crc};
 
 use super::*;
-use crate::machine::{ConnectFault, DiskOp, FileId, Now, Wall};
+use crate::machine::{Addr, ConnectFault, DiskOp, FileId, Now, Wall};
+use crate::repl::history::Offset;
+use crate::repl::node::{Admission, Sync};
+use crate::repl::primary::Psync;
 use crate::repl::{Replication, Role};
 use crate::rng::Rng;
 
@@ -447,6 +450,53 @@ fn going_on_with_the_stream_keeps_its_database_and_learns_its_id() {
 }
 
 #[test]
+fn replicas_of_ours_come_back_to_learn_a_new_id() {
+    let mut f = Fixture::new(Settings::default());
+    let conn = f.online();
+    let sub = ConnId {
+        index: 50,
+        generation: 0,
+    };
+    let psync = Psync {
+        replid: ID.as_bytes(),
+        offset: b"101",
+        failover: false,
+    };
+    let sync = Sync {
+        conn: sub,
+        remote: &Addr::Tcp("10.0.0.5:4000".parse().unwrap()),
+        pending_output: false,
+        psync: Some(psync),
+    };
+    assert_eq!(f.repl.sync(f.now, sync), Admission::Accepted);
+    // It stays while the master is away, and after it came back as it was.
+    f.repl.hung_up(f.now, conn);
+    let (conn, _) = f.shake();
+    f.receive(conn, &format!("+CONTINUE {ID}\r\n"));
+    assert!(f.repl.is_replica(sub));
+    f.repl.hung_up(f.now, conn);
+    let (conn, _) = f.shake();
+    f.receive(conn, &format!("+CONTINUE {OTHER}\r\n"));
+    assert_eq!(f.turn(), [close(sub, CloseReason::Resync)]);
+}
+
+#[test]
+fn what_comes_of_an_earlier_attempt_is_ignored() {
+    let mut f = Fixture::new(Settings::default());
+    let old = f.dial();
+    f.repl.replica_of(f.now, "127.0.0.1", 7777);
+    assert_eq!(f.repl.poll_action(), Some(close(old, CloseReason::Link)));
+    let new = f.dial();
+    f.repl.connected(f.now, old, Ok(()));
+    f.repl.hung_up(f.now, old);
+    assert_eq!(f.turn(), []);
+    assert_eq!(f.state(), ("connecting", -1));
+    f.repl.connected(f.now, new, Ok(()));
+    assert_eq!(f.turn(), [send(new, "*1\r\n$4\r\nPING\r\n")]);
+    assert_eq!(f.receive(old, "+PONG\r\n"), (0, None));
+}
+
+#[test]
 fn a_master_that_cannot_serve_now_is_asked_again_without_losing_our_place() {
     let mut f = Fixture::new(Settings::default());
     let conn = f.online();
@@ -506,13 +556,26 @@ fn the_master_hears_every_second_and_when_it_asks() {
     let ack = "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$3\r\n100\r\n";
     assert_eq!(f.pass(1000), [send(conn, ack)]);
     assert_eq!(f.pass(999), []);
-    // The acknowledgement does not count the bytes that asked for it.
-    f.repl.stream_received(f.now, conn, 37);
-    f.repl.getack(f.now);
-    assert_eq!(f.turn(), [send(conn, ack)]);
-    f.repl.applied(f.now, conn, &[b'x'; 37], 2, false);
-    let ack = ack.replace("100", "137");
-    assert_eq!(f.pass(1000), [send(conn, &ack)]);
+    // Asked twice in a turn it answers once, for all that was applied in it.
+    f.repl.stream_received(f.now, conn, 74);
+    for _ in 0..2 {
+        f.repl.getack(f.now);
+        f.repl.applied(f.now, conn, &[b'x'; 37], 2, false);
+    }
+    let ack = ack.replace("100", "174");
+    assert_eq!(f.turn(), [send(conn, &ack)]);
+    assert_eq!(f.pass(999), []);
+    assert_eq!(f.pass(1), [send(conn, &ack)]);
+}
+
+#[test]
+fn the_link_waits_for_the_place_in_the_own_file() {
+    let mut f = Fixture::new(Settings::default());
+    f.repl.hold_link(true);
+    assert_eq!(f.turn(), []);
+    assert_eq!(f.repl.poll_timeout(), None);
+    f.repl.hold_link(false);
+    f.dial();
 }
 
 #[test]

@@ -76,6 +76,8 @@ fn apply(list: &mut List, model: &mut VecDeque<Vec<u8>>, op: Op) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn a_list_behaves_as_a_deque_does(ops in vec(op(), 0..250)) {
         let mut list = List::new();
