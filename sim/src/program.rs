@@ -23,9 +23,12 @@ pub trait Program: Machine {
     }
 
     /// What a Sentinel thinks of the masters it watches.
-    fn sentinel(&self) -> Option<SentinelView> {
+    fn sentinel(&self, _now: Now) -> Option<SentinelView> {
         None
     }
+
+    /// Panics if something is wrong that must never be.
+    fn check_invariants(&self) {}
 }
 
 /// A data server's replication state.
@@ -45,6 +48,8 @@ pub struct ServerView {
     pub link_up: bool,
     /// Whether it is loading a dataset.
     pub loading: bool,
+    /// Whether history and offset describe its dataset: not before it has a backlog or was synced.
+    pub placed: bool,
 }
 
 /// A Sentinel's state.
@@ -119,6 +124,8 @@ pub struct ReplicaView {
     pub runid: Option<Id>,
     /// Lower is preferred; 0 is never promoted.
     pub priority: u32,
+    /// The history it follows, by its last INFO.
+    pub replid: Option<Id>,
     /// Bytes it has applied, by its last INFO.
     pub offset: u64,
     /// Whether it is the chosen one of a failover.

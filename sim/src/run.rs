@@ -17,7 +17,7 @@ use crate::oracle::Violation;
 use crate::oracle::history::Position;
 use crate::oracle::liveness::{self, Core};
 use crate::oracle::loss::{self, Ground, Losses};
-use crate::program::{FailoverState, Maker};
+use crate::program::{FailoverState, Maker, ReplicaView};
 use crate::rng::{Keys, Stream};
 use crate::schedule::{self, Entry};
 use crate::setup;
@@ -210,6 +210,7 @@ impl Run {
                 Some(_) | None => master,
             };
             data.retain(|node| *node == must || draws.chance(0.6));
+            self.drop_orphans(&mut data, master, &sentinels);
         }
 
         let mut clients: Vec<NodeId> = topology.clients().collect();
@@ -222,6 +223,43 @@ impl Run {
             data,
             clients: clients.into_iter().collect(),
         }
+    }
+
+    /// Leaves out replicas of replicas that Sentinels do not know of and whose own master is left
+    /// out: nobody could tell them of another.
+    fn drop_orphans(
+        &self,
+        data: &mut BTreeSet<NodeId>,
+        master: NodeId,
+        sentinels: &BTreeSet<NodeId>,
+    ) {
+        let led = |node: NodeId| node == master || self.known(node, sentinels, |_| true);
+        loop {
+            let orphan = data.iter().copied().find(|&node| {
+                let above = self.world.judges.server(node).and_then(|view| view.master);
+                let kept = above.and_then(|above| NodeId::by_ip(above.ip(), usize::MAX));
+                !led(node) && !kept.is_some_and(|above| data.contains(&above))
+            });
+            match orphan {
+                Some(orphan) => data.remove(&orphan),
+                None => return,
+            };
+        }
+    }
+
+    /// Whether each of these Sentinels knows a replica, and knows that of it.
+    fn known(
+        &self,
+        node: NodeId,
+        sentinels: &BTreeSet<NodeId>,
+        what: impl Fn(&ReplicaView) -> bool,
+    ) -> bool {
+        sentinels.iter().all(|sentinel| {
+            self.world.judges.sentinel(*sentinel).is_some_and(|view| {
+                let mut replicas = view.masters.iter().flat_map(|master| &master.replicas);
+                replicas.any(|replica| replica.addr == node.at(DATA_PORT) && what(replica))
+            })
+        })
     }
 
     /// The master, if all Sentinels are up, agree on it and leave it in peace.
@@ -244,13 +282,7 @@ impl Run {
         let world = &self.world;
         let synced = (world.judges.server(node))
             .is_some_and(|view| view.master.is_some() && view.link_up && !view.loading);
-        let known = sentinels.iter().all(|sentinel| {
-            world.judges.sentinel(*sentinel).is_some_and(|view| {
-                let mut replicas = view.masters.iter().flat_map(|master| &master.replicas);
-                replicas.any(|replica| replica.addr == node.at(DATA_PORT) && replica.eligible)
-            })
-        });
-        synced && known
+        synced && self.known(node, sentinels, |replica| replica.eligible)
     }
 
     /// Runs until the core agrees and its clients are served.
@@ -408,6 +440,8 @@ impl Run {
             grace: ms(2 * knobs.failover_timeout_ms + knobs.down_after_ms + 60_000),
             full_syncs: world.judges.full_syncs.clone(),
             data_nodes: world.options.topology.above.len(),
+            master,
+            frozen: Time::from_millis(world.options.safety_ms),
             end: Position {
                 replid: view.replid,
                 offset: view.offset,

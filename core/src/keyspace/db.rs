@@ -144,7 +144,7 @@ impl Db {
         self.walk = Walk::DONE;
     }
 
-    /// Emits segments that the snapshot `version` has not, until `budget` runs out; true if none
+    /// Emits what the snapshot `version` has not taken, until `budget` runs out; true if nothing
     /// is left.
     pub(super) fn walk_snapshot(
         &mut self,
@@ -159,12 +159,15 @@ impl Db {
             let id = self.table.segment_of(position);
             let segment = self.table.segment(id);
             let (cost, end) = (1 + segment.len(), segment.end());
-            if segment.version < version {
-                self.emit(id, sink);
-                self.table.segment_mut(id).version = version;
-                *budget = budget.saturating_sub(cost);
-            } else {
+            if segment.is_through(version) {
                 *budget -= 1;
+            } else {
+                sink.segment(
+                    self.walk.origin,
+                    &mut segment.pending(version).map(EntryRef),
+                );
+                self.table.set_through(id, version);
+                *budget = budget.saturating_sub(cost);
             }
             self.walk.next = end;
         }
@@ -191,14 +194,6 @@ impl Db {
             *left = left.saturating_sub(1 + effort);
         }
         true
-    }
-
-    fn emit(&self, id: SegmentId, sink: &mut dyn SegmentSink) {
-        let segment = self.table.segment(id);
-        if segment.len() > 0 {
-            let mut entries = segment.entries().iter().map(EntryRef);
-            sink.segment(self.walk.origin, &mut entries);
-        }
     }
 }
 
@@ -254,7 +249,7 @@ impl<'a> DbMut<'a> {
     #[inline]
     pub fn into_entry(mut self, key: &[u8]) -> Option<EntryMut<'a>> {
         let at = self.db.table.find(self.db.table.hash(key), key)?;
-        self.touch(at.segment);
+        self.touch(at);
         Some(EntryMut::new(self, at))
     }
 
@@ -270,7 +265,7 @@ impl<'a> DbMut<'a> {
         let hash = self.db.table.hash(key);
         match self.db.table.find(hash, key) {
             Some(at) => {
-                self.touch(at.segment);
+                self.touch(at);
                 Slot::Taken(EntryMut::new(self, at))
             }
             None => Slot::Vacant(Vacant {
@@ -319,7 +314,7 @@ impl<'a> DbMut<'a> {
     /// Takes a key with all it has out of the database.
     pub fn remove(&mut self, key: &[u8]) -> Option<Detached> {
         let at = self.db.table.find(self.db.table.hash(key), key)?;
-        self.touch(at.segment);
+        self.touch(at);
         Some(Detached(self.take(at)))
     }
 
@@ -403,26 +398,30 @@ impl<'a> DbMut<'a> {
         }
     }
 
-    /// Counts a segment as changed, after a snapshot under way has taken it as it is.
+    /// Makes an entry ready to be changed: a snapshot under way first takes it as it is.
     #[inline]
-    pub(super) fn touch(&mut self, id: SegmentId) {
-        if self.db.table.segment(id).version < self.shared.version {
-            self.touch_first(id);
+    pub(super) fn touch(&mut self, at: Location) {
+        if self.shared.snapshot.is_some() {
+            self.take_before_change(at);
         }
     }
 
     #[cold]
-    fn touch_first(&mut self, id: SegmentId) {
-        if let Some(snapshot) = &mut self.shared.snapshot {
-            self.db.emit(id, snapshot.sink());
+    fn take_before_change(&mut self, at: Location) {
+        if let Some(snapshot) = &mut self.shared.snapshot
+            && self.db.table.take_once(at, self.shared.version)
+        {
+            let entry = EntryRef(self.db.table.entry(at));
+            let origin = self.db.walk.origin;
+            snapshot
+                .sink()
+                .segment(origin, &mut core::iter::once(entry));
         }
-        self.db.table.segment_mut(id).version = self.shared.version;
     }
 
     /// Adds an entry whose key is not there.
     pub(super) fn insert_new(&mut self, hash: u64, entry: Entry) -> Location {
         let mut segment = self.db.table.segment_of(hash);
-        self.touch(segment);
         while self.db.table.is_full(segment) {
             self.db.table.split(segment);
             segment = self.db.table.segment_of(hash);
@@ -430,19 +429,27 @@ impl<'a> DbMut<'a> {
         self.db.entry_bytes += entry.memory();
         let expire = entry.expire();
         let at = self.db.table.insert(segment, hash, entry);
+        if self.shared.snapshot.is_some() {
+            // It is younger than the snapshot.
+            self.db.table.take_once(at, self.shared.version);
+        }
         self.change_expire(segment, None, expire);
         at
     }
 
-    /// Takes an entry out of a segment that was touched.
+    /// Takes out an entry that was touched.
     pub(super) fn take(&mut self, at: Location) -> Entry {
         let entry = self.db.table.remove(at);
         self.db.entry_bytes -= entry.memory();
         self.change_expire(at.segment, entry.expire(), None);
+        let snapshot = self
+            .shared
+            .snapshot
+            .is_some()
+            .then_some(self.shared.version);
         let mut segment = at.segment;
         while let Some(buddy) = self.db.table.sparse_buddy(segment) {
-            self.touch(buddy);
-            segment = self.db.table.merge(segment, buddy);
+            segment = self.db.table.merge(segment, buddy, snapshot);
         }
         entry
     }

@@ -12,6 +12,7 @@ mod hash;
 mod segment;
 mod snapshot;
 mod table;
+mod taken;
 
 use core::any::Any;
 
@@ -33,8 +34,8 @@ pub struct Keyspace {
 /// What the databases have in common.
 struct Shared {
     hasher: KeyHasher,
-    /// The version of changes made now. A segment of an older version has not changed since the
-    /// last snapshot began, nor was it taken by it.
+    /// The number of the snapshot under way or last taken. A segment of a lower one has entries
+    /// that the snapshot under way has not taken.
     version: u64,
     snapshot: Option<Snapshot>,
     garbage: Garbage,

@@ -2,6 +2,7 @@
 
 use super::hash::KeyHasher;
 use super::table::TableEntry;
+use super::taken::Taken;
 use crate::limits::SEGMENT_ENTRIES_MAX;
 use crate::value::alloc_size;
 
@@ -21,8 +22,10 @@ pub(super) struct Segment<E> {
     dead: u32,
     /// The lowest hash of the range.
     pub(super) start: u64,
-    /// The version of the last change.
-    pub(super) version: u64,
+    /// The snapshot that is through with this segment, or that it is younger than.
+    version: u64,
+    /// What a later snapshot has got of it meanwhile.
+    taken: Option<Box<Taken>>,
     /// No entry expires before.
     pub(super) min_expire: i64,
     /// Bytes of the entries' and the index's allocations.
@@ -51,6 +54,7 @@ impl<E: TableEntry> Segment<E> {
             dead: 0,
             start,
             version,
+            taken: None,
             min_expire: i64::MAX,
             heap: 0,
             depth,
@@ -110,6 +114,9 @@ impl<E: TableEntry> Segment<E> {
             self.index[moved].move_to(usize::from(place.entry));
         }
         self.vacate(usize::from(place.slot));
+        if let Some(taken) = &mut self.taken {
+            taken.swap_remove(usize::from(place.entry), last);
+        }
         let entry = self.entries.swap_remove(usize::from(place.entry));
         if self.entries.is_empty() {
             self.min_expire = i64::MAX;
@@ -128,10 +135,19 @@ impl<E: TableEntry> Segment<E> {
         let risen = hashes.iter().filter(|&&hash| hash & bit != 0).count();
         low.reserve(hashes.len() - risen);
         high.reserve(risen);
-        for (entry, hash) in self.entries.drain(..).zip(hashes) {
+        let taken = self.taken.take();
+        if let Some(taken) = &taken {
+            low.taken = Some(Box::new(Taken::new(taken.version)));
+            high.taken = low.taken.clone();
+        }
+        for (place, (entry, hash)) in self.entries.drain(..).zip(hashes).enumerate() {
             let half = if hash & bit == 0 { &mut low } else { &mut high };
             half.entries.push(entry);
-            half.occupy(hash, half.entries.len() - 1);
+            let last = half.entries.len() - 1;
+            half.occupy(hash, last);
+            if let Some((taken, into)) = taken.as_ref().zip(half.taken.as_mut()) {
+                into.set(last, taken.has(place));
+            }
         }
         low.min_expire = self.min_expire;
         high.min_expire = self.min_expire;
@@ -141,22 +157,85 @@ impl<E: TableEntry> Segment<E> {
         high
     }
 
-    /// Takes over the entries of the segment with the other half of the range.
-    pub(super) fn merge(&mut self, buddy: Self, hasher: &KeyHasher) {
+    /// Takes over the entries of the segment with the other half of the range, while the snapshot
+    /// of that version is under way, if one is.
+    pub(super) fn merge(&mut self, buddy: Self, hasher: &KeyHasher, snapshot: Option<u64>) {
         assert_eq!(
             self.depth, buddy.depth,
             "halves of a range are equally deep"
         );
         assert_eq!(self.start ^ buddy.start, 1 << (64 - self.depth));
-        assert_eq!(self.version, buddy.version, "both halves were touched");
         self.depth -= 1;
         self.start &= buddy.start;
+        self.merge_taken(&buddy, snapshot);
         self.min_expire = self.min_expire.min(buddy.min_expire);
         let len = self.entries.len() + buddy.entries.len();
         let wanted = entries_capacity::<E>(len);
         self.entries.reserve_exact(wanted - self.entries.len());
         self.entries.extend(buddy.entries);
         self.reindex(len, hasher);
+        self.measure();
+    }
+
+    fn merge_taken(&mut self, buddy: &Self, snapshot: Option<u64>) {
+        let version = self.version.min(buddy.version);
+        self.taken = snapshot
+            .filter(|&snapshot| version < snapshot)
+            .map(|snapshot| {
+                let mut taken = Taken::new(snapshot);
+                for entry in 0..self.entries.len() {
+                    taken.set(entry, !self.is_pending(entry, snapshot));
+                }
+                for entry in 0..buddy.entries.len() {
+                    taken.set(
+                        self.entries.len() + entry,
+                        !buddy.is_pending(entry, snapshot),
+                    );
+                }
+                Box::new(taken)
+            });
+        self.version = version;
+    }
+
+    /// Whether the snapshot of that version still has to take an entry.
+    fn is_pending(&self, entry: usize, snapshot: u64) -> bool {
+        let taken = || {
+            let taken = self.taken.as_ref();
+            taken.is_some_and(|taken| taken.version == snapshot && taken.has(entry))
+        };
+        self.version < snapshot && !taken()
+    }
+
+    /// Counts an entry as one that the snapshot need not take any more; false if it had no need
+    /// to before.
+    pub(super) fn take_once(&mut self, place: Place, snapshot: u64) -> bool {
+        let entry = usize::from(place.entry);
+        let pending = self.is_pending(entry, snapshot);
+        if pending {
+            let taken = self.taken.take().filter(|taken| taken.version == snapshot);
+            let mut taken = taken.unwrap_or_else(|| Box::new(Taken::new(snapshot)));
+            taken.set(entry, true);
+            self.taken = Some(taken);
+            self.measure();
+        }
+        pending
+    }
+
+    /// The entries that the snapshot has to take, none if it was here before.
+    pub(super) fn pending(&self, snapshot: u64) -> impl Iterator<Item = &E> {
+        let entries = self.entries.iter().enumerate();
+        entries.filter_map(move |(at, entry)| self.is_pending(at, snapshot).then_some(entry))
+    }
+
+    /// Whether the snapshot was here before.
+    pub(super) fn is_through(&self, snapshot: u64) -> bool {
+        self.version >= snapshot
+    }
+
+    /// Says that the snapshot has taken all entries.
+    pub(super) fn set_through(&mut self, snapshot: u64) {
+        self.version = snapshot;
+        self.taken = None;
         self.measure();
     }
 
@@ -198,6 +277,7 @@ impl<E: TableEntry> Segment<E> {
     /// Takes all entries out.
     pub(super) fn take_entries(&mut self) -> Vec<E> {
         self.index = Vec::new();
+        self.taken = None;
         self.heap = 0;
         core::mem::take(&mut self.entries)
     }
@@ -374,7 +454,11 @@ impl<E: TableEntry> Segment<E> {
     fn allocated(&self) -> u32 {
         let entries = alloc_size(self.entries.capacity() * size_of::<E>());
         let index = alloc_size(self.index.capacity() * size_of::<Slot>());
-        (entries + index) as u32
+        let taken = self
+            .taken
+            .as_ref()
+            .map_or(0, |_| alloc_size(size_of::<Taken>()));
+        (entries + index + taken) as u32
     }
 }
 

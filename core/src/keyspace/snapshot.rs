@@ -5,10 +5,11 @@ use core::any::Any;
 use super::db::Db;
 use super::handle::EntryRef;
 
-/// Takes the entries of a snapshot, segment by segment and in no particular order of databases.
+/// Takes the entries of a snapshot, in no particular order.
 pub trait SegmentSink: Any {
-    /// Takes the entries of one segment of the database that had this index when the snapshot
-    /// began. Every entry of that moment comes exactly once, with the value it had then.
+    /// Takes some entries of the database that had this index when the snapshot began: those of a
+    /// segment as the snapshot comes to it, or a single one that is about to change before. Every
+    /// entry of that moment comes exactly once, with the value it had then.
     fn segment(&mut self, db: usize, entries: &mut dyn Iterator<Item = EntryRef<'_>>);
 }
 

@@ -44,7 +44,7 @@ pub(super) struct Location {
 pub(super) struct SegmentId(u32);
 
 impl<E: TableEntry> Table<E> {
-    /// An empty table whose segments start with `version`.
+    /// An empty table, younger than the snapshot of `version`.
     pub(super) fn new(hasher: KeyHasher, version: u64) -> Self {
         let mut segments = Segments::default();
         let SegmentId(first) = segments.insert(Segment::new(0, 0, version));
@@ -139,11 +139,18 @@ impl<E: TableEntry> Table<E> {
     }
 
     /// Merges a segment with its buddy; the merged one has the id that is returned.
-    pub(super) fn merge(&mut self, id: SegmentId, buddy: SegmentId) -> SegmentId {
+    pub(super) fn merge(
+        &mut self,
+        id: SegmentId,
+        buddy: SegmentId,
+        snapshot: Option<u64>,
+    ) -> SegmentId {
         let depth = usize::from(self.segment(id).depth);
         let gone = self.segments.remove(buddy);
         self.heap -= gone.heap() + self.segment(id).heap();
-        self.segments.get_mut(id).merge(gone, &self.hasher);
+        self.segments
+            .get_mut(id)
+            .merge(gone, &self.hasher, snapshot);
         self.heap += self.segment(id).heap();
         let (start, end) = (self.segment(id).start, self.segment(id).end());
         self.point(start, end, id);
@@ -154,6 +161,19 @@ impl<E: TableEntry> Table<E> {
             self.bits -= 1;
         }
         id
+    }
+
+    /// Counts an entry as one that the snapshot of that version need not take any more; false if
+    /// it had no need to before.
+    pub(super) fn take_once(&mut self, at: Location, snapshot: u64) -> bool {
+        self.resize(at.segment, |segment, _| {
+            segment.take_once(at.place, snapshot)
+        })
+    }
+
+    /// Says that the snapshot of that version has taken all entries of a segment.
+    pub(super) fn set_through(&mut self, id: SegmentId, snapshot: u64) {
+        self.resize(id, |segment, _| segment.set_through(snapshot));
     }
 
     /// Calls `visit` with about `count` entries from a cursor on, in order of their hashes, and

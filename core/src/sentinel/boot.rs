@@ -24,6 +24,7 @@ impl Watch {
         });
         let mut watch = Self::new(id, settings(config), seed, now);
         watch.epoch = Epoch(config.current_epoch);
+        watch.durable_epoch = watch.epoch;
         if known.is_none() {
             watch.saver.touch();
         }

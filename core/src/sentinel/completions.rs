@@ -24,6 +24,7 @@ use crate::sentinel::scripts::Outcome;
 /// The addresses to listen on.
 #[derive(Debug, Default)]
 pub(super) struct Listening {
+    announced: bool,
     /// To be asked for in the first turn.
     wanted: Vec<(Addr, bool)>,
     /// Answers to come.
@@ -204,7 +205,14 @@ impl Sentinel {
         }
     }
 
+    /// In the first turn, says who this is and asks to listen.
     pub(super) fn listen(&mut self) {
+        if self.listening.announced {
+            return;
+        }
+        self.listening.announced = true;
+        tracing::warn!("Running mode=sentinel, port={}.", self.watch.settings.port);
+        tracing::warn!("Sentinel ID is {}", self.watch.id());
         for (addr, optional) in core::mem::take(&mut self.listening.wanted) {
             let ticket = self.ticket();
             self.listening.pending += 1;
@@ -280,7 +288,7 @@ impl Sentinel {
         match self.file.advance(result) {
             Next::Op(op) => self.disk(op),
             Next::Image(old) => {
-                self.watch.saver.seal();
+                self.watch.seal();
                 let image = self.watch.image(&self.config);
                 let text = config::rewrite_sentinel(&old, &image, None);
                 let op = self.file.write(text);

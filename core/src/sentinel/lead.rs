@@ -346,7 +346,7 @@ impl Watch {
         select::choose(&self.candidates(now, group), &self.measure(now, group)).is_some()
     }
 
-    fn measure(&self, now: Mono, group: GroupId) -> Measure {
+    pub(super) fn measure(&self, now: Mono, group: GroupId) -> Measure {
         let g = &self.groups[group];
         let master = &self.instances[g.master];
         let down_for = master
@@ -362,7 +362,7 @@ impl Watch {
         }
     }
 
-    fn candidates(&self, now: Mono, group: GroupId) -> Vec<Candidate<InstanceId>> {
+    pub(super) fn candidates(&self, now: Mono, group: GroupId) -> Vec<Candidate<InstanceId>> {
         let candidate = |&id: &InstanceId| {
             let one = &self.instances[id];
             let facts = one.replica().expect("replicas are replicas");

@@ -124,8 +124,6 @@ impl Sentinel {
         let rng = Rng::new(seed);
         let run_id = rng.fork("runid").hex40();
         let watch = Watch::load(&config, &rng, now);
-        tracing::warn!("Running mode=sentinel, port={}.", config.config.port());
-        tracing::warn!("Sentinel ID is {}", watch.id());
         Self {
             conns: Conns::new(),
             pubsub: PubSub::default(),

@@ -67,6 +67,23 @@ impl<K> Candidate<K> {
             && linked
     }
 
+    /// The same under another key.
+    pub fn keyed<L>(self, key: L) -> Candidate<L> {
+        Candidate {
+            key,
+            down: self.down,
+            connected: self.connected,
+            silence: self.silence,
+            info_age: self.info_age,
+            role: self.role,
+            priority: self.priority,
+            link_down: self.link_down,
+            offset: self.offset,
+            replid: self.replid,
+            runid: self.runid,
+        }
+    }
+
     fn shares_history(&self, master: ReplId) -> bool {
         master.is_some() && self.replid == master
     }

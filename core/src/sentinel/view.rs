@@ -8,6 +8,7 @@ use crate::sentinel::info::LinkDown;
 use crate::sentinel::instance::{Instance, Kind, Reconf, Reported};
 use crate::sentinel::names::{Epoch, HostAddr, RunId};
 use crate::sentinel::watch::Watch;
+use crate::sentinel::select::Candidate;
 use crate::sentinel::{GroupId, InstanceId};
 
 /// One monitored master, for those who check what a group of Sentinels does.
@@ -39,6 +40,17 @@ pub struct MasterView<'a> {
     pub quorum: u32,
 }
 
+/// One replica, for those who check which is promoted.
+#[derive(Clone, Debug)]
+pub struct ReplicaView<'a> {
+    /// What a choice would go by; the key is its address.
+    pub candidate: Candidate<&'a HostAddr>,
+    /// Whether it could be promoted.
+    pub is_good: bool,
+    /// Whether it is the one being promoted.
+    pub is_promoted: bool,
+}
+
 /// The names and values of one instance, in the order Redis has them.
 pub type Fields = Vec<(&'static str, String)>;
 
@@ -53,6 +65,11 @@ impl Watch {
         self.epoch
     }
 
+    /// The newest epoch that a crash would not lose.
+    pub fn durable_epoch(&self) -> Epoch {
+        self.durable_epoch
+    }
+
     /// Whether nothing is acted on at present.
     pub fn is_in_tilt(&self) -> bool {
         self.tilt.is_on()
@@ -61,6 +78,24 @@ impl Watch {
     /// All masters, by name.
     pub fn masters(&self) -> impl Iterator<Item = MasterView<'_>> {
         self.by_name.values().map(|&id| self.master_view(id))
+    }
+
+    /// The replicas of a master, by its name; none if there is no such master.
+    pub fn replicas(&self, now: Mono, name: &str) -> Vec<ReplicaView<'_>> {
+        let Some(&group) = self.by_name.get(name) else {
+            return Vec::new();
+        };
+        let measure = self.measure(now, group);
+        let promoted = self.groups[group].failover.promoted_replica();
+        let view = |candidate: Candidate<InstanceId>| {
+            let id = candidate.key;
+            ReplicaView {
+                is_good: candidate.is_good(&measure),
+                is_promoted: promoted == Some(id),
+                candidate: candidate.keyed(&self.instances[id].addr),
+            }
+        };
+        self.candidates(now, group).into_iter().map(view).collect()
     }
 
     fn master_view(&self, id: GroupId) -> MasterView<'_> {

@@ -30,6 +30,9 @@ pub struct Watch {
     pub(super) id: RunId,
     /// The newest epoch seen in any election.
     pub(super) epoch: Epoch,
+    /// That epoch in the image being saved, and in the file.
+    sealed_epoch: Epoch,
+    pub(super) durable_epoch: Epoch,
     pub(super) groups: Arena<Group>,
     pub(super) by_name: BTreeMap<Box<str>, GroupId>,
     pub(super) instances: Arena<Instance>,
@@ -115,6 +118,8 @@ impl Watch {
         Self {
             id,
             epoch: Epoch(0),
+            sealed_epoch: Epoch(0),
+            durable_epoch: Epoch(0),
             groups: Arena::default(),
             by_name: BTreeMap::new(),
             instances: Arena::default(),
@@ -170,9 +175,22 @@ impl Watch {
         self.tilt.plan(now, None);
     }
 
+    /// Fixes what a save holds, at the moment its image is made.
+    pub(super) fn seal(&mut self) {
+        self.saver.seal();
+        self.sealed_epoch = self.epoch;
+    }
+
     /// Takes the end of a save.
     pub(super) fn on_saved(&mut self, now: Mono, saved: bool) {
         self.saver.finish(now, saved);
+        if saved {
+            assert!(
+                self.durable_epoch <= self.sealed_epoch,
+                "the file's epoch never goes back"
+            );
+            self.durable_epoch = self.sealed_epoch;
+        }
         // An election may have waited for the own vote.
         let electing =
             |id: &GroupId| matches!(self.groups[*id].failover, Failover::WaitStart { .. });

@@ -124,7 +124,12 @@ impl Election {
             .filter(|((_, at), candidate)| *at == epoch && **candidate == view.myid)
             .count();
         let majority = master.others.div_ceil(2) + 1;
-        let quorum = usize::try_from(master.quorum).expect("32 bits fit");
+        // An operator may force a failover where the quorum can't be reached; its epoch still
+        // needs the majority.
+        let quorum = match master.forced {
+            true => 0,
+            false => usize::try_from(master.quorum).expect("32 bits fit"),
+        };
         if votes >= majority.max(quorum) {
             return Ok(());
         }
@@ -149,7 +154,8 @@ impl Election {
 }
 
 fn may_start(node: NodeId, view: &SentinelView, master: &MasterView) -> Result<(), Violation> {
-    if view.tilt {
+    // An operator's order is carried out even then.
+    if view.tilt && !master.forced {
         let message = format!("{node} starts a failover of {} in TILT", master.name);
         return Err(violation(message));
     }
@@ -261,6 +267,10 @@ pub(super) mod tests {
         let mut picky = leading(1);
         picky.masters[0].quorum = 3;
         assert!(election.observe(ONE, 1, &picky).is_err());
+        let mut election = Election::default();
+        election.voted(TWO, 1, ME).unwrap();
+        picky.masters[0].forced = true;
+        election.observe(ONE, 1, &picky).unwrap();
 
         let mut election = Election::default();
         election.voted(TWO, 1, ME).unwrap();

@@ -113,7 +113,7 @@ impl Tree {
         }
         if view.master.is_none() {
             branch.head = branch.head.max(view.offset);
-        } else if view.offset > branch.head && !view.loading && view.link_up {
+        } else if view.offset > branch.head && view.placed && !view.loading && view.link_up {
             return Err(Violation::new(
                 ORACLE,
                 format!(
@@ -134,7 +134,7 @@ impl Tree {
             let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
             mixed = (mixed ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         }
-        view.offset > 0 && (mixed >> 32).is_multiple_of(DIGEST_EVERY)
+        view.placed && !view.loading && (mixed >> 32).is_multiple_of(DIGEST_EVERY)
     }
 
     /// Takes in the digest of a node's dataset.
@@ -359,6 +359,7 @@ mod tests {
             master: None,
             link_up: false,
             loading: false,
+            placed: true,
         }
     }
 

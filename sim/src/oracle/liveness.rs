@@ -153,6 +153,7 @@ mod tests {
             master: above.map(|node| node.at(6379)),
             link_up: above.is_some(),
             loading: false,
+            placed: true,
         }
     }
 

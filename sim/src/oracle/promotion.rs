@@ -53,6 +53,8 @@ fn best(node: NodeId, master: &MasterView, chosen: &ReplicaView) -> Result<(), V
     }
     let better = (master.replicas.iter())
         .filter(|other| other.eligible && other.priority > 0)
+        // Offsets of different histories say nothing about each other.
+        .filter(|other| other.replid == chosen.replid)
         .find(|other| rank(other) < rank(chosen));
     match better {
         None => Ok(()),
@@ -92,6 +94,7 @@ mod tests {
         ReplicaView {
             addr: NodeId(node).at(6379),
             runid: Some([runid; 40]),
+            replid: Some([b'h'; 40]),
             priority,
             offset,
             promoted: false,
@@ -130,6 +133,10 @@ mod tests {
         group[1].eligible = false;
         promote(group, 0).unwrap();
         assert!(promote(vec![replica(1, 0, 5, b'a')], 0).is_err());
+
+        let mut group = vec![replica(1, 10, 5, b'a'), replica(2, 10, 9, b'b')];
+        group[1].replid = Some([b'x'; 40]);
+        promote(group, 0).unwrap();
     }
 
     #[test]
@@ -142,6 +149,7 @@ mod tests {
             master: Some(NodeId(1).at(6379)),
             link_up: false,
             loading: false,
+            placed: true,
         };
         Promotion::replicates(NodeId(0), 6379, &claim).unwrap();
         claim.master = Some(NodeId(0).at(6379));

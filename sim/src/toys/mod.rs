@@ -179,7 +179,7 @@ impl<T: Toy> Program for Shell<T> {
         self.toy.server()
     }
 
-    fn sentinel(&self) -> Option<SentinelView> {
+    fn sentinel(&self, _: Now) -> Option<SentinelView> {
         self.toy.sentinel()
     }
 }
@@ -359,6 +359,7 @@ impl Toy for Store {
             master: None,
             link_up: false,
             loading: false,
+            placed: true,
         })
     }
 }

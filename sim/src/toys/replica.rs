@@ -784,6 +784,7 @@ impl Program for Group {
             master: self.master,
             link_up: matches!(self.link, Link::Up(_)),
             loading: false,
+            placed: true,
         })
     }
 

@@ -153,6 +153,9 @@ impl World {
     /// Looks at everything a turn of `id` may have changed.
     pub(super) fn after_turn(&mut self, id: NodeId) {
         self.hear(id);
+        if let Some(driver) = self.nodes[id.index()].driver() {
+            driver.program().check_invariants();
+        }
         match self.nodes[id.index()].kind {
             Kind::Data => self.observe_server(id),
             Kind::Sentinel => self.observe_sentinel(id),
@@ -215,7 +218,7 @@ impl World {
         let result = self.sink.taps.tree.claims(id, &view);
         self.judge(result);
         self.judge(Promotion::replicates(id, DATA_PORT, &view));
-        if !view.loading && Tree::wants_digest(&view) {
+        if Tree::wants_digest(&view) {
             self.compare_dataset(id, &view);
         }
     }
@@ -232,10 +235,9 @@ impl World {
     }
 
     fn observe_sentinel(&mut self, id: NodeId) {
-        let Some(view) = self.nodes[id.index()]
-            .driver()
-            .and_then(|d| d.program().sentinel())
-        else {
+        let node = &self.nodes[id.index()];
+        let now = node.clock.now(self.queue.now());
+        let Some(view) = node.driver().and_then(|d| d.program().sentinel(now)) else {
             return;
         };
         if self.judges.sentinels[id.index()].as_ref() == Some(&view) {

@@ -274,6 +274,7 @@ fn make_lonely(boot: &Boot<'_>) -> Result<Box<dyn Program>, String> {
                 master: Some(NodeId(77).at(DATA_PORT)),
                 link_up: false,
                 loading: false,
+                placed: true,
             })
         }
     }
@@ -321,4 +322,40 @@ fn replicas_in_a_chain_are_equal_to_their_master() {
 fn a_replica_that_drops_commands_is_caught() {
     let outcome = run(&replicating_plan(1), make_dropping, None);
     assert_eq!(oracle_of(&outcome), Some("equality"));
+}
+
+fn make_group(boot: &Boot<'_>) -> Result<Box<dyn Program>, String> {
+    match boot.kind {
+        Kind::Data => Ok(replica::make(boot, Bug::None)),
+        Kind::Sentinel | Kind::Client => crate::machines::make_sentinel(boot),
+    }
+}
+
+#[test]
+fn sentinels_keep_a_group_of_small_servers_going() {
+    let range = std::env::var("SEEDS").unwrap_or_else(|_| "0..20".to_owned());
+    let (from, to) = range.split_once("..").unwrap();
+    let mut failed = 0;
+    for seed in from.parse().unwrap()..to.parse::<u64>().unwrap() {
+        let plan = Plan::of_seed(seed);
+        let trace = std::env::var("TRACE").is_ok().then(|| Trace {
+            to: Box::new(std::io::stdout()),
+            events: 0..0,
+            transitions: true,
+        });
+        let outcome = run(&plan, make_group, trace);
+        let line = outcome.violation.as_ref().map(ToString::to_string);
+        eprintln!(
+            "seed {seed} {} s sim {} ms wall {} events, switches {:?} lost {:?} splits {} {:?}",
+            outcome.simulated.as_secs(),
+            outcome.wall.as_millis(),
+            outcome.events,
+            outcome.sentinel_events.get("+switch-master"),
+            outcome.losses,
+            outcome.splits,
+            line,
+        );
+        failed += usize::from(line.is_some());
+    }
+    assert_eq!(failed, 0);
 }

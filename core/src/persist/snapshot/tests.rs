@@ -263,6 +263,30 @@ fn writes_are_held_up_when_the_reader_is_too_slow() {
 }
 
 #[test]
+fn a_write_makes_the_snapshot_hold_what_it_changes_and_no_more() {
+    let mut keyspace = keyspace();
+    for key in 0..20_000 {
+        keyspace
+            .db_mut(0)
+            .set_str(format!("key {key}").as_bytes(), &[b'v'; 50], Ttl::Clear);
+    }
+    let snapshot = Snapshot::begin(&mut keyspace, &options());
+    let before = snapshot.memory(&mut keyspace);
+    for key in (0..20_000).step_by(200) {
+        for _ in 0..10 {
+            keyspace
+                .db_mut(0)
+                .set_str(format!("key {key}").as_bytes(), b"changed", Ttl::Clear);
+        }
+        keyspace
+            .db_mut(0)
+            .set_str(format!("new {key}").as_bytes(), b"text", Ttl::Clear);
+    }
+    let held = snapshot.memory(&mut keyspace) - before;
+    assert!((100 * 50..100 * 200).contains(&held), "{held}");
+}
+
+#[test]
 fn an_abandoned_snapshot_leaves_nothing_behind() {
     let mut rng = Rng::new([9; 32]);
     let mut keyspace = keyspace();

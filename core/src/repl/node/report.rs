@@ -74,6 +74,12 @@ impl Replication {
         }
     }
 
+    /// Host and port of the master, as they were given; `None` on a master.
+    #[must_use]
+    pub fn master(&self) -> Option<(&str, u16)> {
+        self.link.as_ref().map(|link| (link.host(), link.port()))
+    }
+
     /// The replicas, in the order in which they came.
     pub fn replicas(&self, now: Now) -> impl Iterator<Item = ReplicaView<'_>> {
         self.primary.views(now.mono)
