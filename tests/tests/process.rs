@@ -15,7 +15,7 @@ fn server(config: &str) -> Node {
 
 /// The message of a log line, without its stamp.
 fn message(line: &str) -> &str {
-    line.splitn(8, ' ').nth(7).unwrap_or_default()
+    line.splitn(7, ' ').nth(6).unwrap_or_default()
 }
 
 #[test]
@@ -348,4 +348,32 @@ fn a_stopped_server_goes_on_where_it_was() {
     assert_eq!(holdfast_tests::text_of(&client.receive().unwrap()), "(nil)");
     assert_eq!(node.terminate().code(), Some(0));
     say("stopped, continued and ended");
+}
+
+/// Only where the processes may write is said differently.
+#[test]
+fn the_configuration_files_of_debian_are_taken_as_they_are() {
+    for (kind, name) in [
+        (Kind::Server, "redis.conf"),
+        (Kind::Sentinel, "sentinel.conf"),
+    ] {
+        let Ok(text) = fs::read(format!("/etc/redis/{name}")) else {
+            say(&format!("skipped: /etc/redis/{name} can't be read"));
+            continue;
+        };
+        let node = Node::new(Flavour::Holdfast, kind, "");
+        fs::write(node.config_path(), text).unwrap();
+        let mut command = node.command();
+        let (port, dir) = (node.port().to_string(), node.dir().display().to_string());
+        command.args(["--port", &port, "--dir", &dir, "--daemonize", "no"]);
+        command.args(["--logfile", "log", "--pidfile", "run.pid"]);
+        let mut process = Process::start(&mut command);
+        wait_until(PATIENCE, "it answers", || {
+            assert!(process.ended().is_none(), "{}", node.log());
+            let mut client = Client::connect(node.port()).ok()?;
+            client.ask(&["PING"]).ok()
+        });
+        process.signal(libc::SIGTERM);
+        assert_eq!(process.wait().code(), Some(0));
+    }
 }

@@ -193,7 +193,7 @@ impl Encoder {
         self.out.len()
     }
 
-    /// The next chunk, of about [`RDB_CHUNK_BYTES`](crate::limits::RDB_CHUNK_BYTES), once so much
+    /// The next chunk, of about [`RDB_CHUNK_BYTES`], once so much
     /// is there; after the end, what is left.
     #[must_use]
     pub fn poll_chunk(&mut self) -> Option<Bytes> {
