@@ -144,6 +144,8 @@ fn exec_(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
     let queue = core::mem::take(&mut cx.client().rare_mut().queue);
     // Before the commands run: a client kept watching would be told of its own writes.
     cx.data.st.discard(conn);
+    // The queued commands go to replicas, EXEC itself does not: their unit is wrapped as one.
+    cx.replace();
     cx.client().flags.set(ClientFlags::EXECUTING, true);
     cx.out.array(queue.len());
     for queued in queue {

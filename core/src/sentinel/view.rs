@@ -7,8 +7,8 @@ use crate::sentinel::failover::Failover;
 use crate::sentinel::info::LinkDown;
 use crate::sentinel::instance::{Instance, Kind, Reconf, Reported};
 use crate::sentinel::names::{Epoch, HostAddr, RunId};
-use crate::sentinel::watch::Watch;
 use crate::sentinel::select::Candidate;
+use crate::sentinel::watch::Watch;
 use crate::sentinel::{GroupId, InstanceId};
 
 /// One monitored master, for those who check what a group of Sentinels does.

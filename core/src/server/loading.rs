@@ -5,7 +5,8 @@ use super::info::Report;
 use super::state::{Purpose, State};
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
-use crate::machine::{Done, Effect, FileId, Now};
+use crate::conn::Conn;
+use crate::machine::{ConnId, Done, Effect, FileId, Now};
 use crate::persist::load::{Expired, Intake, Load, LoadEnd, LoadState};
 use crate::persist::rdb::{Decoder, Options};
 use crate::persist::snapshot::Snapshot;
@@ -89,6 +90,8 @@ impl Server {
         if let Some((host, port)) = self.st.config.replicaof() {
             let host = host.to_owned();
             self.st.repl.start_as_replica(self.st.now, &host, port);
+            // Its place in the stream is known when the dataset is loaded.
+            self.st.repl.hold_link(true);
         }
         // A replica keeps what has expired: its master's stream will say that it is gone.
         let expired = if self.st.is_replica() {
@@ -169,7 +172,12 @@ impl Server {
                     self.keys.flush_all();
                 }
                 self.dataset_replaced();
-                self.installed(attempt, if complete { Ok(db) } else { Err(()) });
+                let outcome = if complete { Ok(db) } else { Err(()) };
+                if let Some((link, db)) = self.installed(attempt, outcome) {
+                    let read = self.st.conns.get(link).map_or(0, Conn::input_len);
+                    self.stream_starts(link, db, read);
+                    self.master_input.push(link);
+                }
             }
             Why::Start => {
                 if let LoadEnd::Failed(_) = end {
@@ -179,6 +187,7 @@ impl Server {
                     return;
                 }
                 self.start_from(intake);
+                self.st.repl.hold_link(false);
                 self.loaded_at_start();
             }
         }
@@ -205,23 +214,17 @@ impl Server {
         self.st.end_batch();
     }
 
-    /// Tells replication that a dataset from the master is in place, or not, and goes on with
-    /// what follows it on the link.
-    pub(super) fn installed(&mut self, attempt: Attempt, outcome: Result<Option<u32>, ()>) {
-        let streaming = self.st.repl.loaded(self.st.now, attempt, outcome);
-        let link = self.st.by_client_id.values().copied();
-        let link = link
-            .into_iter()
-            .find(|&conn| self.st.repl.is_master_link(conn));
-        if let (Some(db), Some(conn)) = (streaming, link) {
-            let read = self
-                .st
-                .conns
-                .get(conn)
-                .map_or(0, crate::conn::Conn::input_len);
-            self.stream_starts(conn, db, read);
-            self.master_input.push(conn);
-        }
+    /// Tells replication that a dataset from the master is in place, or not; the database of the
+    /// stream and its link, if it goes on over the same one.
+    pub(super) fn installed(
+        &mut self,
+        attempt: Attempt,
+        outcome: Result<Option<u32>, ()>,
+    ) -> Option<(ConnId, u32)> {
+        let db = self.st.repl.loaded(self.st.now, attempt, outcome)?;
+        let mut conns = self.st.by_client_id.values().copied();
+        let link = conns.find(|&conn| self.st.repl.is_master_link(conn))?;
+        Some((link, db))
     }
 
     /// Every key may have changed.

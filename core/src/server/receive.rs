@@ -120,7 +120,7 @@ impl Server {
 
     /// All of the dataset has arrived in memory: it takes the place of the old one, or is
     /// forgotten if it is not sound.
-    pub(super) fn install_received(&mut self) {
+    pub(super) fn install_received(&mut self, already_read: usize) {
         let Some(attempt) = self.st.repl.receiving() else {
             return;
         };
@@ -138,7 +138,9 @@ impl Server {
                 Err(())
             }
         };
-        self.installed(attempt, outcome);
+        if let Some((link, db)) = self.installed(attempt, outcome) {
+            self.stream_starts(link, db, already_read);
+        }
     }
 
     /// Frees a slice of datasets that were replaced.

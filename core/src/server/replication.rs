@@ -228,7 +228,7 @@ impl Server {
         match event {
             Event::Begin => self.begin_receiving(),
             Event::Payload(bytes) => self.incoming.feed(&bytes),
-            Event::End => self.install_received(),
+            Event::End => self.install_received(input.len()),
             Event::Streaming { db } => self.stream_starts(conn, db, input.len()),
         }
     }
