@@ -88,7 +88,7 @@ pub enum Fail {
     /// EXEC after a command that could not be queued.
     ExecAbort,
     /// EXEC of a transaction whose only refusal has this text.
-    ExecAbortFor(Box<Fail>),
+    ExecAbortFor(Box<Self>),
     /// MULTI inside MULTI.
     NestedMulti,
     /// EXEC without MULTI.

@@ -683,12 +683,12 @@ fn restore(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     if ttl < 0 {
         return Err(Fail::Plain("Invalid TTL value, must be >= 0"));
     }
-    let value = rdb::restore(payload, cx.data.st.fill()).map_err(|fault| match fault {
-        RdbFault::BadFooter => Fail::BadDump,
-        fault => {
-            tracing::warn!("RESTORE: {fault}");
-            Fail::Plain("Bad data format")
+    let value = rdb::restore(payload, cx.data.st.fill()).map_err(|fault| {
+        if fault == RdbFault::BadFooter {
+            return Fail::BadDump;
         }
+        tracing::warn!("RESTORE: {fault}");
+        Fail::Plain("Bad data format")
     })?;
     let there = cx.data.exists(key);
     if there {

@@ -485,7 +485,7 @@ fn mset(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
 }
 
 fn msetnx(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
-    if args.left() % 2 != 0 {
+    if !args.left().is_multiple_of(2) {
         return Err(Fail::Arity("msetnx".into()));
     }
     let mut keys = { args }.rest().step_by(2);
@@ -499,7 +499,7 @@ fn msetnx(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
 }
 
 fn set_pairs(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
-    if args.left() % 2 != 0 {
+    if !args.left().is_multiple_of(2) {
         return Err(Fail::Arity(cx.data.st.table.full_name(cx.id)));
     }
     while !args.is_done() {

@@ -194,10 +194,8 @@ fn server(report: &mut Report, st: &State) {
     report.line("io_threads_active", 0);
     report.line("server_name", "holdfast");
     report.line("holdfast_version", env!("CARGO_PKG_VERSION"));
-    let mut listening = 0;
-    for addr in st.lifecycle.listening() {
-        report.line(&format!("listener{listening}"), Listener(addr));
-        listening += 1;
+    for (place, addr) in st.lifecycle.listening().enumerate() {
+        report.line(&format!("listener{place}"), Listener(addr));
     }
 }
 
