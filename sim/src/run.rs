@@ -306,7 +306,7 @@ impl Run {
                         Some(_) | None => now,
                     };
                     since = Some((master, from));
-                    match unserved(world, core, from) {
+                    match unserved(world, core, master, from) {
                         None => {
                             if 2 * now.since(start) > deadline.since(start) {
                                 world.judges.mark("liveness deadline half used");
@@ -454,9 +454,17 @@ impl Run {
 }
 
 /// A client of the core that has not been served since.
-fn unserved(world: &World, core: &Core, since: Time) -> Option<String> {
+///
+/// Writes are not to be had where `min-replicas-to-write` asks for more replicas of the master
+/// than the core has.
+fn unserved(world: &World, core: &Core, master: NodeId, since: Time) -> Option<String> {
+    let direct = (core.data.iter())
+        .filter_map(|node| world.judges.server(*node)?.master)
+        .filter(|above| *above == master.at(DATA_PORT))
+        .count();
     let topology = &world.options.topology;
     let readers = topology.workers + topology.followers;
+    let writable = direct >= world.options.knobs.min_replicas as usize;
     (0..).zip(topology.clients()).find_map(|(index, node)| {
         if !core.clients.contains(&node) {
             return None;
@@ -467,7 +475,7 @@ fn unserved(world: &World, core: &Core, since: Time) -> Option<String> {
             // A reader needs a replica that Sentinels announce; the core may have none.
             return None;
         }
-        if !fresh(served.write) {
+        if writable && !fresh(served.write) {
             return Some(format!("client {node} can't write"));
         }
         (!fresh(served.read)).then(|| format!("client {node} can't read"))

@@ -112,6 +112,17 @@ impl Tree {
             }
         }
         if view.master.is_none() {
+            let sent = branch.seen.last().map_or(0, |last| last.end() - 1);
+            if view.placed && sent > view.offset {
+                return Err(Violation::new(
+                    ORACLE,
+                    format!(
+                        "master {node} sent {sent} bytes of {}, but counts only {}",
+                        short(&view.replid),
+                        view.offset
+                    ),
+                ));
+            }
             branch.head = branch.head.max(view.offset);
         } else if view.offset > branch.head && view.placed && !view.loading && view.link_up {
             return Err(Violation::new(
@@ -287,7 +298,15 @@ fn index_segment(
         let left = reader.rest().len() as u64;
         let at = segment.end() - left;
         let broken = |what: &str| {
-            let message = format!("the stream of {} {what} at offset {at}", short(replid));
+            let done = usize::try_from(at - segment.start).expect("in memory");
+            let (before, after) = segment.bytes.split_at(done);
+            let message = format!(
+                "the stream of {}, known from {}, {what} at offset {at}, between {:?} and {:?}",
+                short(replid),
+                segment.start,
+                String::from_utf8_lossy(&before[done.saturating_sub(160)..]),
+                String::from_utf8_lossy(&after[..after.len().min(160)])
+            );
             Violation::new(ORACLE, message)
         };
         let reply = match reader.next_reply() {
@@ -424,6 +443,14 @@ mod tests {
             ..replica
         };
         assert!(tree.claims(B, &ahead).is_err());
+    }
+
+    #[test]
+    fn a_master_counts_what_it_sends() {
+        let mut tree = Tree::default();
+        tree.wrote(A, &OLD, 1, b"abc").unwrap();
+        tree.claims(A, &view(OLD, 3)).unwrap();
+        assert!(tree.claims(A, &view(OLD, 2)).is_err());
     }
 
     #[test]
