@@ -16,7 +16,6 @@ const COLUMNS_MAX: usize = 100;
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
     ("core/src/command/fail.rs", "fmt", 88),
     ("core/src/persist/replace.rs", "advance", 78),
-    ("core/src/sentinel/commands/set.rs", "set_one", 99),
     ("core/src/server/info.rs", "memory", 91),
     ("core/src/server/info.rs", "stats", 84),
     ("sim/src/schedule.rs", "draw_entry", 71),

@@ -153,15 +153,19 @@ impl Gate {
     }
 
     fn replica_client(&self) -> Result<(), Fail> {
-        let touches = self.writes() || self.command.has(Flags::READONLY);
+        let touches = self.writes()
+            || self.command.has(Flags::READONLY)
+            || self.command.has(Flags::MAY_REPLICATE);
         if self.client.has(ClientFlags::REPLICA) && touches {
             return Err(Fail::ReplicaKeyspace);
         }
         Ok(())
     }
 
+    /// PUBLISH is no write here, although it goes to replicas: Sentinels meet through it on
+    /// read-only replicas and on masters that refuse writes.
     fn writes(&self) -> bool {
-        self.command.has(Flags::WRITE) || self.command.has(Flags::MAY_REPLICATE)
+        self.command.has(Flags::WRITE)
     }
 }
 
@@ -184,6 +188,20 @@ mod tests {
 
     fn refusal(gate: Gate) -> Option<Fail> {
         gate.pass(|| "set".into()).err()
+    }
+
+    #[test]
+    fn messages_can_be_published_where_writes_are_refused() {
+        let refusing = [
+            Conditions::FEW_REPLICAS,
+            Conditions::READ_ONLY,
+            Conditions::SAVE_FAILED,
+        ];
+        let client = ClientFlags::AUTHENTICATED;
+        assert_eq!(refusal(gate(Flags::MAY_REPLICATE, client, &refusing)), None);
+        let replica = client.and(ClientFlags::REPLICA);
+        let refused = refusal(gate(Flags::MAY_REPLICATE, replica, &[]));
+        assert_eq!(refused, Some(Fail::ReplicaKeyspace));
     }
 
     #[test]
