@@ -231,9 +231,13 @@ impl Parser {
         self.partial = None;
     }
 
-    /// Bytes received of a big argument on its way.
+    /// Bytes received of big arguments of the command that is not complete.
     pub fn big_len(&self) -> usize {
-        self.big().map_or(0, |big| big.filled)
+        let whole = self
+            .partial
+            .as_deref()
+            .map_or(0, |partial| partial.argv.big_bytes());
+        whole + self.big().map_or(0, |big| big.filled)
     }
 
     /// Memory held beyond the struct itself.
@@ -262,10 +266,10 @@ impl Parser {
             State::Length { missing } => (missing, None),
             State::Bulk { missing, len } => (missing, Some(len)),
             State::Big { missing } => {
-                let Some(big) = self.finished_big() else {
+                let Some((big, end)) = self.finished_big() else {
                     return Ok(Parsed::Incomplete);
                 };
-                argv.push_big(self.at, big);
+                argv.push_big(self.at, big, end);
                 (missing - 1, None)
             }
         };
@@ -340,12 +344,13 @@ impl Parser {
         Parsed::Diverted { keep: self.at }
     }
 
-    /// The big argument on its way if it is all there, without its line end.
-    fn finished_big(&mut self) -> Option<Bytes> {
+    /// The big argument on its way, if it is all there, and the two bytes after it.
+    fn finished_big(&mut self) -> Option<(Bytes, [u8; 2])> {
         let big = self.big_mut().filter(|big| big.filled == big.len)?;
         let mut bytes = core::mem::take(big).bytes;
-        bytes.truncate(bytes.len() - 2);
-        Some(bytes.into())
+        let end = *bytes.last_chunk().expect("its line end came with it");
+        bytes.truncate(bytes.len() - end.len());
+        Some((bytes.into(), end))
     }
 
     fn big(&self) -> Option<&BigBulk> {
