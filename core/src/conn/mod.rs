@@ -179,9 +179,7 @@ impl<S> Conns<S> {
 
     /// A connection, if it is still there.
     pub fn get_mut(&mut self, id: ConnId) -> Option<&mut Conn<S>> {
-        self.slots
-            .get_mut(id.index as usize)
-            .filter(|conn| conn.id == id)
+        find(&mut self.slots, id)
     }
 
     /// All connections in the order of their slots.
@@ -210,10 +208,7 @@ impl<S> Conns<S> {
         if self.scratch.is_empty() {
             self.scratch.resize(limits::READ_SCRATCH_BYTES, 0);
         }
-        let conn = self
-            .slots
-            .get_mut(id.index as usize)
-            .filter(|conn| conn.id == id);
+        let conn = find(&mut self.slots, id);
         let input = match conn.map(|conn| &mut conn.input) {
             Some(Received::Here(input)) => input,
             Some(Received::Taken { .. }) | None => panic!("only a connection at rest can read"),
@@ -241,10 +236,7 @@ impl<S> Conns<S> {
             filled == 0 || loan.is_some(),
             "bytes came without room lent for them"
         );
-        let conn = self
-            .slots
-            .get_mut(id.index as usize)
-            .filter(|conn| conn.id == id);
+        let conn = find(&mut self.slots, id);
         let conn = conn.expect("only a connection that is there has input");
         let input = core::mem::replace(&mut conn.input, Received::Taken { len: 0, memory: 0 });
         let Received::Here(mut input) = input else {
@@ -272,23 +264,24 @@ impl<S> Conns<S> {
             self.scratch = scratch;
         }
         input.settle();
-        if let Some(conn) = self.get_mut(id) {
-            assert!(
-                matches!(conn.input, Received::Taken { .. }),
-                "input is put back once"
-            );
-            conn.input = Received::Here(input);
+        let Some(conn) = find(&mut self.slots, id) else {
+            return;
+        };
+        assert!(
+            matches!(conn.input, Received::Taken { .. }),
+            "input is put back once"
+        );
+        conn.input = Received::Here(input);
+        if conn.out.is_empty() {
+            Self::recycle(&mut self.spares, &mut conn.out);
+        } else {
             self.mark_writable(id);
         }
     }
 
     /// Queues a connection for the driver to write, if it has anything to send.
     pub fn mark_writable(&mut self, id: ConnId) {
-        let Some(conn) = self
-            .slots
-            .get_mut(id.index as usize)
-            .filter(|conn| conn.id == id)
-        else {
+        let Some(conn) = find(&mut self.slots, id) else {
             return;
         };
         if !conn.queued && !conn.out.is_empty() {
@@ -302,11 +295,7 @@ impl<S> Conns<S> {
     pub fn poll_writable(&mut self) -> Option<ConnId> {
         while let Some(id) = self.writable.pop_front() {
             let durable = self.durable;
-            let Some(conn) = self
-                .slots
-                .get_mut(id.index as usize)
-                .filter(|conn| conn.id == id)
-            else {
+            let Some(conn) = find(&mut self.slots, id) else {
                 continue;
             };
             conn.queued = false;
@@ -330,10 +319,7 @@ impl<S> Conns<S> {
 
     /// Takes back the first `written` of the bytes lent.
     pub fn consume(&mut self, id: ConnId, written: usize) {
-        let conn = self
-            .slots
-            .get_mut(id.index as usize)
-            .filter(|conn| conn.id == id);
+        let conn = find(&mut self.slots, id);
         let conn = conn.expect("only a connection that is there can write");
         conn.out.consume(written, self.durable);
         if conn.out.is_empty() {
@@ -408,6 +394,7 @@ impl<S> Conns<S> {
         None
     }
 
+    /// Keeps the buffer of drained output for others.
     fn recycle(spares: &mut Vec<Vec<u8>>, out: &mut OutBuf) {
         if let Some(spare) = out.take_spare()
             && spares.len() < limits::REPLY_SPARES_MAX
@@ -415,6 +402,13 @@ impl<S> Conns<S> {
             spares.push(spare);
         }
     }
+}
+
+/// A connection, while the rest of the table is in use.
+fn find<S>(slots: &mut Slab<Conn<S>>, id: ConnId) -> Option<&mut Conn<S>> {
+    slots
+        .get_mut(id.index as usize)
+        .filter(|conn| conn.id == id)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::limits;
 use crate::machine::Slices;
+use crate::resp::encode_command;
 
 /// A position in the append-only log. Everything at or below it is written; at or below the
 /// durable position, synced.
@@ -83,6 +84,11 @@ impl OutBuf {
             self.seal();
             self.queue_mut().push(Chunk::Data(bytes.clone()));
         }
+    }
+
+    /// Appends a command to another server.
+    pub fn push_command(&mut self, args: &[&[u8]]) {
+        encode_command(self.room(0), args);
     }
 
     /// Room for `len` more bytes, to be appended to what is returned.
@@ -235,8 +241,8 @@ impl OutBuf {
 
     /// Whether anything is hidden until the log is durable beyond `durable`.
     pub fn is_fenced(&self, durable: LogPos) -> bool {
-        let queue = self.queue.as_deref();
-        queue.is_some_and(|queue| queue.fences.iter().any(|fence| durable < fence.until))
+        let last = self.queue.as_deref().and_then(|queue| queue.fences.back());
+        last.is_some_and(|fence| durable < fence.until)
     }
 
     /// Bytes not sent yet, hidden ones included.

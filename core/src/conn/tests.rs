@@ -67,6 +67,7 @@ fn an_idle_connection_holds_no_buffer() {
     commands(&mut conns, id, &mut argv, b"*1\r\n$4\r\nPI");
     assert_eq!(conns.get(id).unwrap().input_len(), 10);
     assert!(conns.get(id).unwrap().input_memory() < 64);
+    assert_eq!(conns.get(id).unwrap().out.memory(), 0);
 
     let mut input = receive(&mut conns, id, b"NG\r\n");
     assert!(input.next(&mut argv, &CLIENT).unwrap().is_some());
@@ -77,6 +78,10 @@ fn an_idle_connection_holds_no_buffer() {
     assert_eq!(written(&mut conns, id), b"+PONG\r\n");
     let conn = conns.get(id).unwrap();
     assert_eq!((conn.input_memory(), conn.out.memory()), (0, 0));
+    assert_eq!(conns.spares.len(), 1);
+    commands(&mut conns, id, &mut argv, b"*1\r\n$4\r\nPI");
+    assert_eq!(conns.get(id).unwrap().out.memory(), 0);
+    assert_eq!(conns.spares.len(), 1);
 }
 
 #[test]

@@ -34,7 +34,7 @@ struct Big {
     /// How many bytes of the command precede it in the shared buffer.
     at: usize,
     bytes: Bytes,
-    /// The two bytes behind it, which nobody looks at but which belong to the stream.
+    /// The two bytes after it, whatever they are.
     end: [u8; 2],
 }
 
@@ -110,7 +110,7 @@ impl Argv {
 
     /// Memory held beyond the struct itself.
     pub(super) fn memory(&self) -> usize {
-        self.spans.capacity() * size_of::<Span>() + self.text.capacity()
+        self.spans.capacity() * size_of::<Span>() + self.text.capacity() + self.big_bytes()
     }
 }
 

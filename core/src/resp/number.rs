@@ -104,20 +104,25 @@ impl Decimal {
     fn of(value: f64) -> Self {
         let mut buffer = ryu::Buffer::new();
         let text = buffer.format_finite(value);
-        let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
         let mut decimal = Self {
             digits: [0; Self::DIGITS_MAX],
             len: 0,
-            exponent: exponent.parse().expect("ryu writes a decimal exponent"),
+            exponent: 0,
         };
-        let mut fraction = false;
-        for byte in mantissa.bytes() {
+        let mut places = 0;
+        for (at, byte) in text.bytes().enumerate() {
             match byte {
-                b'.' => fraction = true,
-                b'0' if decimal.len == 0 => decimal.exponent -= i32::from(fraction),
+                b'.' => places = 1,
+                b'e' => {
+                    let exponent: i32 = text[at + 1..].parse().expect("ryu writes a number");
+                    decimal.exponent += exponent;
+                    break;
+                }
+                b'0' if decimal.len == 0 => decimal.exponent -= places,
                 digit => {
-                    decimal.digits_push(digit);
-                    decimal.exponent -= i32::from(fraction);
+                    decimal.digits[decimal.len] = digit;
+                    decimal.len += 1;
+                    decimal.exponent -= places;
                 }
             }
         }
@@ -126,11 +131,6 @@ impl Decimal {
             decimal.exponent += 1;
         }
         decimal
-    }
-
-    fn digits_push(&mut self, digit: u8) {
-        self.digits[self.len] = digit;
-        self.len += 1;
     }
 
     /// Lays the digits out: as an integer with up to seven zeros, with a point if it stands near

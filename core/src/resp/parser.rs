@@ -231,9 +231,13 @@ impl Parser {
         self.partial = None;
     }
 
-    /// Bytes received of a big argument on its way.
+    /// Bytes received of big arguments of the command that is not complete.
     pub fn big_len(&self) -> usize {
-        self.big().map_or(0, |big| big.filled)
+        let whole = self
+            .partial
+            .as_deref()
+            .map_or(0, |partial| partial.argv.big_bytes());
+        whole + self.big().map_or(0, |big| big.filled)
     }
 
     /// Memory held beyond the struct itself.
@@ -340,12 +344,12 @@ impl Parser {
         Parsed::Diverted { keep: self.at }
     }
 
-    /// The big argument on its way if it is all there, and the two bytes behind it.
+    /// The big argument on its way, if it is all there, and the two bytes after it.
     fn finished_big(&mut self) -> Option<(Bytes, [u8; 2])> {
         let big = self.big_mut().filter(|big| big.filled == big.len)?;
         let mut bytes = core::mem::take(big).bytes;
-        let end = bytes.split_off(bytes.len() - 2);
-        let end = end.try_into().expect("two bytes were split off");
+        let end = *bytes.last_chunk().expect("its line end came with it");
+        bytes.truncate(bytes.len() - end.len());
         Some((bytes.into(), end))
     }
 
