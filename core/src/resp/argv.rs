@@ -34,6 +34,8 @@ struct Big {
     /// How many bytes of the command precede it in the shared buffer.
     at: usize,
     bytes: Bytes,
+    /// The two bytes behind it, which nobody looks at but which belong to the stream.
+    end: [u8; 2],
 }
 
 impl Argv {
@@ -76,7 +78,7 @@ impl Argv {
         let rests = self.bigs.iter().zip(ends.chain([command.len()]));
         let first = self.bigs.first().map_or(command.len(), |big| big.at);
         [&command[..first]].into_iter().chain(
-            rests.flat_map(move |(big, end)| [&big.bytes[..], b"\r\n", &command[big.at..end]]),
+            rests.flat_map(move |(big, end)| [&big.bytes[..], &big.end, &command[big.at..end]]),
         )
     }
 
@@ -89,10 +91,10 @@ impl Argv {
         self.spans.push(Span { start, len });
     }
 
-    pub(super) fn push_big(&mut self, at: usize, bytes: Bytes) {
+    pub(super) fn push_big(&mut self, at: usize, bytes: Bytes, end: [u8; 2]) {
         let start = self.bigs.len();
         self.spans.push(Span { start, len: BIG });
-        self.bigs.push(Big { at, bytes });
+        self.bigs.push(Big { at, bytes, end });
     }
 
     /// Turns the arguments into those of an inline command.
@@ -199,7 +201,11 @@ impl OwnedArgv {
                     len: BIG,
                 });
                 let (at, bytes) = (text.len(), bytes.clone());
-                bigs.push(Big { at, bytes });
+                bigs.push(Big {
+                    at,
+                    bytes,
+                    end: *b"\r\n",
+                });
             } else {
                 let arg = args.get(index);
                 spans.push(Span {
@@ -273,7 +279,7 @@ mod tests {
     fn owned_arguments_are_the_same_and_share_big_ones() {
         let mut argv = Argv::default();
         argv.push(4, 3);
-        argv.push_big(9, Bytes::from_static(b"bigger"));
+        argv.push_big(9, Bytes::from_static(b"bigger"), *b"\r\n");
         argv.push(9, 0);
         argv.push(9, 2);
         let args = argv.over(b"*4\r\nSET\r\nxy\r\n");
@@ -303,8 +309,8 @@ mod tests {
     #[test]
     fn the_bytes_of_a_command_can_be_had_as_they_came() {
         let mut argv = Argv::default();
-        argv.push_big(8, Bytes::from_static(b"one"));
-        argv.push_big(12, Bytes::from_static(b"two"));
+        argv.push_big(8, Bytes::from_static(b"one"), *b"\r\n");
+        argv.push_big(12, Bytes::from_static(b"two"), *b"\r\n");
         let raw: Vec<u8> = argv
             .raw(b"*3\r\n$3\r\n$3\r\n$0\r\n\r\n")
             .flatten()

@@ -262,10 +262,10 @@ impl Parser {
             State::Length { missing } => (missing, None),
             State::Bulk { missing, len } => (missing, Some(len)),
             State::Big { missing } => {
-                let Some(big) = self.finished_big() else {
+                let Some((big, end)) = self.finished_big() else {
                     return Ok(Parsed::Incomplete);
                 };
-                argv.push_big(self.at, big);
+                argv.push_big(self.at, big, end);
                 (missing - 1, None)
             }
         };
@@ -340,12 +340,13 @@ impl Parser {
         Parsed::Diverted { keep: self.at }
     }
 
-    /// The big argument on its way if it is all there, without its line end.
-    fn finished_big(&mut self) -> Option<Bytes> {
+    /// The big argument on its way if it is all there, and the two bytes behind it.
+    fn finished_big(&mut self) -> Option<(Bytes, [u8; 2])> {
         let big = self.big_mut().filter(|big| big.filled == big.len)?;
         let mut bytes = core::mem::take(big).bytes;
-        bytes.truncate(bytes.len() - 2);
-        Some(bytes.into())
+        let end = bytes.split_off(bytes.len() - 2);
+        let end = end.try_into().expect("two bytes were split off");
+        Some((bytes.into(), end))
     }
 
     fn big(&self) -> Option<&BigBulk> {
