@@ -3,6 +3,7 @@
 use super::args::Args;
 use super::cx::Cx;
 use super::fail::Fail;
+use super::help;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, Spec};
 use crate::resp;
 use crate::server::shutdown::{Request, Saving};
@@ -123,6 +124,22 @@ pub static COMMANDS: &[Spec] = &[
             "",
         ),
     ),
+    Spec {
+        subcommands: MODULE,
+        ..row(
+            "module",
+            help::container,
+            Arity::AtLeast(2),
+            (F::NONE, Acl::NONE),
+            &[],
+            (
+                "Commands about modules.",
+                "4.0.0",
+                "Depends on subcommand.",
+                "",
+            ),
+        )
+    },
     row(
         "save",
         save,
@@ -185,6 +202,36 @@ pub static COMMANDS: &[Spec] = &[
         ("Returns the time of the server.", "2.6.0", "O(1)", ""),
     ),
 ];
+
+/// There is no way to load a module, and so none is listed.
+const MODULE: &[Spec] = &[
+    row(
+        "help",
+        module_help,
+        Arity::Exactly(2),
+        (F::LOADING.and(F::STALE), Acl::NONE),
+        &[],
+        ("Lists the subcommands.", "5.0.0", "O(1)", ""),
+    ),
+    row(
+        "list",
+        module_list,
+        Arity::Exactly(2),
+        (F::ADMIN.and(F::NOSCRIPT), Acl::NONE),
+        &["nondeterministic_output_order"],
+        ("Lists the modules that are loaded.", "4.0.0", "O(1)", ""),
+    ),
+];
+
+fn module_list(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
+    cx.out.array(0);
+    Ok(())
+}
+
+fn module_help(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
+    help::reply(&mut cx.out, "MODULE", MODULE);
+    Ok(())
+}
 
 fn info(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let report = cx.info(args.rest());

@@ -84,14 +84,17 @@ pub static COMMANDS: &[Spec] = &[Spec {
             "5.0.0",
             ("Returns the number of the connection.", ""),
         ),
-        row(
-            "info",
-            info,
-            Arity::Exactly(2),
-            ANY,
-            "6.2.0",
-            ("Describes the connection in a line.", ""),
-        ),
+        Spec {
+            tips: &["nondeterministic_output"],
+            ..row(
+                "info",
+                info,
+                Arity::Exactly(2),
+                ANY,
+                "6.2.0",
+                ("Describes the connection in a line.", ""),
+            )
+        },
         row(
             "kill",
             kill,
@@ -100,14 +103,17 @@ pub static COMMANDS: &[Spec] = &[Spec {
             "2.4.0",
             ("Closes connections.", KILL_SYNTAX),
         ),
-        row(
-            "list",
-            list,
-            Arity::AtLeast(2),
-            ADMIN,
-            "2.4.0",
-            ("Describes every connection in a line.", LIST_SYNTAX),
-        ),
+        Spec {
+            tips: &["nondeterministic_output"],
+            ..row(
+                "list",
+                list,
+                Arity::AtLeast(2),
+                ADMIN,
+                "2.4.0",
+                ("Describes every connection in a line.", LIST_SYNTAX),
+            )
+        },
         row(
             "no-evict",
             no_evict,
@@ -270,7 +276,12 @@ fn list(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     if args.left() == 2 && args.keyword("type") {
         filter.class = Some(class(args.bulk()?)?);
     } else if args.left() >= 2 && args.keyword("id") {
-        let ids = args.rest().map(client_id).collect::<Result<_, _>>()?;
+        let mut ids = Vec::with_capacity(args.left());
+        for text in args.rest() {
+            let id = resp::parse_int(text).ok_or(Fail::Plain("Invalid client ID"))?;
+            // A number that no client can have lists nobody.
+            ids.extend(u64::try_from(id));
+        }
         filter.ids = Some(ids);
     }
     args.end()?;
@@ -283,18 +294,18 @@ fn list(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     Ok(())
 }
 
+const fn misused(name: &'static str) -> Fail {
+    Fail::SubcommandSyntax {
+        name,
+        container: "CLIENT",
+    }
+}
+
 fn class(name: &[u8]) -> Result<Class, Fail> {
     Class::by_name(name).ok_or_else(|| {
         let name = String::from_utf8_lossy(name);
         Fail::detail(format!("Unknown client type '{name}'"))
     })
-}
-
-fn client_id(text: &[u8]) -> Result<u64, Fail> {
-    let id = resp::parse_int(text)
-        .and_then(|id| u64::try_from(id).ok())
-        .filter(|&id| id > 0);
-    id.ok_or(Fail::Plain("Invalid client ID"))
 }
 
 fn kill(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
@@ -412,6 +423,9 @@ fn reply(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 }
 
 fn pause(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    if args.left() > 2 {
+        return Err(misused("pause"));
+    }
     let ms = resp::parse_int(args.bulk()?).ok_or(Fail::TimeoutNotInteger)?;
     let ms = u64::try_from(ms).map_err(|_| Fail::TimeoutNegative)?;
     let kind = if args.is_done() || args.keyword("all") {
@@ -421,7 +435,6 @@ fn pause(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     } else {
         return Err(Fail::Plain("CLIENT PAUSE mode must be WRITE or ALL"));
     };
-    args.end()?;
     let until = cx.data.st.now.mono + Duration::from_millis(ms);
     cx.data.st.pause.start(PauseFor::Client, kind, until);
     cx.out.ok();
@@ -435,6 +448,9 @@ fn unpause(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
 }
 
 fn unblock(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    if args.left() > 2 {
+        return Err(misused("unblock"));
+    }
     let id = args.int()?;
     let with_error = if args.is_done() || args.keyword("timeout") {
         false
@@ -445,7 +461,6 @@ fn unblock(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
             "CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
         ));
     };
-    args.end()?;
     let conn = u64::try_from(id)
         .ok()
         .and_then(|id| cx.data.st.by_client_id.get(&id).copied());

@@ -56,12 +56,15 @@ pub static COMMANDS: &[Spec] = &[Spec {
             Arity::AtLeast(3),
             ("Returns parameters.", "2.0.0", "parameter [parameter ...]"),
         ),
-        row(
-            "help",
-            config_help,
-            Arity::Exactly(2),
-            ("Lists the subcommands.", "5.0.0", ""),
-        ),
+        Spec {
+            flags: F::LOADING.and(F::STALE),
+            ..row(
+                "help",
+                config_help,
+                Arity::Exactly(2),
+                ("Lists the subcommands.", "5.0.0", ""),
+            )
+        },
         row(
             "resetstat",
             resetstat,
@@ -78,16 +81,19 @@ pub static COMMANDS: &[Spec] = &[Spec {
                 "",
             ),
         ),
-        row(
-            "set",
-            set,
-            Arity::AtLeast(4),
-            (
-                "Sets parameters, all or none.",
-                "2.0.0",
-                "parameter value [parameter value ...]",
-            ),
-        ),
+        Spec {
+            tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+            ..row(
+                "set",
+                set,
+                Arity::AtLeast(4),
+                (
+                    "Sets parameters, all or none.",
+                    "2.0.0",
+                    "parameter value [parameter value ...]",
+                ),
+            )
+        },
     ],
 }];
 

@@ -17,10 +17,7 @@ pub static COMMANDS: &[Spec] = &[
         name: "auth",
         run: auth,
         arity: Arity::AtLeast(2),
-        flags: ALWAYS
-            .and(F::NO_AUTH)
-            .and(F::ALLOW_BUSY)
-            .and(F::SKIP_MONITOR),
+        flags: ALWAYS.and(F::NO_AUTH).and(F::ALLOW_BUSY),
         acl: Acl::CONNECTION,
         keys: &[],
         tips: &[],
@@ -54,10 +51,7 @@ pub static COMMANDS: &[Spec] = &[
         name: "hello",
         run: hello,
         arity: Arity::AtLeast(1),
-        flags: ALWAYS
-            .and(F::NO_AUTH)
-            .and(F::ALLOW_BUSY)
-            .and(F::SKIP_MONITOR),
+        flags: ALWAYS.and(F::NO_AUTH).and(F::ALLOW_BUSY),
         acl: Acl::CONNECTION,
         keys: &[],
         tips: &[],
@@ -201,7 +195,7 @@ fn quit(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
 }
 
 fn select(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
-    let db = resp::parse_int(args.bulk()?).ok_or(Fail::Plain("invalid DB index"))?;
+    let db = args.int()?;
     let db = usize::try_from(db)
         .ok()
         .filter(|&db| db < cx.data.keys.dbs().len());

@@ -6,6 +6,7 @@ use super::fail::Fail;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::machine::Wall;
+use crate::resp;
 
 /// A row of this family: they differ in few things.
 const fn row(
@@ -121,26 +122,32 @@ pub static COMMANDS: &[Spec] = &[
             "key",
         ),
     ),
-    row(
-        "pttl",
-        pttl,
-        Arity::Exactly(2),
-        (
-            "Returns the time to live of a key, in milliseconds.",
-            "2.6.0",
-            "key",
-        ),
-    ),
-    row(
-        "ttl",
-        ttl,
-        Arity::Exactly(2),
-        (
-            "Returns the time to live of a key, in seconds.",
-            "1.0.0",
-            "key",
-        ),
-    ),
+    Spec {
+        tips: &["nondeterministic_output"],
+        ..row(
+            "pttl",
+            pttl,
+            Arity::Exactly(2),
+            (
+                "Returns the time to live of a key, in milliseconds.",
+                "2.6.0",
+                "key",
+            ),
+        )
+    },
+    Spec {
+        tips: &["nondeterministic_output"],
+        ..row(
+            "ttl",
+            ttl,
+            Arity::Exactly(2),
+            (
+                "Returns the time to live of a key, in seconds.",
+                "1.0.0",
+                "key",
+            ),
+        )
+    },
 ];
 
 /// A time as it was given: in seconds or milliseconds, from now on or since the epoch.
@@ -156,9 +163,17 @@ pub enum Given {
     UnixMillis(i64),
 }
 
-impl Given {
+/// A time as it stands in the arguments: Redis reads the number only after all other arguments,
+/// GETEX even after it has looked for the key.
+#[derive(Clone, Copy)]
+pub struct GivenText<'a> {
+    unit: fn(i64) -> Given,
+    number: &'a [u8],
+}
+
+impl<'a> GivenText<'a> {
     /// Takes `EX n`, `PX n`, `EXAT n` or `PXAT n`.
-    pub fn parse(args: &mut Args<'_>, command: &'static str) -> Result<Self, Fail> {
+    pub fn parse(args: &mut Args<'a>) -> Result<Self, Fail> {
         type Unit = fn(i64) -> Given;
         const WORDS: [(&str, Unit); 4] = [
             ("ex", Given::Seconds),
@@ -170,12 +185,20 @@ impl Given {
             .iter()
             .find(|(word, _)| args.keyword(word))
             .ok_or(Fail::Syntax)?;
-        let given = unit(args.int()?);
-        // Refused even where NX or XX would let it pass unused.
-        given.check_positive(command)?;
-        Ok(given)
+        Ok(Self {
+            unit: *unit,
+            number: args.bulk()?,
+        })
     }
 
+    /// Reads the number.
+    pub fn read(self) -> Result<Given, Fail> {
+        let number = resp::parse_int(self.number).ok_or(Fail::NotInteger)?;
+        Ok((self.unit)(number))
+    }
+}
+
+impl Given {
     const fn number(self) -> i64 {
         match self {
             Self::Seconds(n) | Self::Millis(n) | Self::UnixSeconds(n) | Self::UnixMillis(n) => n,

@@ -63,6 +63,13 @@ pub enum Fail {
         /// The container in upper case.
         container: Box<str>,
     },
+    /// The subcommand takes other arguments, of which Redis only looks at their number late.
+    SubcommandSyntax {
+        /// The subcommand's own word.
+        name: &'static str,
+        /// The container in upper case.
+        container: &'static str,
+    },
     /// Authentication is needed first.
     NoAuth,
     /// The password or the user is wrong.
@@ -87,8 +94,8 @@ pub enum Fail {
     MasterDown,
     /// EXEC after a command that could not be queued.
     ExecAbort,
-    /// EXEC of a transaction whose only refusal has this text.
-    ExecAbortFor(Box<Self>),
+    /// EXEC that was itself refused, with this text.
+    ExecAbortFor(Box<str>),
     /// MULTI inside MULTI.
     NestedMulti,
     /// EXEC without MULTI.
@@ -170,6 +177,13 @@ impl fmt::Display for Fail {
             Self::UnknownSubcommand { name, container } => {
                 return write!(f, "ERR unknown subcommand '{name}'. Try {container} HELP.");
             }
+            Self::SubcommandSyntax { name, container } => {
+                return write!(
+                    f,
+                    "ERR unknown subcommand or wrong number of arguments for '{name}'. Try \
+                     {container} HELP."
+                );
+            }
             Self::NoAuth => "NOAUTH Authentication required.",
             Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
             Self::AuthUnneeded => {
@@ -196,6 +210,7 @@ impl fmt::Display for Fail {
             }
             Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
             Self::ExecAbortFor(cause) => {
+                let cause = cause.strip_prefix("ERR ").unwrap_or(cause);
                 return write!(f, "EXECABORT Transaction discarded because of: {cause}");
             }
             Self::NestedMulti => "ERR MULTI calls can not be nested",

@@ -111,20 +111,23 @@ pub static COMMANDS: &[Spec] = &[
             "key [key ...]",
         ),
     ),
-    row(
-        "keys",
-        keys,
-        Arity::Exactly(2),
-        F::READONLY,
-        &[],
-        &["request_policy:all_shards", "nondeterministic_output_order"],
-        (
-            "Lists the keys that match a pattern.",
-            "1.0.0",
-            "O(N) in the number of keys of the database",
-            "pattern",
-        ),
-    ),
+    Spec {
+        acl: Acl::KEYSPACE.and(Acl::DANGEROUS),
+        ..row(
+            "keys",
+            keys,
+            Arity::Exactly(2),
+            F::READONLY,
+            &[],
+            &["request_policy:all_shards", "nondeterministic_output_order"],
+            (
+                "Lists the keys that match a pattern.",
+                "1.0.0",
+                "O(N) in the number of keys of the database",
+                "pattern",
+            ),
+        )
+    },
     row(
         "move",
         move_,
@@ -269,20 +272,23 @@ pub static COMMANDS: &[Spec] = &[
             "key newkey",
         ),
     ),
-    row(
-        "restore",
-        restore,
-        Arity::AtLeast(4),
-        F::WRITE.and(F::DENYOOM),
-        &[KeySpec::at(1, K::OW.and(K::UPDATE))],
-        &[],
-        (
-            "Makes a key of what DUMP returned.",
-            "2.6.0",
-            "O(N) in the size of the value",
-            "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
-        ),
-    ),
+    Spec {
+        acl: Acl::KEYSPACE.and(Acl::DANGEROUS),
+        ..row(
+            "restore",
+            restore,
+            Arity::AtLeast(4),
+            F::WRITE.and(F::DENYOOM),
+            &[KeySpec::at(1, K::OW.and(K::UPDATE))],
+            &[],
+            (
+                "Makes a key of what DUMP returned.",
+                "2.6.0",
+                "O(N) in the size of the value",
+                "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+            ),
+        )
+    },
     row(
         "scan",
         scan,
@@ -464,11 +470,7 @@ fn copy(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 
 fn move_(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let key = args.bulk()?;
-    let db = resp::parse_int(args.bulk()?).ok_or(Fail::NotInteger)?;
-    let db = usize::try_from(db)
-        .ok()
-        .filter(|&db| db < cx.data.keys.dbs().len());
-    let db = db.ok_or(Fail::DbOutOfRange)?;
+    let db = other_db(cx, args.bulk()?)?;
     if db == cx.data.db {
         return Err(Fail::Plain("source and destination objects are the same"));
     }
@@ -603,23 +605,35 @@ fn object_refcount(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 }
 
 fn object_idletime(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let clock = cx.data.lru_clock();
+    let Some(used) = cx
+        .data
+        .read_untouched(args.bulk()?)
+        .map(|entry| entry.lru())
+    else {
+        cx.out.null();
+        return Ok(());
+    };
     if cx.data.st.counts_frequency() {
         return Err(Fail::Plain(
             "An LFU maxmemory policy is selected, idle time not tracked. Please note that when \
              switching between policies at runtime LRU and LFU data will take some time to adjust.",
         ));
     }
-    let clock = cx.data.lru_clock();
-    match cx.data.read_untouched(args.bulk()?) {
-        Some(entry) => cx
-            .out
-            .int(i64::from(clock.wrapping_sub(entry.lru()) & 0x00ff_ffff)),
-        None => cx.out.null(),
-    }
+    cx.out
+        .int(i64::from(clock.wrapping_sub(used) & 0x00ff_ffff));
     Ok(())
 }
 
 fn object_freq(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let Some(used) = cx
+        .data
+        .read_untouched(args.bulk()?)
+        .map(|entry| entry.lru())
+    else {
+        cx.out.null();
+        return Ok(());
+    };
     if !cx.data.st.counts_frequency() {
         return Err(Fail::Plain(
             "An LFU maxmemory policy is not selected, access frequency not tracked. Please note \
@@ -627,10 +641,7 @@ fn object_freq(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
              to adjust.",
         ));
     }
-    match cx.data.read_untouched(args.bulk()?) {
-        Some(entry) => cx.out.int(i64::from(entry.lru() & 0xff)),
-        None => cx.out.null(),
-    }
+    cx.out.int(i64::from(used & 0xff));
     Ok(())
 }
 

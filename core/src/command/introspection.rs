@@ -5,7 +5,9 @@ use super::cx::Cx;
 use super::fail::Fail;
 use super::help;
 use super::keys;
-use super::spec::{Acl, Arity, Begin, Docs, Find, Flags as F, Group, Handler, KeySpec, Spec};
+use super::spec::{
+    Acl, Arity, Begin, Docs, Find, Flags as F, Group, Handler, KeyFlags, KeySpec, Spec,
+};
 use super::table::{CommandId, Table};
 use crate::glob;
 use crate::resp::Reply;
@@ -153,7 +155,7 @@ fn info(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     for name in args.rest() {
         match table.by_full_name(name) {
             Some(id) => write_info(&mut cx.out, table, id),
-            None => cx.out.null_array(),
+            None => cx.out.null(),
         }
     }
     Ok(())
@@ -198,26 +200,23 @@ pub fn write_info<H>(out: &mut Reply<'_>, table: &Table<H>, id: CommandId) {
 
 /// First key, last key and step, as clients before key specs want them.
 fn legacy_range(keys: &[KeySpec]) -> (i64, i64, i64) {
-    let Some(KeySpec {
-        begin: Begin::Index(first),
-        find,
-        ..
-    }) = keys.first()
-    else {
+    let mut ranges = keys.iter().filter_map(|key| match (key.begin, key.find) {
+        (Begin::Index(first), Find::Range { last, step, .. }) => {
+            let (first, last) = (i64::from(first), i64::from(last));
+            let last = if last >= 0 { first + last } else { last };
+            Some((first, last, i64::from(step)))
+        }
+        (Begin::Index(_) | Begin::Keyword(..), Find::Range { .. } | Find::Count { .. }) => None,
+    });
+    let Some((first, mut last, step)) = ranges.next() else {
         return (0, 0, 0);
     };
-    let first = i64::from(*first);
-    match *find {
-        Find::Range { last, step, .. } => {
-            let last = i64::from(last);
-            (
-                first,
-                if last >= 0 { first + last } else { last },
-                i64::from(step),
-            )
+    for (next, end, _) in ranges.take_while(|&(_, _, next_step)| step == 1 && next_step == 1) {
+        if next == last + 1 {
+            last = end;
         }
-        Find::Count { .. } => (0, 0, 0),
     }
+    (first, last, step)
 }
 
 fn write_key_spec(out: &mut Reply<'_>, key: &KeySpec) {
@@ -350,7 +349,7 @@ fn list(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     } else {
         return Err(Fail::Syntax);
     };
-    cx.out.set(ids.len());
+    cx.out.array(ids.len());
     for id in ids {
         cx.out.bulk(table.full_name(id).as_bytes());
     }
@@ -386,7 +385,8 @@ fn find_keys(cx: &Cx<'_>, args: Args<'_>) -> Result<Vec<keys::KeyArg>, Fail> {
     let found = table
         .find(argv)
         .map_err(|_| Fail::Plain("Invalid command specified"))?;
-    if found.spec.keys.is_empty() {
+    let has_keys = |key: &KeySpec| !key.flags.has(KeyFlags::NOT_KEY);
+    if !found.spec.keys.iter().any(has_keys) {
         return Err(Fail::Plain("The command has no key arguments"));
     }
     if !found.spec.arity.takes(argv.len()) {
@@ -394,7 +394,14 @@ fn find_keys(cx: &Cx<'_>, args: Args<'_>) -> Result<Vec<keys::KeyArg>, Fail> {
             "Invalid number of arguments specified for command",
         ));
     }
-    keys::of(found.spec.keys, argv).ok_or(Fail::Plain("Invalid arguments specified for command"))
+    let mut found_keys = keys::of(found.spec.keys, argv)
+        .ok_or(Fail::Plain("Invalid arguments specified for command"))?;
+    for key in &mut found_keys {
+        if key.flags.has(KeyFlags::VARIABLE_FLAGS) {
+            key.flags = keys::flags_of_set(argv);
+        }
+    }
+    Ok(found_keys)
 }
 
 fn command_help(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {

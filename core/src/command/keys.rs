@@ -24,6 +24,16 @@ pub fn of(specs: &[KeySpec], argv: ArgvRef<'_>) -> Option<Vec<KeyArg>> {
     Some(keys)
 }
 
+/// What SET does to its key: it reads it only if it returns it.
+pub fn flags_of_set(argv: ArgvRef<'_>) -> KeyFlags {
+    let returns = (3..argv.len()).any(|at| argv.get(at).eq_ignore_ascii_case(b"get"));
+    if returns {
+        KeyFlags::RW.and(KeyFlags::ACCESS).and(KeyFlags::UPDATE)
+    } else {
+        KeyFlags::OW.and(KeyFlags::UPDATE)
+    }
+}
+
 /// Where a spec's search starts; `None` if its keyword does not occur.
 fn begin(begin: Begin, argv: ArgvRef<'_>) -> Option<usize> {
     match begin {

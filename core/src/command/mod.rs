@@ -12,6 +12,7 @@ pub mod table;
 
 pub mod admin;
 pub mod client;
+pub mod cluster;
 pub mod config;
 pub mod connection;
 pub mod debug;
@@ -30,6 +31,7 @@ use spec::Spec;
 pub static FAMILIES: &[&[Spec]] = &[
     admin::COMMANDS,
     client::COMMANDS,
+    cluster::COMMANDS,
     introspection::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,

@@ -315,8 +315,13 @@ fn shardchannels(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
 fn list_active(cx: &mut Cx<'_>, args: Args<'_>, kind: Kind) -> Result<(), Fail> {
     let pattern = args.peek();
     if args.left() > 1 {
-        let name = cx.data.st.table.full_name(cx.id);
-        return Err(Fail::Arity(name));
+        return Err(Fail::SubcommandSyntax {
+            name: match kind {
+                Kind::Shard => "shardchannels",
+                Kind::Channel | Kind::Pattern => "channels",
+            },
+            container: "PUBSUB",
+        });
     }
     let pubsub = &cx.data.st.pubsub;
     cx.out.array(pubsub.active(kind, pattern).count());

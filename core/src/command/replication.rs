@@ -121,18 +121,21 @@ pub static COMMANDS: &[Spec] = &[
             "",
         ),
     ),
-    row(
-        "wait",
-        wait,
-        Arity::Exactly(3),
-        (F::NONE, Acl::CONNECTION),
-        Group::Generic,
-        (
-            "Waits until replicas have the client's writes.",
-            "3.0.0",
-            "numreplicas timeout",
-        ),
-    ),
+    Spec {
+        tips: &["request_policy:all_shards", "response_policy:agg_min"],
+        ..row(
+            "wait",
+            wait,
+            Arity::Exactly(3),
+            (F::NONE, Acl::CONNECTION),
+            Group::Generic,
+            (
+                "Waits until replicas have the client's writes.",
+                "3.0.0",
+                "numreplicas timeout",
+            ),
+        )
+    },
 ];
 
 fn replicaof(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
@@ -199,11 +202,13 @@ fn wait(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
              are just local and are not propagated.",
         ));
     }
-    let replicas = args.int_within(0, i64::MAX, Fail::OutOfRange)?;
+    let replicas = args.int()?;
     let timeout = resp::parse_int(args.bulk()?).ok_or(Fail::TimeoutNotInteger)?;
     let timeout = u64::try_from(timeout).map_err(|_| Fail::TimeoutNegative)?;
     let timeout = (timeout > 0).then(|| Duration::from_millis(timeout));
-    cx.wait_for_replicas(usize::try_from(replicas).unwrap_or(usize::MAX), timeout);
+    // A negative number of replicas is reached at once.
+    let replicas = usize::try_from(replicas.max(0)).unwrap_or(usize::MAX);
+    cx.wait_for_replicas(replicas, timeout);
     Ok(())
 }
 

@@ -62,8 +62,6 @@ impl Flags {
     pub const LOADING: Self = Self(1 << 7);
     /// Allowed on a replica whose link is down and that serves no stale data.
     pub const STALE: Self = Self(1 << 8);
-    /// Not shown to MONITOR.
-    pub const SKIP_MONITOR: Self = Self(1 << 9);
     /// Takes constant or logarithmic time.
     pub const FAST: Self = Self(1 << 10);
     /// Needs no authentication.
@@ -118,7 +116,6 @@ impl Flags {
             (Flags::BLOCKING, "blocking"),
             (Flags::LOADING, "loading"),
             (Flags::STALE, "stale"),
-            (Flags::SKIP_MONITOR, "skip_monitor"),
             (Flags::SKIP_SLOWLOG, "skip_slowlog"),
             (Flags::FAST, "fast"),
             (Flags::NO_AUTH, "no_auth"),
@@ -388,6 +385,8 @@ pub enum Group {
     Connection,
     /// Server management.
     Server,
+    /// Redis Cluster.
+    Cluster,
     /// Sentinel's own.
     Sentinel,
 }
@@ -403,6 +402,7 @@ impl Group {
             Self::Transactions => "transactions",
             Self::Connection => "connection",
             Self::Server => "server",
+            Self::Cluster => "cluster",
             Self::Sentinel => "sentinel",
         }
     }

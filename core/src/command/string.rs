@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::cx::{Cx, write_string};
-use super::expiry::{self, Given};
+use super::expiry::{self, Given, GivenText};
 use super::fail::Fail;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
@@ -153,45 +153,57 @@ pub static COMMANDS: &[Spec] = &[
         &[KeySpec::at(1, COUNTS)],
         ("Increments a number.", "2.6.0", "O(1)", "key increment"),
     ),
-    row(
-        "mget",
-        mget,
-        Arity::AtLeast(2),
-        READ,
-        &[KeySpec::range(1, -1, 1, GETS)],
-        (
-            "Returns several strings.",
-            "1.0.0",
-            "O(N) in the number of keys",
-            "key [key ...]",
-        ),
-    ),
-    row(
-        "mset",
-        mset,
-        Arity::AtLeast(3),
-        F::WRITE.and(F::DENYOOM),
-        &[KeySpec::range(1, -1, 2, OVERWRITES)],
-        (
-            "Sets several strings.",
-            "1.0.1",
-            "O(N) in the number of keys",
-            "key value [key value ...]",
-        ),
-    ),
-    row(
-        "msetnx",
-        msetnx,
-        Arity::AtLeast(3),
-        F::WRITE.and(F::DENYOOM),
-        &[KeySpec::range(1, -1, 2, K::OW.and(K::INSERT))],
-        (
-            "Sets several strings if none of the keys exists.",
-            "1.0.1",
-            "O(N) in the number of keys",
-            "key value [key value ...]",
-        ),
-    ),
+    Spec {
+        tips: &["request_policy:multi_shard"],
+        ..row(
+            "mget",
+            mget,
+            Arity::AtLeast(2),
+            READ,
+            &[KeySpec::range(1, -1, 1, GETS)],
+            (
+                "Returns several strings.",
+                "1.0.0",
+                "O(N) in the number of keys",
+                "key [key ...]",
+            ),
+        )
+    },
+    Spec {
+        tips: &[
+            "request_policy:multi_shard",
+            "response_policy:all_succeeded",
+        ],
+        ..row(
+            "mset",
+            mset,
+            Arity::AtLeast(3),
+            F::WRITE.and(F::DENYOOM),
+            &[KeySpec::range(1, -1, 2, OVERWRITES)],
+            (
+                "Sets several strings.",
+                "1.0.1",
+                "O(N) in the number of keys",
+                "key value [key value ...]",
+            ),
+        )
+    },
+    Spec {
+        tips: &["request_policy:multi_shard", "response_policy:agg_min"],
+        ..row(
+            "msetnx",
+            msetnx,
+            Arity::AtLeast(3),
+            F::WRITE.and(F::DENYOOM),
+            &[KeySpec::range(1, -1, 2, K::OW.and(K::INSERT))],
+            (
+                "Sets several strings if none of the keys exists.",
+                "1.0.1",
+                "O(N) in the number of keys",
+                "key value [key value ...]",
+            ),
+        )
+    },
     row(
         "psetex",
         psetex,
@@ -307,11 +319,11 @@ fn mget(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 
 /// What SET is to do, read before anything of it is done.
 #[derive(Default)]
-struct SetOptions {
+struct SetOptions<'a> {
     only: Option<Only>,
     get: bool,
     keep_ttl: bool,
-    given: Option<Given>,
+    given: Option<GivenText<'a>>,
 }
 
 /// The condition of NX and XX.
@@ -321,20 +333,20 @@ enum Only {
     IfThere,
 }
 
-impl SetOptions {
-    fn parse(mut args: Args<'_>, command: &'static str) -> Result<Self, Fail> {
+impl<'a> SetOptions<'a> {
+    fn parse(mut args: Args<'a>) -> Result<Self, Fail> {
         let mut options = Self::default();
         while !args.is_done() {
-            if options.only.is_none() && args.keyword("nx") {
+            if options.only != Some(Only::IfThere) && args.keyword("nx") {
                 options.only = Some(Only::IfMissing);
-            } else if options.only.is_none() && args.keyword("xx") {
+            } else if options.only != Some(Only::IfMissing) && args.keyword("xx") {
                 options.only = Some(Only::IfThere);
             } else if args.keyword("get") {
                 options.get = true;
-            } else if options.given.is_none() && !options.keep_ttl && args.keyword("keepttl") {
+            } else if options.given.is_none() && args.keyword("keepttl") {
                 options.keep_ttl = true;
             } else if options.given.is_none() && !options.keep_ttl {
-                options.given = Some(Given::parse(&mut args, command)?);
+                options.given = Some(GivenText::parse(&mut args)?);
             } else {
                 return Err(Fail::Syntax);
             }
@@ -347,9 +359,9 @@ fn set(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let key = args.bulk()?;
     let at = args.position();
     let value = args.bulk()?;
-    let options = SetOptions::parse(args, "set")?;
+    let options = SetOptions::parse(args)?;
     let ttl = match options.given {
-        Some(given) => Ttl::At(given.deadline(cx.wall(), "set")?),
+        Some(given) => Ttl::At(given.read()?.deadline(cx.wall(), "set")?),
         None if options.keep_ttl => Ttl::Keep,
         None => Ttl::Clear,
     };
@@ -453,22 +465,26 @@ fn getdel(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 
 fn getex(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let key = args.bulk()?;
-    let persist = args.keyword("persist");
-    let given = if persist || args.is_done() {
-        None
-    } else {
-        Some(Given::parse(&mut args, "getex")?)
-    };
-    args.end()?;
-    let deadline = given
-        .map(|given| given.deadline(cx.wall(), "getex"))
-        .transpose()?;
-    let found = cx.data.read_str(key)?;
-    let there = found.is_some();
-    write_string(&mut cx.out, found);
-    if !there {
+    let (mut persist, mut given) = (false, None);
+    while !args.is_done() {
+        if given.is_none() && args.keyword("persist") {
+            persist = true;
+        } else if given.is_none() && !persist {
+            given = Some(GivenText::parse(&mut args)?);
+        } else {
+            return Err(Fail::Syntax);
+        }
+    }
+    if cx.data.read_str(key)?.is_none() {
+        cx.out.null();
         return Ok(());
     }
+    let deadline = match given {
+        Some(given) => Some(given.read()?.deadline(cx.wall(), "getex")?),
+        None => None,
+    };
+    let found = cx.data.read_untouched(key).expect("it was there");
+    write_string(&mut cx.out, found.value().as_str());
     if let Some(deadline) = deadline {
         expiry::apply(cx, key, deadline);
     } else if persist && expiry::persist_key(cx, key) {

@@ -387,7 +387,12 @@ impl<S> Conns<S> {
     #[must_use]
     pub fn poll_close(&mut self) -> Option<ConnId> {
         while let Some(id) = self.due.pop_front() {
-            if self.get(id).is_some() {
+            let Some(conn) = self.get(id) else {
+                continue;
+            };
+            // The last reply may have been written after its end was decided: its last byte makes
+            // the connection due again.
+            if conn.closing == Closing::Now || conn.out.is_empty() {
                 return Some(id);
             }
         }

@@ -12,6 +12,7 @@ use crate::command::table::Found;
 use crate::conn::OutBuf;
 use crate::machine::ConnId;
 use crate::resp::{ArgvRef, OwnedArgv, Reply};
+use core::time::Duration;
 
 /// What became of a command that a client sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,7 +36,11 @@ impl Server {
         let found = match admit(&self.st, conn, argv) {
             Ok(found) => found,
             Err((found, fail)) => {
-                self.reject(conn, found, argv, &fail, out);
+                if found.is_none() && is_http(argv.get(0)) {
+                    self.st.abort_attack(conn);
+                } else {
+                    self.reject(conn, found, &fail, out);
+                }
                 return Outcome::Done;
             }
         };
@@ -81,37 +86,55 @@ impl Server {
         }
     }
 
-    fn reject(
-        &mut self,
-        conn: ConnId,
-        found: Option<Found>,
-        argv: ArgvRef<'_>,
-        fail: &Fail,
-        out: &mut OutBuf,
-    ) {
+    fn reject(&mut self, conn: ConnId, found: Option<Found>, fail: &Fail, out: &mut OutBuf) {
         if let Some(found) = &found {
             self.st.stats.command_mut(found.id).rejected += 1;
         }
         let text = fail.to_string();
         self.st.stats.count_error(code_of(&text));
-        let is_exec = argv.get(0).eq_ignore_ascii_case(b"exec");
+        let is_exec = found
+            .as_ref()
+            .is_some_and(|found| found.spec.flags.has(Flags::EXECUTES_QUEUE));
         let client = self.st.client_mut(conn);
         let (flags, proto) = (client.flags, client.proto);
         let mut reply = Reply::new(out, proto).silenced(flags.is_silent());
-        if !flags.has(ClientFlags::MULTI) {
-            reply.error(&text);
-        } else if is_exec {
+        if is_exec {
             // A refused EXEC gives the whole transaction up (server.c, rejectCommand).
             self.st.discard(conn);
-            reply.error(&Fail::ExecAbortFor(Box::new(fail.clone())).to_string());
+            reply.error(&Fail::ExecAbortFor(text.into()).to_string());
         } else {
-            client.flags.set(ClientFlags::DIRTY_EXEC, true);
+            if flags.has(ClientFlags::MULTI) {
+                client.flags.set(ClientFlags::DIRTY_EXEC, true);
+            }
             reply.error(&text);
         }
     }
 }
 
+/// Whether a line is the start of an HTTP request, which a browser was made to send.
+fn is_http(word: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
+}
+
 impl State {
+    /// Closes the connection of an HTTP client: what would follow is chosen by some web page.
+    fn abort_attack(&mut self, conn: ConnId) {
+        const PAUSE: Duration = Duration::from_secs(60);
+        let now = self.now.mono;
+        let told = self.attack_logged.is_some_and(|at| now.since(at) <= PAUSE);
+        if !told {
+            self.attack_logged = Some(now);
+            tracing::warn!(
+                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or \
+                 Host: commands to Redis. This is likely due to an attacker attempting to use \
+                 Cross Protocol Scripting to compromise your Redis instance. Connection aborted: \
+                 {}",
+                self.describe_client(conn)
+            );
+        }
+        self.doom(conn);
+    }
+
     /// Refuses commands that `enable-debug-command` and its kin guard.
     fn guard(&self, conn: ConnId, found: &Found) -> Result<(), Fail> {
         let guarded = found.spec.flags.has(Flags::PROTECTED);

@@ -184,5 +184,6 @@ impl Machine for Server {
         self.st.stats.writes += 1;
         self.st.stats.net_output += written as u64;
         self.st.written(conn, written);
+        self.close_due();
     }
 }

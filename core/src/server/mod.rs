@@ -139,3 +139,6 @@ impl Server {
             .is_some_and(|until| until > self.st.now.mono)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -242,7 +242,8 @@ impl Server {
             To::Replicas(..) => unreachable!("a save goes to a file"),
         }
         let fail = Fail::Plain("Background save failed. Check logs.");
-        self.answer_waiting(Wait::Save, if saved { Ok(()) } else { Err(&fail) });
+        self.st
+            .answer_waiting(Wait::Save, if saved { Ok(()) } else { Err(&fail) });
         self.st.repl.snapshot_slot_free(self.st.now);
         self.final_save_ended(saved);
     }

@@ -127,9 +127,16 @@ impl State {
             return false;
         };
         tracing::warn!("Shutdown manually aborted.");
+        self.stay();
+        true
+    }
+
+    /// The end does not come: those who asked for it are told.
+    fn stay(&mut self) {
         self.shutdown = Shutdown::No;
         self.pause.stop(PauseFor::Shutdown);
-        true
+        let fail = Fail::Plain("Errors trying to SHUTDOWN. Check logs.");
+        self.answer_waiting(Wait::Shutdown, Err(&fail));
     }
 }
 
@@ -184,10 +191,7 @@ impl Server {
             return self.exit(0);
         }
         tracing::warn!("Error trying to save the DB, can't exit.");
-        self.st.shutdown = Shutdown::No;
-        self.st.pause.stop(PauseFor::Shutdown);
-        let fail = Fail::Plain("Errors trying to SHUTDOWN. Check logs.");
-        self.answer_waiting(Wait::Shutdown, Err(&fail));
+        self.st.stay();
     }
 
     fn exit(&mut self, code: u8) {

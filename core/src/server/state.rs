@@ -17,7 +17,7 @@ use crate::command::table::{Found, Table};
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::conn::{Conn, Conns};
 use crate::keyspace::Keyspace;
-use crate::machine::{ConnId, Effect, Facts, Now};
+use crate::machine::{ConnId, Effect, Facts, Mono, Now};
 use crate::pubsub::PubSub;
 use crate::repl::Replication;
 use crate::repl::action::Attempt;
@@ -82,6 +82,8 @@ pub struct State {
     pub backlog: VecDeque<ConnId>,
     /// What DEBUG has switched.
     pub debug: Debug,
+    /// When an HTTP request in the place of commands was last logged.
+    pub(super) attack_logged: Option<Mono>,
     next_client: u64,
 }
 
@@ -91,7 +93,7 @@ pub struct Debug {
     /// Whether keys are expired without being touched.
     pub active_expire: bool,
     /// The server does nothing before this instant.
-    pub asleep_until: Option<crate::machine::Mono>,
+    pub asleep_until: Option<Mono>,
 }
 
 /// What an answered effect was for.
@@ -150,6 +152,7 @@ impl State {
                 active_expire: true,
                 asleep_until: None,
             },
+            attack_logged: None,
             next_client: 1,
             config,
             table,

@@ -69,6 +69,29 @@ impl State {
         self.backlog.push_back(conn);
     }
 
+    /// Ends every wait of a kind with OK or an error.
+    pub(super) fn answer_waiting(&mut self, wait: Wait, result: Result<(), &Fail>) {
+        let waiting: Vec<_> = self
+            .blocked
+            .iter()
+            .filter(|(_, w)| *w == wait)
+            .map(|(conn, _)| conn)
+            .collect();
+        for conn in waiting {
+            let entry = self.conn_mut(conn);
+            let mut reply = entry.reply(entry.state.proto);
+            match result {
+                Ok(()) => reply.ok(),
+                Err(fail) => {
+                    let text = fail.to_string();
+                    reply.error(&text);
+                    self.stats.count_error(code_of(&text));
+                }
+            }
+            self.release(conn);
+        }
+    }
+
     /// The end of the stream as it stands, which WAIT waits for.
     pub(super) fn stream_end(&self) -> Offset {
         self.repl.offset()
@@ -84,30 +107,6 @@ impl Server {
         let entry = self.st.conn_mut(conn);
         entry.reply(entry.state.proto).int(count as i64);
         self.st.release(conn);
-    }
-
-    /// Ends every wait of a kind with OK or an error.
-    pub(super) fn answer_waiting(&mut self, wait: Wait, result: Result<(), &Fail>) {
-        let waiting: Vec<_> = self
-            .st
-            .blocked
-            .iter()
-            .filter(|(_, w)| *w == wait)
-            .map(|(conn, _)| conn)
-            .collect();
-        for conn in waiting {
-            let entry = self.st.conn_mut(conn);
-            let mut reply = entry.reply(entry.state.proto);
-            match result {
-                Ok(()) => reply.ok(),
-                Err(fail) => {
-                    let text = fail.to_string();
-                    reply.error(&text);
-                    self.st.stats.count_error(code_of(&text));
-                }
-            }
-            self.st.release(conn);
-        }
     }
 
     /// Clients that wait for something only a master can give are told that it is none any more,

@@ -1,0 +1,278 @@
+//! What clients see: transactions, messages, pauses, pipelines.
+
+use super::harness::{World, encoded};
+use crate::limits;
+use crate::machine::Machine as _;
+
+#[test]
+fn a_transaction_answers_as_one_and_a_refused_command_dooms_it() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    assert_eq!(world.ask(a, "multi"), "+OK|");
+    assert_eq!(world.ask(a, "set k 1"), "+QUEUED|");
+    assert_eq!(world.ask(a, "incr k"), "+QUEUED|");
+    assert_eq!(world.ask(a, "lpush k x"), "+QUEUED|");
+    let wrong = "-WRONGTYPE Operation against a key holding the wrong kind of value|";
+    assert_eq!(world.ask(a, "exec"), format!("*3|+OK|:2|{wrong}"));
+    world.ask(a, "multi");
+    world.ask(a, "set k 5");
+    world.ask(a, "nosuch");
+    let aborted = "-EXECABORT Transaction discarded because of previous errors.|";
+    assert_eq!(world.ask(a, "exec"), aborted);
+    assert_eq!(world.ask(a, "get k"), "$1|2|");
+    assert_eq!(world.ask(a, "exec"), "-ERR EXEC without MULTI|");
+}
+
+#[test]
+fn an_exec_that_is_itself_refused_gives_the_transaction_up() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    world.ask(a, "multi");
+    world.ask(a, "set k 1");
+    assert_eq!(
+        world.ask(a, "exec now"),
+        "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' \
+         command|"
+    );
+    assert_eq!(world.ask(a, "exec"), "-ERR EXEC without MULTI|");
+    assert_eq!(world.ask(a, "exists k"), ":0|");
+}
+
+#[test]
+fn every_way_to_change_a_watched_key_fails_the_exec() {
+    let ways: &[&[&str]] = &[
+        &["set k 2"],
+        &["del k"],
+        &["expire k 100"],
+        &["rename other k"],
+        &["copy other k replace"],
+        &["flushall"],
+        &["flushdb"],
+        &["swapdb 0 1"],
+        &["select 1", "move k 0"],
+        &["pexpire k 1"],
+    ];
+    for way in ways {
+        let mut world = World::single("");
+        let (a, b) = (world.client(0), world.client(0));
+        world.ask(b, "mset k 1 other 2");
+        if way[0] == "select 1" {
+            world.ask(b, "move k 1");
+        }
+        world.ask(a, "watch k");
+        for command in *way {
+            world.ask(b, command);
+        }
+        world.wait(5);
+        world.ask(a, "multi");
+        world.ask(a, "ping");
+        assert_eq!(world.ask(a, "exec"), "*-1|", "{way:?}");
+        world.ask(a, "multi");
+        world.ask(a, "ping");
+        assert_eq!(world.ask(a, "exec"), "*1|+PONG|", "{way:?}: once");
+    }
+}
+
+#[test]
+fn a_client_may_change_what_it_watches_inside_its_transaction() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    world.ask(a, "watch k");
+    world.ask(a, "multi");
+    world.ask(a, "set k 1");
+    assert_eq!(world.ask(a, "exec"), "*1|+OK|");
+    world.ask(a, "watch k");
+    world.ask(a, "unwatch");
+    world.ask(a, "set k 2");
+    world.ask(a, "multi");
+    assert_eq!(world.ask(a, "exec"), "*0|");
+}
+
+#[test]
+fn a_key_that_had_expired_before_the_watch_fails_no_exec() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    world.ask(a, "debug set-active-expire 0");
+    world.ask(a, "set k 1 px 10");
+    world.wait(20);
+    world.ask(a, "watch k");
+    world.ask(a, "multi");
+    world.ask(a, "ping");
+    assert_eq!(world.ask(a, "exec"), "*1|+PONG|");
+}
+
+#[test]
+fn own_messages_follow_the_reply_of_publish() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    world.ask(a, "hello 3");
+    world.ask(a, "subscribe ch");
+    assert_eq!(
+        world.ask(a, "publish ch hi"),
+        ":1|>3|$7|message|$2|ch|$2|hi|"
+    );
+    assert_eq!(world.ask(a, "get k"), "_|", "RESP3 subscribers may do all");
+}
+
+#[test]
+fn a_resp2_subscriber_is_confined_until_it_unsubscribes() {
+    let mut world = World::single("");
+    let (a, b) = (world.client(0), world.client(0));
+    assert_eq!(world.ask(a, "subscribe ch"), "*3|$9|subscribe|$2|ch|:1|");
+    assert!(
+        world
+            .ask(a, "get k")
+            .starts_with("-ERR Can't execute 'get': only")
+    );
+    assert_eq!(world.ask(a, "ping"), "*2|$4|pong|$0||");
+    assert_eq!(world.ask(b, "publish ch hi"), ":1|");
+    assert_eq!(world.heard(a), "*3|$7|message|$2|ch|$2|hi|");
+    world.ask(a, "unsubscribe");
+    assert_eq!(world.ask(a, "get k"), "$-1|");
+}
+
+#[test]
+fn a_pause_holds_commands_back_and_releases_them_in_order() {
+    let mut world = World::single("");
+    let (a, b, c) = (world.client(0), world.client(0), world.client(0));
+    assert_eq!(world.ask(a, "client pause 100 write"), "+OK|");
+    assert_eq!(world.ask(b, "append k b"), "");
+    assert_eq!(world.ask(c, "append k c"), "");
+    assert_eq!(world.ask(a, "get k"), "$-1|", "reads go on");
+    let lot = [encoded("append k d"), encoded("get k"), encoded("ping")].concat();
+    world.feed(0, b, &lot);
+    world.wait(99);
+    assert_eq!(world.heard(b), "");
+    world.wait(1);
+    assert_eq!(world.heard(b), ":1|:2|$2|bd|+PONG|");
+    assert_eq!(world.heard(c), ":3|");
+}
+
+#[test]
+fn unpause_releases_at_once_and_a_client_that_left_is_forgotten() {
+    let mut world = World::single("");
+    let (a, b, c) = (world.client(0), world.client(0), world.client(0));
+    world.ask(a, "client pause 100000 write");
+    world.ask(b, "incr k");
+    world.ask(c, "incr k");
+    world.leave(c);
+    assert_eq!(world.ask(a, "client unpause"), "+OK|");
+    assert_eq!(world.heard(b), ":1|");
+    assert_eq!(world.ask(a, "get k"), "$1|1|");
+}
+
+#[test]
+fn a_long_pipeline_takes_several_turns_and_leaves_room_for_others() {
+    let mut world = World::single("");
+    let (a, b) = (world.client(0), world.client(0));
+    let count = 3 * limits::COMMANDS_PER_TURN_MAX + 1;
+    let lot = encoded("incr k").repeat(count);
+    world.feed(0, a, &lot);
+    assert!(world.nodes[0].server.has_backlog());
+    world.feed(0, b, &encoded("get k"));
+    world.turn(0);
+    let seen: usize = world
+        .heard(b)
+        .split('|')
+        .nth(1)
+        .and_then(|text| text.parse().ok())
+        .expect("a number");
+    assert!(seen < count, "the other client was served in between");
+    world.settle();
+    assert!(world.heard(a).ends_with(&format!(":{count}|")));
+}
+
+#[test]
+fn the_reply_to_a_last_command_is_sent_before_the_end() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    world.feed(
+        0,
+        a,
+        &[encoded("ping"), encoded("quit"), encoded("ping")].concat(),
+    );
+    world.settle();
+    assert_eq!(world.heard(a), "+PONG|+OK|");
+    assert!(world.is_closed(a));
+    let b = world.client(0);
+    world.feed(0, b, b"*x\r\n");
+    world.settle();
+    assert_eq!(
+        world.heard(b),
+        "-ERR Protocol error: invalid multibulk length|"
+    );
+    assert!(world.is_closed(b));
+}
+
+#[test]
+fn an_http_request_is_cut_off_before_its_body_is_read() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    world.feed(0, a, b"POST / HTTP/1.1\r\nHost: x\r\n\r\nset k v\r\n");
+    world.settle();
+    assert_eq!(world.heard(a), "");
+    assert!(world.is_closed(a));
+    let b = world.client(0);
+    assert_eq!(world.ask(b, "exists k"), ":0|");
+}
+
+#[test]
+fn a_killed_client_hears_no_more_and_one_that_kills_itself_hears_the_count() {
+    let mut world = World::single("");
+    let (a, b) = (world.client(0), world.client(0));
+    assert_eq!(world.ask(a, "client id"), ":1|");
+    assert_eq!(world.ask(a, "client kill id 2"), ":1|");
+    assert!(world.is_closed(b));
+    assert_eq!(world.ask(a, "client kill id 1 skipme no"), ":1|");
+    assert!(world.is_closed(a));
+}
+
+#[test]
+fn a_password_is_asked_of_everyone() {
+    let mut world = World::single("requirepass secret");
+    let a = world.client(0);
+    let noauth = "-NOAUTH Authentication required.|";
+    assert_eq!(world.ask(a, "get k"), noauth);
+    assert!(
+        world
+            .ask(a, "hello 3")
+            .starts_with("-NOAUTH HELLO must be called")
+    );
+    let wrong = "-WRONGPASS invalid username-password pair or user is disabled.|";
+    assert_eq!(world.ask(a, "auth wrong"), wrong);
+    assert_eq!(world.ask(a, "auth secret"), "+OK|");
+    assert_eq!(world.ask(a, "get k"), "$-1|");
+    assert_eq!(world.ask(a, "reset"), "+RESET|");
+    assert_eq!(world.ask(a, "get k"), noauth);
+}
+
+#[test]
+fn strangers_and_too_many_clients_are_turned_away() {
+    let mut world = World::single("maxclients 2");
+    let refusal = world.accept_from(0, "192.0.2.7").expect_err("protected");
+    assert!(
+        refusal
+            .reply
+            .starts_with("-DENIED Redis is running in protected mode")
+    );
+    let (_a, b) = (world.client(0), world.client(0));
+    let refusal = world.accept_from(0, "127.0.0.1").expect_err("full");
+    assert_eq!(refusal.reply, "-ERR max number of clients reached\r\n");
+    world.leave(b);
+    let c = world.client(0);
+    let report = world.ask(c, "info stats");
+    assert!(report.contains("|rejected_connections:2|"), "{report}");
+}
+
+#[test]
+fn replies_can_be_switched_off_for_one_command_or_for_all() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    assert_eq!(world.ask(a, "client reply skip"), "");
+    assert_eq!(world.ask(a, "ping"), "");
+    assert_eq!(world.ask(a, "ping"), "+PONG|");
+    assert_eq!(world.ask(a, "client reply off"), "");
+    assert_eq!(world.ask(a, "set k 1"), "");
+    assert_eq!(world.ask(a, "client reply on"), "+OK|");
+    assert_eq!(world.ask(a, "get k"), "$1|1|");
+}

@@ -1,0 +1,6 @@
+//! Whole servers behind the seam.
+
+mod clients;
+mod harness;
+mod persistence;
+mod replication;

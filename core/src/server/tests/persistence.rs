@@ -1,0 +1,186 @@
+//! The dataset and the configuration on disk.
+
+use super::harness::{World, encoded};
+use crate::machine::{Machine as _, Signal};
+use std::collections::BTreeMap;
+
+#[test]
+fn what_was_saved_is_there_after_a_restart() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    world.ask(a, "mset a 1 b two");
+    world.ask(a, "rpush l x y z");
+    world.ask(a, "set gone 1 px 50");
+    world.ask(a, "expire a 1000");
+    assert_eq!(world.ask(a, "save"), "+OK|");
+    assert_eq!(world.info(0, "rdb_changes_since_last_save"), "0");
+    world.ask(a, "set later 1");
+    world.wait(100);
+    let again = world.restart(0, "");
+    let b = world.client(again);
+    assert_eq!(world.ask_at(again, b, "dbsize"), ":3|");
+    assert_eq!(world.ask_at(again, b, "ttl a"), ":1000|");
+    assert_eq!(
+        world.ask_at(again, b, "lrange l 0 -1"),
+        "*3|$1|x|$1|y|$1|z|"
+    );
+    assert_eq!(world.info(again, "rdb_last_load_keys_loaded"), "3");
+    assert_eq!(world.info(again, "rdb_last_load_keys_expired"), "1");
+}
+
+#[test]
+fn a_snapshot_shows_one_moment_while_clients_go_on() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    for n in 0..300 {
+        world.ask(a, &format!("set key{n} before"));
+    }
+    world.nodes[0].disk.stuck = true;
+    assert_eq!(world.ask(a, "bgsave"), "+Background saving started|");
+    assert_eq!(
+        world.ask(a, "bgsave"),
+        "-ERR Background save already in progress|"
+    );
+    for n in 0..300 {
+        world.ask(a, &format!("set key{n} after"));
+    }
+    world.ask(a, "set new 1");
+    world.nodes[0].disk.stuck = false;
+    world.settle();
+    assert_eq!(world.info(0, "rdb_last_bgsave_status"), "ok");
+    assert_eq!(world.info(0, "rdb_changes_since_last_save"), "301");
+    let again = world.restart(0, "");
+    let b = world.client(again);
+    assert_eq!(world.ask_at(again, b, "dbsize"), ":300|");
+    assert_eq!(
+        world.ask_at(again, b, "mget key0 key299"),
+        "*2|$6|before|$6|before|"
+    );
+}
+
+#[test]
+fn save_answers_when_the_file_is_there_and_commands_behind_it_wait() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    world.ask(a, "set k 1");
+    world.nodes[0].disk.stuck = true;
+    world.feed(0, a, &[encoded("save"), encoded("get k")].concat());
+    world.settle();
+    assert_eq!(world.heard(a), "");
+    world.nodes[0].disk.stuck = false;
+    world.settle();
+    assert_eq!(world.heard(a), "+OK|$1|1|");
+    assert!(world.nodes[0].disk.files.contains_key("dump.rdb"));
+}
+
+#[test]
+fn writes_are_refused_while_saving_fails_and_allowed_after_a_success() {
+    let mut world = World::single("save 3600 1");
+    let a = world.client(0);
+    world.ask(a, "set k 1");
+    world.nodes[0].disk.full = true;
+    assert!(world.ask(a, "save").starts_with("-ERR"));
+    assert!(world.ask(a, "set k 2").starts_with("-MISCONF"));
+    assert!(
+        world.ask(a, "ping").starts_with("-MISCONF"),
+        "monitoring is told"
+    );
+    assert_eq!(world.ask(a, "get k"), "$1|1|");
+    assert_eq!(world.ask(a, "publish ch x"), ":0|");
+    world.nodes[0].disk.full = false;
+    assert_eq!(world.ask(a, "save"), "+OK|");
+    assert_eq!(world.ask(a, "set k 2"), "+OK|");
+    let left: Vec<_> = world.nodes[0].disk.files.keys().cloned().collect();
+    assert_eq!(left, ["dump.rdb", "redis.conf"], "no temporary file stays");
+}
+
+#[test]
+fn a_save_point_saves_by_itself() {
+    let mut world = World::single("save 2 3");
+    let a = world.client(0);
+    world.ask(a, "mset a 1 b 2");
+    world.wait(5_000);
+    assert_eq!(world.info(0, "rdb_saves"), "0", "too few changes");
+    world.ask(a, "set c 3");
+    world.wait(200);
+    assert_eq!(world.info(0, "rdb_saves"), "1");
+}
+
+#[test]
+fn a_damaged_file_stops_the_start() {
+    let mut world = World::new(1);
+    let files = BTreeMap::from([("dump.rdb".to_string(), b"REDIS0011garbage".to_vec())]);
+    let node = world.start("", files);
+    assert_eq!(world.nodes[node].exit, Some(1));
+}
+
+#[test]
+fn config_rewrite_answers_when_the_file_is_replaced_in_the_order_of_commands() {
+    let mut world = World::single("# a comment\nmaxmemory 1mb");
+    let a = world.client(0);
+    assert_eq!(world.ask(a, "config set maxmemory 2mb"), "+OK|");
+    world.nodes[0].disk.stuck = true;
+    world.feed(0, a, &[encoded("config rewrite"), encoded("ping")].concat());
+    world.settle();
+    assert_eq!(world.heard(a), "", "a later reply does not overtake");
+    world.nodes[0].disk.stuck = false;
+    world.settle();
+    assert_eq!(world.heard(a), "+OK|+PONG|");
+    let text = String::from_utf8(world.nodes[0].disk.files["redis.conf"].clone()).unwrap();
+    assert!(text.contains("# a comment\n"), "{text}");
+    assert!(text.contains("maxmemory 2mb\n"), "{text}");
+    assert!(!text.contains("1mb"), "{text}");
+    world.nodes[0].disk.full = true;
+    assert!(
+        world
+            .ask(a, "config rewrite")
+            .starts_with("-ERR Rewriting config file: ")
+    );
+}
+
+#[test]
+fn shutdown_saves_by_its_save_points_or_as_it_is_told() {
+    for (config, command, saves) in [
+        ("save 60 1", "shutdown", true),
+        ("save \"\"", "shutdown", false),
+        ("save 60 1", "shutdown nosave", false),
+        ("save \"\"", "shutdown save", true),
+        ("save 60 1", "shutdown now", true),
+    ] {
+        let mut world = World::single(config);
+        let a = world.client(0);
+        world.ask(a, "set k 1");
+        assert_eq!(world.ask(a, command), "", "{config} {command}");
+        assert_eq!(world.nodes[0].exit, Some(0), "{config} {command}");
+        let saved = world.nodes[0].disk.files.contains_key("dump.rdb");
+        assert_eq!(saved, saves, "{config} {command}");
+    }
+}
+
+#[test]
+fn a_shutdown_that_can_not_save_does_not_happen_unless_forced() {
+    let mut world = World::single("save 60 1");
+    let (a, b) = (world.client(0), world.client(0));
+    world.ask(a, "set k 1");
+    world.nodes[0].disk.full = true;
+    assert_eq!(
+        world.ask(a, "shutdown"),
+        "-ERR Errors trying to SHUTDOWN. Check logs.|"
+    );
+    assert_eq!(world.nodes[0].exit, None);
+    assert_eq!(world.ask(b, "get k"), "$1|1|", "it goes on");
+    assert_eq!(world.ask(a, "shutdown force"), "");
+    assert_eq!(world.nodes[0].exit, Some(0));
+}
+
+#[test]
+fn a_signal_ends_the_server_like_shutdown() {
+    let mut world = World::single("save 60 1");
+    let a = world.client(0);
+    world.ask(a, "set k 1");
+    let now = world.now();
+    world.nodes[0].server.handle_signal(now, Signal::Terminate);
+    world.settle();
+    assert_eq!(world.nodes[0].exit, Some(0));
+    assert!(world.nodes[0].disk.files.contains_key("dump.rdb"));
+}

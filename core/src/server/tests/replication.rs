@@ -1,0 +1,257 @@
+//! Two servers and more, one following the other.
+
+use super::harness::{World, encoded};
+
+/// A master and a replica of it, in step.
+fn pair(seed: u8, config: &str) -> World {
+    let mut world = World::new(seed);
+    world.start(config, Default::default());
+    world.start(
+        &format!("replicaof 127.0.0.1 6379\n{config}"),
+        Default::default(),
+    );
+    world.wait(3_000);
+    assert_eq!(world.info(1, "master_link_status"), "up");
+    world
+}
+
+#[track_caller]
+fn assert_same(world: &mut World) {
+    world.wait(50);
+    assert_eq!(world.digest(0), world.digest(1));
+    let offsets = (
+        world.info(0, "master_repl_offset"),
+        world.info(1, "master_repl_offset"),
+    );
+    assert_eq!(offsets.0, offsets.1);
+}
+
+#[test]
+fn a_full_synchronisation_copies_everything_however_the_bytes_are_cut() {
+    for seed in 0..8 {
+        for load in ["disabled", "swapdb"] {
+            let mut world = World::new(seed);
+            world.start("", Default::default());
+            let a = world.client(0);
+            for n in 0..200 {
+                world.ask(a, &format!("set key{n} value{n}"));
+            }
+            world.ask(a, "select 3");
+            world.ask(a, "rpush list a b c");
+            let config = format!("replicaof 127.0.0.1 6379\nrepl-diskless-load {load}");
+            world.start(&config, Default::default());
+            world.ask(a, "set during 1");
+            world.wait(3_000);
+            world.ask(a, "set after 1");
+            assert_same(&mut world);
+            assert_eq!(world.info(0, "sync_full"), "1");
+        }
+    }
+}
+
+#[test]
+fn a_broken_link_is_taken_up_where_it_broke() {
+    for seed in 0..8 {
+        let mut world = pair(seed, "");
+        let a = world.client(0);
+        for n in 0..50 {
+            world.feed(0, a, &encoded(&format!("set key{n} value{n}")));
+            if n % 10 == 5 {
+                world.cut();
+            }
+        }
+        world.wait(5_000);
+        assert_same(&mut world);
+        assert_eq!(world.info(0, "sync_full"), "1");
+        assert_ne!(world.info(0, "sync_partial_ok"), "0");
+    }
+}
+
+#[test]
+fn a_promoted_replica_keeps_its_backlog_for_the_others() {
+    let mut world = pair(3, "");
+    world.start("replicaof 127.0.0.1 6379", Default::default());
+    world.wait(3_000);
+    let a = world.client(0);
+    world.ask(a, "set k 1");
+    world.wait(50);
+    let (b, c) = (world.client(1), world.client(2));
+    assert_eq!(world.ask_at(1, b, "replicaof no one"), "+OK|");
+    world.ask_at(1, b, "set k 2");
+    assert_eq!(world.ask_at(2, c, "replicaof 127.0.0.1 6380"), "+OK|");
+    assert_eq!(world.ask(a, "replicaof 127.0.0.1 6380"), "+OK|");
+    world.wait(3_000);
+    assert_eq!(world.info(1, "connected_slaves"), "2");
+    assert_eq!(
+        world.info(1, "sync_full"),
+        "0",
+        "both go on from its history"
+    );
+    assert_eq!(world.ask_at(2, c, "get k"), "$1|2|");
+    assert_eq!(world.ask(a, "get k"), "$1|2|");
+}
+
+#[test]
+fn effects_queued_before_replicaof_inside_a_transaction_belong_to_the_old_history() {
+    let mut world = pair(5, "");
+    world.start("", Default::default());
+    let (a, c) = (world.client(0), world.client(2));
+    world.ask_at(2, c, "set elsewhere 1");
+    world.ask(a, "multi");
+    world.ask(a, "set k 1");
+    world.ask(a, "replicaof 127.0.0.1 6381");
+    assert_eq!(world.ask(a, "exec"), "*2|+OK|+OK|");
+    let b = world.client(1);
+    world.wait(5_000);
+    // The old replica now hangs below the other history, whole and not inside a transaction.
+    assert_eq!(world.ask(a, "get elsewhere"), "$1|1|");
+    assert_eq!(world.ask_at(1, b, "get elsewhere"), "$1|1|");
+    assert_eq!(world.ask_at(1, b, "exists k"), ":0|");
+    world.ask_at(2, c, "set more 1");
+    world.wait(50);
+    assert_eq!(world.ask_at(1, b, "get more"), "$1|1|");
+}
+
+#[test]
+fn a_replica_hides_what_has_expired_and_leaves_the_deleting_to_its_master() {
+    let mut world = pair(1, "");
+    let (a, b) = (world.client(0), world.client(1));
+    world.ask(a, "debug set-active-expire 0");
+    world.ask(a, "set k 1 px 100");
+    world.wait(50);
+    assert_eq!(world.ask_at(1, b, "get k"), "$1|1|");
+    world.wait(100);
+    assert_eq!(world.ask_at(1, b, "get k"), "$-1|");
+    assert_eq!(world.ask_at(1, b, "exists k"), ":0|");
+    assert_eq!(world.ask_at(1, b, "dbsize"), ":1|");
+    assert_eq!(world.info(1, "expired_keys"), "0");
+    assert_eq!(world.ask(a, "get k"), "$-1|");
+    world.wait(50);
+    assert_eq!(world.ask_at(1, b, "dbsize"), ":0|", "the master's DEL came");
+    assert_same(&mut world);
+}
+
+#[test]
+fn a_replica_refuses_writes_and_passes_messages() {
+    let mut world = pair(1, "");
+    let (a, b) = (world.client(0), world.client(1));
+    assert_eq!(
+        world.ask_at(1, b, "set k 1"),
+        "-READONLY You can't write against a read only replica.|"
+    );
+    assert_eq!(world.ask_at(1, b, "publish ch x"), ":0|");
+    assert_eq!(
+        world.ask_at(1, b, "subscribe ch"),
+        "*3|$9|subscribe|$2|ch|:1|"
+    );
+    world.ask(a, "publish ch hi");
+    world.wait(10);
+    assert_eq!(world.heard_at(1, b), "*3|$7|message|$2|ch|$2|hi|");
+}
+
+#[test]
+fn a_transaction_reaches_the_replica_whole() {
+    let mut world = pair(2, "");
+    let a = world.client(0);
+    world.ask(a, "multi");
+    world.ask(a, "set a 1");
+    world.ask(a, "select 2");
+    world.ask(a, "set b 1");
+    world.ask(a, "incrbyfloat f 1.5");
+    world.ask(a, "exec");
+    assert_same(&mut world);
+    let b = world.client(1);
+    assert_eq!(world.ask_at(1, b, "get a"), "$1|1|");
+    world.ask_at(1, b, "select 2");
+    assert_eq!(world.ask_at(1, b, "mget b f"), "*2|$1|1|$3|1.5|");
+}
+
+#[test]
+fn wait_answers_when_enough_replicas_have_it_or_its_time_is_over() {
+    let mut world = pair(1, "");
+    let a = world.client(0);
+    world.ask(a, "set k 1");
+    assert_eq!(world.ask(a, "wait 1 0"), ":1|");
+    world.ask(a, "set k 2");
+    world.feed(0, a, &[encoded("wait 2 100"), encoded("ping")].concat());
+    world.wait(99);
+    assert_eq!(world.heard(a), "", "what follows waits too");
+    world.wait(1);
+    assert_eq!(world.heard(a), ":1|+PONG|");
+    world.ask(a, "multi");
+    world.ask(a, "wait 9 0");
+    assert!(
+        world.ask(a, "exec").starts_with("*1|:"),
+        "never blocks inside"
+    );
+}
+
+#[test]
+fn a_waiting_client_is_told_when_the_master_becomes_a_replica() {
+    let mut world = pair(1, "");
+    let (a, b) = (world.client(0), world.client(0));
+    world.ask(a, "set k 1");
+    world.feed(0, a, &encoded("wait 5 0"));
+    world.settle();
+    world.ask(b, "replicaof 127.0.0.1 6380");
+    assert!(world.heard(a).starts_with("-UNBLOCKED"));
+    assert!(world.is_closed(a));
+}
+
+#[test]
+fn unblock_ends_a_wait_with_its_count_or_an_error() {
+    let mut world = pair(1, "");
+    let (a, b) = (world.client(0), world.client(0));
+    let id = world.ask(a, "client id");
+    let id = id.trim_matches([':', '|']);
+    for (reason, reply) in [
+        ("", ":1|"),
+        (" error", "-UNBLOCKED client unblocked via CLIENT UNBLOCK|"),
+    ] {
+        world.ask(a, "set k 1");
+        world.feed(0, a, &encoded("wait 5 0"));
+        world.wait(1_100);
+        assert_eq!(world.ask(b, &format!("client unblock {id}{reason}")), ":1|");
+        assert_eq!(world.heard(a), reply);
+    }
+    assert_eq!(world.ask(b, &format!("client unblock {id}")), ":0|");
+}
+
+#[test]
+fn shutdown_waits_for_its_replicas_and_can_be_called_off() {
+    let mut world = pair(1, "save \"\"\nshutdown-timeout 10");
+    let (a, b) = (world.client(0), world.client(0));
+    world.deaf(1, true);
+    world.ask(a, "set k 1");
+    assert_eq!(world.ask(a, "shutdown"), "");
+    assert_eq!(world.nodes[0].exit, None);
+    assert_eq!(world.ask(b, "shutdown abort"), "+OK|");
+    assert_eq!(
+        world.heard(a),
+        "-ERR Errors trying to SHUTDOWN. Check logs.|"
+    );
+    assert_eq!(world.ask(a, "set k 2"), "+OK|", "the pause is over");
+    assert_eq!(world.ask(a, "shutdown"), "");
+    world.deaf(1, false);
+    world.wait(1_500);
+    assert_eq!(world.nodes[0].exit, Some(0));
+    let c = world.client(1);
+    assert_eq!(world.ask_at(1, c, "get k"), "$1|2|");
+}
+
+#[test]
+fn few_replicas_stop_the_writes() {
+    let mut world = pair(1, "min-replicas-to-write 1\nmin-replicas-max-lag 2");
+    let a = world.client(0);
+    assert_eq!(world.ask(a, "set k 1"), "+OK|");
+    world.deaf(0, true);
+    world.wait(5_000);
+    assert_eq!(
+        world.ask(a, "set k 2"),
+        "-NOREPLICAS Not enough good replicas to write.|"
+    );
+    assert_eq!(world.ask(a, "get k"), "$1|1|");
+    world.deaf(0, false);
+    world.wait(3_000);
+    assert_eq!(world.ask(a, "set k 2"), "+OK|");
+}
