@@ -165,7 +165,7 @@ impl Watch {
         }
         self.groups[group].config_epoch = hello.master_config_epoch;
         self.saver.touch();
-        let from = self.instances[self.groups[group].master].addr.clone();
+        let from = self.announced_master(group);
         if from.is_called(&hello.master_ip, hello.master_port) {
             return self.yield_failover(group);
         }

@@ -198,7 +198,13 @@ impl Watch {
     /// silence counted on them.
     pub(super) fn switch_master(&mut self, now: Mono, group: GroupId, addr: HostAddr) {
         let old = self.groups[group].master;
-        let old_addr = self.instances[old].addr.clone();
+        let announced = self.announced_master(group);
+        // At the end of a failover of our own, its outcome is what was announced already.
+        let old_addr = if announced.is_same(&addr) {
+            self.instances[old].addr.clone()
+        } else {
+            announced
+        };
         let announce = self.settings.announce_hostnames;
         let text = format!(
             "{} {} {} {} {}",
@@ -240,6 +246,14 @@ impl Watch {
         }
         self.saver.touch();
         self.mark(group);
+    }
+
+    /// The address that goes with the configuration's epoch: the promoted replica's once it is
+    /// a master, though the group is switched only when its replicas follow.
+    pub(super) fn announced_master(&self, group: GroupId) -> HostAddr {
+        let g = &self.groups[group];
+        let master = g.failover.new_master().unwrap_or(g.master);
+        self.instances[master].addr.clone()
     }
 
     /// Forgets the replicas and Sentinels of a master, and any failover.
