@@ -159,7 +159,8 @@ fn a_group_starts_fails_over_and_takes_its_old_master_back() {
             .get("connected_slaves"),
         "2"
     );
-    wait_until(PATIENCE, "the sentinels know all", || {
+    // Well before they ask the master a second time.
+    wait_until(Duration::from_secs(5), "the sentinels know all", || {
         let line = info(sentinel, "sentinel")?.get("master0").to_owned();
         line.ends_with("slaves=2,sentinels=3").then_some(())
     });

@@ -18,6 +18,8 @@ use crate::{complain, system};
 
 /// How long the nodes have to end by themselves.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long the sentinels wait for the replicas to have their dataset.
+const ATTACH_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often the nodes are looked after.
 const WATCH_PERIOD: Duration = Duration::from_millis(100);
 /// The most replicas, and the most sentinels.
@@ -93,20 +95,28 @@ fn run(options: &Options) -> io::Result<()> {
     // Dropped last: a temporary directory goes with its guard.
     let (_guard, dir) = directory(options)?;
     let mut nodes = Nodes(Vec::new());
-    for (role, port) in ports {
-        let layout = layout(options);
-        nodes
-            .0
-            .push(Node::start(Spec::new(role, port, layout, &dir))?);
-        if role == Role::Sentinel {
-            events::follow(port, notes.clone());
-        }
-    }
     let mut out = io::stdout().lock();
-    for node in &mut nodes.0 {
-        node.wait_until_ready()?;
-        writeln!(out, "{}", node.describe())?;
-        out.flush()?;
+    let (sentinels, servers): (Vec<_>, Vec<_>) = ports
+        .into_iter()
+        .partition(|&(role, _)| role == Role::Sentinel);
+    for kind in [servers, sentinels] {
+        let first = nodes.0.len();
+        for (role, port) in kind {
+            let spec = Spec::new(role, port, layout(options), &dir);
+            nodes.0.push(Node::start(spec)?);
+            if role == Role::Sentinel {
+                events::follow(port, notes.clone());
+            }
+        }
+        for node in &mut nodes.0[first..] {
+            node.wait_until_ready()?;
+            writeln!(out, "{}", node.describe())?;
+            out.flush()?;
+        }
+        let deadline = Instant::now() + ATTACH_TIMEOUT;
+        for node in &nodes.0[first..] {
+            node.wait_until_attached(deadline);
+        }
     }
     writeln!(out, "Ctrl-C ends them all.")?;
     out.flush()?;

@@ -9,6 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use holdfast_core::resp::{ReplyParser, Value};
 use holdfast_io::daemon;
 use signal_hook::consts::{SIGKILL, SIGTERM};
 
@@ -188,9 +189,18 @@ impl Node {
         Ok(())
     }
 
+    /// Waits a moment for a replica's first dataset, so that sentinels started after it find
+    /// the whole group when they first ask the master.
+    pub(super) fn wait_until_attached(&self, deadline: Instant) {
+        while Instant::now() < deadline && ask_role(self.spec.port).is_some_and(|r| is_behind(&r)) {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// A line for people. A node of a former run may have another role by now.
     pub(super) fn describe(&self) -> String {
-        let role = match ask_role(self.spec.port).as_deref() {
+        let role = ask_role(self.spec.port).and_then(|role| word(&role, 0));
+        let role = match role.as_deref() {
             Some("slave") => Role::Replica.name().to_owned(),
             Some(role) => role.to_owned(),
             None => self.spec.role.name().to_owned(),
@@ -259,38 +269,31 @@ fn log_tail(path: &Path) -> String {
     lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
 }
 
-/// The first word of the node's answer to ROLE; nothing while it does not answer, or is loading.
-fn ask_role(port: u16) -> Option<String> {
+/// The node's answer to ROLE; nothing while it does not answer, or is loading.
+fn ask_role(port: u16) -> Option<Value> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT)).ok()?;
     stream.write_all(b"ROLE\r\n").ok()?;
-    let mut reply = Vec::new();
+    let mut parser = ReplyParser::default();
     let mut chunk = [0; 256];
     loop {
-        match stream.read(&mut chunk) {
-            Ok(0) | Err(_) => return None,
-            Ok(read) => reply.extend_from_slice(&chunk[..read]),
-        }
-        if let Some(role) = first_word(&reply)? {
-            return Some(role);
+        let read = stream.read(&mut chunk).ok().filter(|&read| read > 0)?;
+        let reply = parser.next(&mut &chunk[..read]).ok()?;
+        if let Some(reply) = reply {
+            return reply.as_array().is_some().then_some(reply);
         }
     }
 }
 
-/// The first element of an array that begins with a bulk string. `Some(None)` while it is not
-/// complete, `None` if the reply is something else.
-fn first_word(reply: &[u8]) -> Option<Option<String>> {
-    let text = String::from_utf8_lossy(reply);
-    let mut lines = text.split_inclusive("\r\n");
-    let expected = |line: Option<&str>, kind: char| line.is_none_or(|line| line.starts_with(kind));
-    let (array, length, word) = (lines.next(), lines.next(), lines.next());
-    if !expected(array, '*') || !expected(length, '$') {
-        return None;
-    }
-    Some(
-        word.and_then(|word| word.strip_suffix("\r\n"))
-            .map(str::to_owned),
-    )
+/// A word of an answer to ROLE.
+fn word(role: &Value, at: usize) -> Option<String> {
+    let text = role.as_array()?.get(at)?.as_text()?;
+    Some(String::from_utf8_lossy(text).into_owned())
+}
+
+/// Whether an answer to ROLE is that of a replica without its master's dataset.
+fn is_behind(role: &Value) -> bool {
+    word(role, 0).as_deref() == Some("slave") && word(role, 3).as_deref() != Some("connected")
 }
 
 #[cfg(test)]
@@ -334,11 +337,22 @@ mod tests {
     }
 
     #[test]
-    fn the_role_is_the_first_word_of_the_answer() {
-        let reply = b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
-        assert_eq!(first_word(reply), Some(Some("master".to_owned())));
-        assert_eq!(first_word(&reply[..9]), Some(None));
-        assert_eq!(first_word(b""), Some(None));
-        assert_eq!(first_word(b"-LOADING\r\n"), None);
+    fn a_replica_is_behind_until_it_is_connected() {
+        let role = |text: &str| {
+            let mut bytes = text.as_bytes();
+            let parsed = ReplyParser::default().next(&mut bytes);
+            parsed.unwrap().unwrap()
+        };
+        let master = role("*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n");
+        assert_eq!(word(&master, 0).as_deref(), Some("master"));
+        assert!(!is_behind(&master));
+        let replica = |state: &str| {
+            let len = state.len();
+            role(&format!(
+                "*5\r\n$5\r\nslave\r\n$1\r\nh\r\n:1\r\n${len}\r\n{state}\r\n:0\r\n"
+            ))
+        };
+        assert!(is_behind(&replica("sync")));
+        assert!(!is_behind(&replica("connected")));
     }
 }

@@ -186,28 +186,17 @@ impl fmt::Display for Fail {
             }
             Self::NoAuth => "NOAUTH Authentication required.",
             Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
-            Self::AuthUnneeded => {
-                "ERR AUTH <password> called without any password configured for the default user. \
-                 Are you sure your configuration is correct?"
-            }
+            Self::AuthUnneeded => AUTH_UNNEEDED,
             Self::NotAllowed(rest) => return write!(f, "ERR {rest}"),
             Self::ReadOnly => "READONLY You can't write against a read only replica.",
             Self::NoReplicas => "NOREPLICAS Not enough good replicas to write.",
-            Self::MisConf => {
-                "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to \
-                 persist to disk. Commands that may modify the data set are disabled, because \
-                 this instance is configured to report errors during writes if RDB snapshotting \
-                 fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
-                 details about the RDB error."
-            }
+            Self::MisConf => MISCONF,
             Self::MisConfLog(why) => {
                 return write!(f, "MISCONF Errors writing to the AOF file: {why}");
             }
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::Loading => "LOADING Redis is loading the dataset in memory",
-            Self::MasterDown => {
-                "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
-            }
+            Self::MasterDown => MASTERDOWN,
             Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
             Self::ExecAbortFor(cause) => {
                 let cause = cause.strip_prefix("ERR ").unwrap_or(cause);
@@ -237,3 +226,15 @@ impl fmt::Display for Fail {
         f.write_str(text)
     }
 }
+
+const AUTH_UNNEEDED: &str = "ERR AUTH <password> called without any password configured for the \
+                             default user. Are you sure your configuration is correct?";
+
+const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently \
+                       unable to persist to disk. Commands that may modify the data set are \
+                       disabled, because this instance is configured to report errors during \
+                       writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). \
+                       Please check the Redis logs for details about the RDB error.";
+
+const MASTERDOWN: &str =
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
