@@ -135,6 +135,7 @@ fn replica_view(replica: &view::ReplicaView<'_>) -> ReplicaView {
         offset: candidate.offset,
         promoted: replica.is_promoted,
         eligible: replica.is_good,
+        followed: candidate.followed,
     }
 }
 

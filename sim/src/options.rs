@@ -106,6 +106,8 @@ pub struct Families {
     pub disk: Option<u64>,
     /// An operator forces failovers.
     pub operator: Option<u64>,
+    /// Hosts lose power at the moment their process commits itself to something.
+    pub decision: Option<u64>,
 }
 
 impl Families {
@@ -115,7 +117,7 @@ impl Families {
     }
 
     /// The families by name.
-    pub const fn by_name(&self) -> [(&'static str, Option<u64>); 10] {
+    pub const fn by_name(&self) -> [(&'static str, Option<u64>); 11] {
         [
             ("kill", self.kill),
             ("power", self.power),
@@ -127,6 +129,7 @@ impl Families {
             ("clock", self.clock),
             ("disk", self.disk),
             ("operator", self.operator),
+            ("decision", self.decision),
         ]
     }
 }
@@ -322,6 +325,7 @@ fn draw_families(draws: &mut Draws) -> Families {
         clock: family(4_000, 40_000),
         disk: family(8_000, 60_000),
         operator: family(8_000, 60_000),
+        decision: family(3_000, 30_000),
     }
 }
 

@@ -132,6 +132,8 @@ pub struct ReplicaView {
     pub promoted: bool,
     /// Whether a promotion may choose it now.
     pub eligible: bool,
+    /// Whether the configured master follows it.
+    pub followed: bool,
 }
 
 /// What a process is started from.

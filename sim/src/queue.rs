@@ -42,6 +42,13 @@ pub enum Event {
     Fault(u32),
     /// A schedule entry ends.
     FaultEnd(u32),
+    /// A host loses power by a schedule entry that waited for what its process has just done.
+    Trip {
+        /// Which entry.
+        entry: u32,
+        /// Whose host.
+        node: NodeId,
+    },
     /// A process is started on a node.
     Start(NodeId),
     /// The run looks at the world.
@@ -64,6 +71,7 @@ impl Event {
             Self::FaultEnd(_) => 10,
             Self::Start(_) => 11,
             Self::Look => 12,
+            Self::Trip { .. } => 13,
         }
     }
 
@@ -83,6 +91,7 @@ impl Event {
                 job,
             } => (node.0, (incarnation as u64) << 32 | job as u64),
             Self::Fault(entry) | Self::FaultEnd(entry) => (u16::MAX, entry as u64),
+            Self::Trip { entry, node } => (node.0, entry as u64),
             Self::Look => (u16::MAX, 0),
         }
     }

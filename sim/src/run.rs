@@ -433,15 +433,21 @@ impl Run {
         self.splits = world.judges.append.explain(tree, &index)?;
         let view = world.judges.server(master).expect("the master is up");
         let knobs = &world.options.knobs;
+        let frozen = Time::from_millis(world.options.safety_ms);
+        let mut faults = world.judges.fault_times.clone();
+        if !world.options.quiet() {
+            // Packets that are lost, or too slow for the time allowed, are a fault all along.
+            faults.push((Time::ZERO, frozen));
+        }
         let ground = Ground {
             reigns: world.judges.reigns.clone(),
             deaths: world.judges.deaths.clone(),
-            faults: world.judges.fault_times.clone(),
+            faults,
             grace: ms(2 * knobs.failover_timeout_ms + knobs.down_after_ms + 60_000),
             full_syncs: world.judges.full_syncs.clone(),
             data_nodes: world.options.topology.above.len(),
             master,
-            frozen: Time::from_millis(world.options.safety_ms),
+            frozen,
             end: Position {
                 replid: view.replid,
                 offset: view.offset,

@@ -100,6 +100,38 @@ pub enum Fault {
         /// To which Sentinel.
         target: Target,
     },
+    /// The next host whose process does this loses power at that moment.
+    Decision {
+        /// What it does.
+        moment: Moment,
+    },
+}
+
+/// Something a process commits itself to, whose traces on the disk are not complete yet.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Moment {
+    /// A Sentinel tells of its vote.
+    Vote,
+    /// A Sentinel asks for votes.
+    Candidacy,
+    /// An elected Sentinel has told a replica to become the master.
+    Order,
+    /// A Sentinel announces a new master.
+    Switch,
+    /// A server changes its role.
+    Role,
+}
+
+impl Moment {
+    /// All of them.
+    const ALL: &'static [Self] = &[
+        Self::Vote,
+        Self::Candidacy,
+        Self::Order,
+        Self::Switch,
+        Self::Role,
+    ];
 }
 
 /// A node, by name or by what it is when the fault strikes.
@@ -144,6 +176,7 @@ impl Fault {
             Self::SyncFails { .. } => "sync_fails",
             Self::DiskFull { .. } => "disk_full",
             Self::Failover { .. } => "failover",
+            Self::Decision { .. } => "decision",
         }
     }
 }
@@ -207,28 +240,23 @@ fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) ->
             (fault, lasting(draws))
         }
         "clock" if draws.chance(0.5) => {
-            let size = i64::try_from(draws.log_between(100, 120_000)).expect("small");
-            let by_ms = if draws.chance(0.5) { size } else { -size };
+            let by_ms = either_way(draws, 100, 120_000);
             let target = any(draws, options, 0.2);
             (Fault::Jump { target, by_ms }, at_ms)
         }
         "clock" => {
-            let size = i64::try_from(draws.log_between(10, 200_000)).expect("small");
-            let ppm = if draws.chance(0.5) { size } else { -size };
+            let ppm = either_way(draws, 10, 200_000);
             let target = any(draws, options, 0.2);
             (Fault::Drift { target, ppm }, lasting(draws))
         }
-        "disk" => {
-            let target = any_server(draws, options);
-            let fault = match draws.chance(0.6) {
-                true => Fault::SyncFails { target },
-                false => Fault::DiskFull { target },
-            };
-            (fault, lasting(draws))
-        }
+        "disk" => (draw_disk(draws, options), lasting(draws)),
         "operator" => {
             let target = node(draws, options.topology.sentinels().collect());
             (Fault::Failover { target }, at_ms)
+        }
+        "decision" => {
+            let moment = *draws.pick(Moment::ALL);
+            (Fault::Decision { moment }, lasting(draws) + down_after)
         }
         other => unreachable!("there is no fault family {other}"),
     };
@@ -236,6 +264,20 @@ fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) ->
         at_ms,
         until_ms,
         fault,
+    }
+}
+
+fn either_way(draws: &mut Draws, low: u64, high: u64) -> i64 {
+    let size = i64::try_from(draws.log_between(low, high)).expect("small");
+    if draws.chance(0.5) { size } else { -size }
+}
+
+fn draw_disk(draws: &mut Draws, options: &Options) -> Fault {
+    let target = any_server(draws, options);
+    if draws.chance(0.6) {
+        Fault::SyncFails { target }
+    } else {
+        Fault::DiskFull { target }
     }
 }
 

@@ -18,7 +18,6 @@ const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
     ("core/src/persist/replace.rs", "advance", 78),
     ("core/src/server/info.rs", "memory", 91),
     ("core/src/server/info.rs", "stats", 84),
-    ("sim/src/schedule.rs", "draw_entry", 71),
     ("sim/src/toys/replica.rs", "run", 91),
 ];
 

@@ -10,10 +10,9 @@ use crate::sentinel::watch::{Times, Watch};
 use crate::sentinel::{GroupId, InstanceId};
 
 impl Watch {
-    /// Asks every Sentinel that is due to be asked, and forgets answers that are too old.
+    /// Asks every Sentinel that is due to be asked.
     pub(super) fn ask_peers(&mut self, now: Mono, group: GroupId) {
         for id in self.groups[group].peers.clone() {
-            self.forget_answer(now, id);
             let election = self.election_to_ask(id);
             let due = self.question_due(id).is_some_and(|at| at <= now);
             if election.is_some() || due {
@@ -154,11 +153,14 @@ impl Watch {
         peer.answered.filter(|_| kept).map(|at| at + limit)
     }
 
-    fn forget_answer(&mut self, now: Mono, id: InstanceId) {
-        if self.answer_expires(id).is_some_and(|at| at <= now) {
-            let peer = self.instances[id].peer_mut().expect("peers are peers");
-            peer.says_down = false;
-            peer.leader = None;
+    /// Forgets answers that are too old, before anything is decided by them.
+    pub(super) fn forget_answers(&mut self, now: Mono, group: GroupId) {
+        for id in self.groups[group].peers.clone() {
+            if self.answer_expires(id).is_some_and(|at| at <= now) {
+                let peer = self.instances[id].peer_mut().expect("peers are peers");
+                peer.says_down = false;
+                peer.leader = None;
+            }
         }
     }
 }

@@ -86,6 +86,8 @@ pub struct MasterFacts {
     pub reported: Reported,
     /// When it was seen to have restarted, until it answers PING with PONG.
     pub reboot: Option<Mono>,
+    /// The master it says it has while it says that it is a replica.
+    pub follows: Option<HostAddr>,
 }
 
 /// What is known of a replica only.
@@ -276,6 +278,7 @@ impl MasterFacts {
         Self {
             reported: Reported::new(Role::Master, now),
             reboot: None,
+            follows: None,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::sentinel::election::{self, Ballot, Standing};
 use crate::sentinel::events::{self, EventKind};
 use crate::sentinel::failover::Failover;
 use crate::sentinel::info::Role;
-use crate::sentinel::instance::Reconf;
+use crate::sentinel::instance::{Kind, Reconf};
 use crate::sentinel::link::{Expect, Side, TICK};
 use crate::sentinel::names::Epoch;
 use crate::sentinel::request::Request;
@@ -153,9 +153,12 @@ impl Watch {
         }
     }
 
-    /// Whether enough Sentinels can be asked for their votes. An election without them only
-    /// uses an epoch up and makes those who do vote wait.
+    /// Whether enough Sentinels can be asked for their votes, and a victory could be made durable.
+    /// An election without that only uses an epoch up and makes those who do vote wait.
     fn can_be_elected(&self, group: GroupId) -> bool {
+        if self.saver.is_failing() {
+            return false;
+        }
         let g = &self.groups[group];
         let needed = self.votes_needed(group, false);
         1 + g.peers.iter().filter(|&&id| self.can_vote(id)).count() >= needed
@@ -238,12 +241,17 @@ impl Watch {
             g.vote.epoch, epoch,
             "a candidate that voted for another stands down"
         );
+        let durable = self.saver.is_durable(g.vote.version);
         ballots.push(match g.vote.leader {
-            Some(leader) if self.saver.is_durable(g.vote.version) => Ballot::For(leader),
+            Some(leader) if durable => Ballot::For(leader),
             Some(_) | None => Ballot::Open,
         });
         let timeout = g.options.election_timeout() + TICK;
-        match election::tally(self.id, &ballots, self.votes_needed(group, forced)) {
+        let standing = election::tally(self.id, &ballots, self.votes_needed(group, forced));
+        match standing {
+            // After a crash I would take the epoch for a new one, and be told of the same votes.
+            Standing::Won if !durable && now < since + timeout => {}
+            Standing::Won if !durable => self.abort(group, events::ABORT_NOT_ELECTED),
             Standing::Won => self.win(now, group),
             Standing::Lost => self.abort(group, events::ABORT_NOT_ELECTED),
             Standing::Split => {
@@ -275,6 +283,10 @@ impl Watch {
 
     fn win(&mut self, now: Mono, group: GroupId) {
         let g = &mut self.groups[group];
+        assert!(
+            self.saver.is_durable(g.vote.version),
+            "a leader knows its epoch after a crash"
+        );
         g.failover = g.failover.elected(now);
         g.start.splits = 0;
         let master = g.master;
@@ -349,20 +361,37 @@ impl Watch {
     pub(super) fn measure(&self, now: Mono, group: GroupId) -> Measure {
         let g = &self.groups[group];
         let master = &self.instances[g.master];
-        let down_for = master
-            .s_down
-            .map_or(Duration::ZERO, |since| now.since(since));
         Measure {
             info_age_max: match master.s_down {
                 Some(_) => self.timing.ping_period * 5,
                 None => self.timing.info_period * 3,
             },
-            link_down_max: down_for + g.options.down_after.saturating_mul(10),
+            link_down_max: self.masterless(now, group) + g.options.down_after.saturating_mul(10),
             replid: master.reported().and_then(|reported| reported.replid),
         }
     }
 
+    /// How long replicas may have been without their master through no fault of their own.
+    ///
+    /// It counts as down some time after they lost it: after TILT, in which nobody is declared
+    /// down, or after it has said for a while that it is a replica.
+    fn masterless(&self, now: Mono, group: GroupId) -> Duration {
+        let master = &self.instances[self.groups[group].master];
+        let silence = self.links[master.link].pings.silence(now);
+        let demoted = master
+            .reported()
+            .filter(|reported| reported.role == Role::Slave)
+            .map(|reported| reported.role_since);
+        let since = master.s_down.into_iter().chain(demoted).min();
+        since.map_or(silence, |at| now.since(at).max(silence))
+    }
+
     pub(super) fn candidates(&self, now: Mono, group: GroupId) -> Vec<Candidate<InstanceId>> {
+        let master = &self.instances[self.groups[group].master];
+        let followed = match &master.kind {
+            Kind::Master(facts) => facts.follows.as_ref(),
+            Kind::Replica(_) | Kind::Peer(_) => unreachable!("the master of a group is one"),
+        };
         let candidate = |&id: &InstanceId| {
             let one = &self.instances[id];
             let facts = one.replica().expect("replicas are replicas");
@@ -374,6 +403,7 @@ impl Watch {
                 silence: now.since(link.pings.available()),
                 info_age: one.info_age(now),
                 role: facts.reported.role,
+                followed: followed.is_some_and(|addr| addr.is_same(&one.addr)),
                 priority: facts.priority,
                 link_down: facts.link_down,
                 offset: facts.offset,

@@ -88,21 +88,22 @@ impl Watch {
     }
 
     fn note_replication(&mut self, now: Mono, id: InstanceId, info: &Info) {
-        let known = self.instances[id]
-            .replica()
-            .and_then(|facts| facts.master.clone());
-        let Some(facts) = self.instances[id].replica_mut() else {
-            return;
+        let slave = info.role == Some(Role::Slave);
+        let master = info.master.as_ref().filter(|_| slave);
+        let master = master.map(|(host, port)| HostAddr::new(host, *port));
+        let facts = match &mut self.instances[id].kind {
+            Kind::Master(facts) => {
+                facts.follows = master;
+                return;
+            }
+            Kind::Replica(facts) => facts,
+            Kind::Peer(_) => unreachable!("Sentinels are not asked for INFO"),
         };
         facts.link_down = info.link_down;
-        if info.role != Some(Role::Slave) {
+        if !slave {
             return;
         }
-        let master = info
-            .master
-            .as_ref()
-            .map(|(host, port)| HostAddr::new(host, *port));
-        if master.is_some() && master != known {
+        if master.is_some() && master != facts.master {
             facts.master = master;
             facts.conf_changed = now;
         }

@@ -97,6 +97,11 @@ impl Saver {
         !self.is_durable(version) && self.failed.is_some_and(|failed| version <= failed)
     }
 
+    /// Whether the latest save came to nothing.
+    pub fn is_failing(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// When a state that could not be saved is tried again.
     pub fn deadline(&self) -> Option<Mono> {
         if self.under_way.is_some() {

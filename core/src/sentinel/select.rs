@@ -21,6 +21,8 @@ pub struct Candidate<K> {
     pub info_age: Option<Duration>,
     /// The role that INFO reported.
     pub role: Role,
+    /// Whether the configured master reports that it follows this one.
+    pub followed: bool,
     /// `slave_priority`
     pub priority: u32,
     /// How long it has been without its master.
@@ -51,7 +53,8 @@ impl<K> Candidate<K> {
     /// Whether it may be promoted.
     ///
     /// A replica that never had its master's link since it started has, for all anybody knows,
-    /// no data, unless the history it reports is the master's own.
+    /// no data, unless the history it reports is the master's own. A master is none of the
+    /// replicas, unless the configured master follows it: then it has the group's data.
     pub fn is_good(&self, measure: &Measure) -> bool {
         let linked = match self.link_down {
             LinkDown::No => true,
@@ -62,7 +65,7 @@ impl<K> Candidate<K> {
             && self.connected
             && self.silence <= SILENCE_MAX
             && self.priority != 0
-            && self.role == Role::Slave
+            && (self.role == Role::Slave || self.followed)
             && self.info_age.is_some_and(|age| age <= measure.info_age_max)
             && linked
     }
@@ -76,6 +79,7 @@ impl<K> Candidate<K> {
             silence: self.silence,
             info_age: self.info_age,
             role: self.role,
+            followed: self.followed,
             priority: self.priority,
             link_down: self.link_down,
             offset: self.offset,
@@ -89,8 +93,9 @@ impl<K> Candidate<K> {
     }
 }
 
-/// Chooses among the candidates: one of the master's own history before any other, then the
-/// lowest priority number, then the one furthest in its history, then the smallest run id.
+/// Chooses among the candidates: the one that the master itself follows before any other, then
+/// one of the master's own history, then the lowest priority number, then the one furthest in its
+/// history, then the smallest run id.
 ///
 /// Offsets of different histories say nothing about each other. Where the master's history is
 /// not known, the one most candidates share stands in for it.
@@ -110,6 +115,7 @@ pub fn choose<K: Copy>(candidates: &[Candidate<K>], measure: &Measure) -> Option
     good()
         .min_by_key(|one| {
             (
+                !one.followed,
                 !one.shares_history(history),
                 one.priority,
                 Reverse(one.offset),
@@ -136,6 +142,7 @@ mod tests {
             silence: Duration::ZERO,
             info_age: Some(Duration::ZERO),
             role: Role::Slave,
+            followed: false,
             priority: 100,
             link_down: LinkDown::ForSecs(1),
             offset: 10,
@@ -187,6 +194,16 @@ mod tests {
             spoil(&mut one);
             assert_eq!(chosen(&[one.clone()]), None, "{one:?}");
         }
+    }
+
+    #[test]
+    fn whom_the_master_follows_goes_before_all_others() {
+        let (a, mut b) = (candidate(b'a'), candidate(b'b'));
+        b.role = Role::Master;
+        b.replid = Some(id(b'x'));
+        assert_eq!(chosen(&[a.clone(), b.clone()]), Some(b'a'));
+        b.followed = true;
+        assert_eq!(chosen(&[a, b]), Some(b'b'));
     }
 
     #[test]

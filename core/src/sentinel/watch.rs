@@ -257,6 +257,7 @@ impl Watch {
         self.connect_members(now, group);
         if !self.tilt.is_on() {
             self.judge_members(now, group);
+            self.forget_answers(now, group);
             self.judge_master(now, group);
             self.drive_failover(now, group);
             self.ask_peers(now, group);

@@ -39,6 +39,7 @@ impl Bench {
                 | Event::Done { .. }
                 | Event::Fault(_)
                 | Event::FaultEnd(_)
+                | Event::Trip { .. }
                 | Event::Start(_)
                 | Event::Look => panic!("the network does not schedule {event:?}"),
             }

@@ -51,6 +51,10 @@ fn best(node: NodeId, master: &MasterView, chosen: &ReplicaView) -> Result<(), V
         let message = format!("{node} promotes {}, whose priority is 0", chosen.addr);
         return Err(Violation::new(ORACLE, message));
     }
+    if chosen.followed {
+        // It is the master already, and the others follow it or can.
+        return Ok(());
+    }
     let better = (master.replicas.iter())
         .filter(|other| other.eligible && other.priority > 0)
         // Offsets of different histories say nothing about each other.
@@ -99,6 +103,7 @@ mod tests {
             offset,
             promoted: false,
             eligible: true,
+            followed: false,
         }
     }
 
@@ -136,6 +141,10 @@ mod tests {
 
         let mut group = vec![replica(1, 10, 5, b'a'), replica(2, 10, 9, b'b')];
         group[1].replid = Some([b'x'; 40]);
+        promote(group, 0).unwrap();
+
+        let mut group = vec![replica(1, 10, 5, b'a'), replica(2, 10, 9, b'b')];
+        group[0].followed = true;
         promote(group, 0).unwrap();
     }
 

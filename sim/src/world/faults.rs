@@ -7,7 +7,7 @@ use crate::oracle::liveness::Core;
 use crate::program::FailoverState;
 use crate::queue::Event;
 use crate::rng::Stream;
-use crate::schedule::{Direction, Fault, Target};
+use crate::schedule::{Direction, Fault, Moment, Target};
 use crate::time::{Time, us};
 
 use super::World;
@@ -83,7 +83,35 @@ impl World {
                 world.nodes[node.index()].disk.full = true;
             }),
             Fault::Failover { .. } => self.on_node(node, Self::force_failover),
+            Fault::Decision { .. } => self.armed.push(number),
         }
+    }
+
+    /// A process has done something that an entry may be waiting for.
+    pub(super) fn done(&mut self, id: NodeId, what: Moment) {
+        let schedule = &self.schedule;
+        let waits = |&number: &u32| {
+            let fault = &schedule[number as usize].fault;
+            *fault == Fault::Decision { moment: what }
+        };
+        if let Some(place) = self.armed.iter().position(waits) {
+            let entry = self.armed.remove(place);
+            let event = Event::Trip { entry, node: id };
+            self.queue.push(self.queue.now(), event);
+        }
+    }
+
+    /// A host loses power by an entry that waited for it.
+    pub(super) fn trip(&mut self, number: u32, id: NodeId) {
+        let over = Time::from_millis(self.schedule[number as usize].until_ms) <= self.queue.now();
+        if self.faults_over || over {
+            return;
+        }
+        let text = format!("trips {:?}", self.schedule[number as usize].fault);
+        self.note(id, "fault", &text);
+        self.judges.mark("crash at a decision");
+        self.striking[number as usize].node = Some(id);
+        self.kill(id, true);
     }
 
     /// A schedule entry ends.
@@ -91,6 +119,7 @@ impl World {
         if self.faults_over {
             return;
         }
+        self.armed.retain(|&waiting| waiting != number);
         let struck = std::mem::take(&mut self.striking[number as usize]);
         for (from, to) in struck.cuts {
             self.net.mend(&mut self.queue, from, to);
@@ -98,7 +127,7 @@ impl World {
         let Some(node) = struck.node else { return };
         match self.schedule[number as usize].fault {
             Fault::Kill { .. } => self.start_at(node, self.queue.now()),
-            Fault::Power { .. } => self.restore(node),
+            Fault::Power { .. } | Fault::Decision { .. } => self.restore(node),
             Fault::Pause { .. } => self.resume(node),
             Fault::Slow { .. } => self.slow(node, us(0)),
             Fault::Drift { .. } => self.drift(node, 0),
@@ -269,7 +298,10 @@ impl World {
             | Fault::SyncFails { target }
             | Fault::DiskFull { target }
             | Fault::Failover { target } => self.resolve(*target),
-            Fault::Isolate { .. } | Fault::Cut { .. } | Fault::Reset { .. } => None,
+            Fault::Isolate { .. }
+            | Fault::Cut { .. }
+            | Fault::Reset { .. }
+            | Fault::Decision { .. } => None,
         }
     }
 

@@ -15,6 +15,7 @@ use crate::oracle::session::Sessions;
 use crate::oracle::wire::Fact;
 use crate::oracle::{Violation, short};
 use crate::program::{FailoverState, SentinelView, ServerView};
+use crate::schedule::Moment;
 use crate::time::{Time, ms};
 use crate::trace::{self, Logged};
 
@@ -207,6 +208,9 @@ impl World {
         let now = self.queue.now();
         let incarnation = self.incarnations[id.index()];
         self.judges.observe_reign(id, incarnation, now, &view);
+        if old.is_some_and(|old| !old.loading && !view.loading && old.master != view.master) {
+            self.done(id, Moment::Role);
+        }
         let changed = old.is_none_or(|old| {
             (old.replid, old.master, old.link_up, old.loading)
                 != (view.replid, view.master, view.link_up, view.loading)
@@ -267,9 +271,29 @@ impl World {
             .iter()
             .map(|master| master.failover_epoch)
             .collect();
+        let moment = now.iter().find_map(|state| match state {
+            FailoverState::WaitStart => Some(Moment::Candidacy),
+            FailoverState::WaitPromotion => Some(Moment::Order),
+            FailoverState::None
+            | FailoverState::SelectSlave
+            | FailoverState::SendSlaveofNoOne
+            | FailoverState::ReconfSlaves
+            | FailoverState::UpdateConfig => None,
+        });
+        let configs = |view: &SentinelView| -> Vec<u64> {
+            let masters = view.masters.iter();
+            masters.map(|master| master.config_epoch).collect()
+        };
+        let switched = old.map(configs).is_some_and(|old| old != configs(view));
         if old.map(states).as_ref() != Some(&now) {
             let text = format!("failover {now:?} in epoch {epochs:?}");
             self.note(id, "failover", &text);
+            if let Some(moment) = moment {
+                self.done(id, moment);
+            }
+        }
+        if switched {
+            self.done(id, Moment::Switch);
         }
     }
 
@@ -324,6 +348,7 @@ impl World {
                 if candidates.insert(candidate) && candidates.len() == 2 {
                     self.judges.mark("split vote");
                 }
+                self.done(voter, Moment::Vote);
                 self.judges.election.voted(voter, epoch, candidate)
             }
             Fact::Hello {

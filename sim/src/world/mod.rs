@@ -58,6 +58,8 @@ pub struct World {
     incarnations: Vec<u32>,
     schedule: Vec<Entry>,
     striking: Vec<Striking>,
+    /// Entries that wait for something to be done.
+    armed: Vec<u32>,
     faults_over: bool,
     trace: Option<Trace>,
     second: (u64, u64),
@@ -109,6 +111,7 @@ impl World {
             maker,
             incarnations: vec![0; count],
             striking,
+            armed: Vec::new(),
             faults_over: false,
             trace,
             second: (0, 0),
@@ -168,6 +171,7 @@ impl World {
             } => self.on_job(node, incarnation, job),
             Event::Fault(entry) => self.strike(entry),
             Event::FaultEnd(entry) => self.relent(entry),
+            Event::Trip { entry, node } => self.trip(entry, node),
             Event::Start(node) => self.start(node),
             Event::Look => {}
         }

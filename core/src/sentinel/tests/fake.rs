@@ -17,6 +17,8 @@ pub(super) struct FakeServer {
     /// The port of its master.
     pub(super) master: Option<u16>,
     pub(super) never_synced: bool,
+    /// Seconds without its master that it reports while that is gone.
+    pub(super) down_for: u32,
     /// Commands seen, for tests that care.
     pub(super) seen: Vec<String>,
     /// Whether SLAVEOF is obeyed.
@@ -61,6 +63,7 @@ impl FakeServer {
             priority: 100,
             master,
             never_synced: false,
+            down_for: 1,
             seen: Vec::new(),
             obeys: true,
             conns: BTreeMap::new(),
@@ -245,7 +248,11 @@ impl FakeServer {
             self.replid = master.replid.clone();
         }
         let status = if up.is_some() { "up" } else { "down" };
-        let down_for = if self.never_synced { -1 } else { 1 };
+        let down_for = if self.never_synced {
+            -1
+        } else {
+            i64::from(self.down_for)
+        };
         let down = match up {
             Some(_) => String::new(),
             None => format!("master_link_down_since_seconds:{down_for}\r\n"),

@@ -284,6 +284,21 @@ fn a_sentinel_whose_disk_fails_does_not_lead() {
 }
 
 #[test]
+fn the_votes_of_others_do_not_make_a_leader_of_one_whose_own_can_not_be_saved() {
+    for broken in 0..3 {
+        let mut world = settled(2, 3, 2);
+        world.nodes[broken].disk_fails = true;
+        world.kill_server(6379);
+        world.run_for(ms(9_000));
+        let leader = world.first("+elected-leader").map(|(_, leader)| leader);
+        assert_ne!(leader, Some(broken), "{:#?}", world.log());
+        world.nodes[broken].disk_fails = false;
+        world.run_for(ms(2_000));
+        assert_eq!(world.count("+elected-leader"), 1, "{:#?}", world.log());
+    }
+}
+
+#[test]
 fn a_stopped_sentinel_goes_into_tilt_and_accuses_nobody() {
     let mut world = settled(2, 3, 2);
     world.freeze(0, ms(5_000));
@@ -297,6 +312,53 @@ fn a_stopped_sentinel_goes_into_tilt_and_accuses_nobody() {
     world.run_for(ms(30_000));
     assert_eq!(world.count("-tilt"), 1);
     assert_eq!(world.count("+odown"), 0);
+}
+
+#[test]
+fn replicas_without_a_master_during_tilt_are_candidates_after_it() {
+    let mut world = settled(2, 1, 1);
+    world.freeze(0, ms(5_000));
+    world.run_for(ms(6_000));
+    assert_eq!(world.count("+tilt"), 1);
+    world.kill_server(6379);
+    for server in &mut world.servers {
+        server.down_for = 25;
+    }
+    world.run_for(ms(31_000));
+    assert_eq!(world.count("-failover-abort-no-good-slave"), 0);
+    assert_eq!(world.count("+selected-slave"), 1);
+}
+
+#[test]
+fn a_master_that_follows_its_replica_is_replaced_by_it() {
+    let mut world = settled(2, 3, 2);
+    // As after a restart with the files from before a failover.
+    let (old, new) = (world.server(6379), world.server(6380));
+    world.servers[old].master = Some(6380);
+    world.servers[new].master = None;
+    world.servers[new].replid = "z".repeat(40);
+    let other = world.server(6381);
+    world.servers[other].offset = 1_000_000;
+    world.run_until(ms(60_000), |world| all_see(world, 6380));
+    assert!(all_see(&world, 6380), "{:#?}", world.log());
+    assert_eq!(world.count("+convert-to-slave"), 0);
+}
+
+#[test]
+fn a_circle_of_replicas_gets_a_master_again() {
+    let mut world = settled(2, 3, 2);
+    let old = world.server(6379);
+    world.servers[old].master = Some(6380);
+    for server in &mut world.servers {
+        server.down_for = 25;
+    }
+    world.run_until(ms(30_000), |world| {
+        world.servers.iter().any(|one| one.master.is_none())
+    });
+    world.run_for(ms(1_000));
+    assert!(!all_see(&world, 6379), "{:#?}", world.log());
+    let masters = world.servers.iter().filter(|one| one.master.is_none());
+    assert_eq!(masters.count(), 1);
 }
 
 #[test]
