@@ -142,6 +142,22 @@ impl Record {
         }
     }
 
+    /// The key and value a write sets, and whether it expires, if it is one.
+    pub fn set(&self) -> Option<(u32, i64, bool)> {
+        let (key, value, expires) = match self.op {
+            Op::Set { key, value } => (key, value, false),
+            Op::SetExpiring { key, value, .. } => (key, value, true),
+            Op::Push { .. }
+            | Op::PushTwo { .. }
+            | Op::PushWait { .. }
+            | Op::Read { .. }
+            | Op::Get { .. }
+            | Op::Incr { .. } => return None,
+        };
+        let value = i64::try_from(value).expect("elements are small");
+        Some((key, value, expires))
+    }
+
     /// Whether the client was told that it is done.
     pub const fn acked(&self) -> bool {
         self.outcome.is_success()

@@ -25,6 +25,9 @@ const EXPECTED_ERRORS: [&str; 8] = [
 #[derive(Default)]
 pub struct Sessions {
     open: BTreeMap<NodeId, Seen>,
+    /// What each client has written to a key and had no answer to, with whether it may vanish:
+    /// bytes of a connection given up may reach the server after those of a later one.
+    adrift: BTreeMap<(NodeId, u32), Vec<(i64, bool)>>,
 }
 
 #[derive(Default)]
@@ -46,6 +49,12 @@ impl Sessions {
             let message = format!("{:?} was answered {text:?} by {}", record.op, record.server);
             return Err(Violation::new(ORACLE, message));
         }
+        if record.outcome == Outcome::Unknown
+            && let Some((key, value, expires)) = record.set()
+        {
+            let adrift = self.adrift.entry((record.client, key)).or_default();
+            adrift.push((value, expires));
+        }
         if !record.as_master || !record.acked() {
             return Ok(());
         }
@@ -61,6 +70,12 @@ impl Sessions {
                 seen.pushed.entry(list).or_default().push(element);
             }
         }
+        if let Op::Get { key } = record.op
+            && let Outcome::Value(got) = record.outcome
+            && let Some(adrift) = self.adrift.get_mut(&(record.client, key))
+        {
+            seen.overtaken(key, got, adrift);
+        }
         seen.check(record).map_err(|what| {
             let (client, server) = (record.client, record.server);
             let message = format!("{client} on one connection to {server}: {what}");
@@ -70,18 +85,23 @@ impl Sessions {
 }
 
 impl Seen {
+    /// Takes a read that shows a write adrift for that write having come in meanwhile, once.
+    fn overtaken(&mut self, key: u32, got: Option<i64>, adrift: &mut Vec<(i64, bool)>) {
+        let shown = |&(value, expires): &(i64, bool)| match got {
+            Some(got) => got == value,
+            None => expires,
+        };
+        let differs = (self.values.get(&key)).is_some_and(|(written, _)| Some(*written) != got);
+        if differs && let Some(place) = adrift.iter().position(shown) {
+            self.values.insert(key, adrift.remove(place));
+        }
+    }
+
     fn check(&mut self, record: &Record) -> Result<(), String> {
+        if let Some((key, value, expires)) = record.set() {
+            self.values.insert(key, (value, expires));
+        }
         match (&record.op, &record.outcome) {
-            (Op::Set { key, value }, _) => {
-                let value = i64::try_from(*value).expect("small");
-                self.values.insert(*key, (value, false));
-                Ok(())
-            }
-            (Op::SetExpiring { key, value, .. }, _) => {
-                let value = i64::try_from(*value).expect("small");
-                self.values.insert(*key, (value, true));
-                Ok(())
-            }
             (Op::Get { key }, Outcome::Value(got)) => self.check_value(*key, *got),
             (Op::Incr { key }, Outcome::Value(Some(now))) => {
                 match self.counters.insert(*key, *now) {
@@ -93,7 +113,9 @@ impl Seen {
             }
             (Op::Read { list }, Outcome::List(now)) => self.check_list(*list, now),
             (
-                Op::Push { .. }
+                Op::Set { .. }
+                | Op::SetExpiring { .. }
+                | Op::Push { .. }
                 | Op::PushTwo { .. }
                 | Op::PushWait { .. }
                 | Op::Get { .. }
@@ -205,6 +227,21 @@ pub(super) mod tests {
             ttl_ms: 5,
         };
         judge(&[done(1, expiring, Outcome::Done), get(None)]).unwrap();
+
+        // An answer that never came: the write may come in late, and once.
+        let lost = done(1, Op::Set { key: 3, value: 7 }, Outcome::Unknown);
+        let set = |value| done(2, Op::Set { key: 3, value }, Outcome::Done);
+        let get = |value| done(2, Op::Get { key: 3 }, Outcome::Value(value));
+        judge(&[
+            lost.clone(),
+            set(8),
+            get(Some(8)),
+            get(Some(7)),
+            get(Some(7)),
+        ])
+        .unwrap();
+        assert!(judge(&[lost.clone(), set(8), get(Some(7)), get(Some(8))]).is_err());
+        assert!(judge(&[lost, set(8), get(Some(7)), set(9), get(Some(7))]).is_err());
 
         let incr = |value| done(1, Op::Incr { key: 0 }, Outcome::Value(Some(value)));
         judge(&[incr(1), incr(4)]).unwrap();
