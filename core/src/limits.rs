@@ -111,6 +111,8 @@ const _: () = assert!(REPLICAS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);
 const _: () = assert!(PEERS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);
 /// The most bytes of one chunk of a list, unless a single item is longer.
 pub const LIST_CHUNK_BYTES: usize = 8 * 1024;
+/// Keys of commands that wait in a connection's input which are looked up ahead, together.
+pub const WARM_KEYS_MAX: usize = 16;
 /// The most entries of one segment of a table; a full one splits.
 pub const SEGMENT_ENTRIES_MAX: usize = 448;
 /// The most bits of a hash that choose a segment.

@@ -4,8 +4,6 @@ use super::fail::Fail;
 use super::spec::{Handler, Spec};
 use crate::resp::ArgvRef;
 use hashbrown::HashTable;
-use siphasher::sip::SipHasher13;
-use std::hash::Hasher as _;
 
 /// The longest command name looked for.
 const NAME_BYTES_MAX: usize = 32;
@@ -143,14 +141,15 @@ impl<H> Table<H> {
 
     /// Finds a command by its own word, in any case.
     pub fn by_name(&self, name: &[u8]) -> Option<CommandId> {
-        let mut lower = [0; NAME_BYTES_MAX];
-        let lower = lower.get_mut(..name.len())?;
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
+        if name.len() > NAME_BYTES_MAX {
+            return None;
+        }
+        let is_called = |&at: &u16| {
+            let called = self.commands[usize::from(at)].called.as_bytes();
+            called.eq_ignore_ascii_case(name)
+        };
         self.index
-            .find(hash(lower), |&at| {
-                *self.commands[usize::from(at)].called.as_bytes() == *lower
-            })
+            .find(hash(name), is_called)
             .map(|&at| CommandId(at))
     }
 
@@ -204,11 +203,14 @@ impl<H> Table<H> {
     }
 }
 
-/// Command names are no secret and no attack: the key is fixed.
+/// Of a name in any case. Command names are no secret and no attack: there is no key.
 fn hash(name: &[u8]) -> u64 {
-    let mut hasher = SipHasher13::new();
-    hasher.write(name);
-    hasher.finish()
+    // FNV-1a: the quickest for so few bytes.
+    const START: u64 = 0xcbf2_9ce4_8422_2325;
+    const FACTOR: u64 = 0x0100_0000_01b3;
+    name.iter().fold(START, |hash, byte| {
+        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(FACTOR)
+    })
 }
 
 /// Redis repeats up to 128 bytes of the name, and of the arguments until they make up 128.

@@ -1,6 +1,7 @@
 //! One database: a table of entries, with what it knows of expiry, memory and snapshots.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::Shared;
 use super::entry::{Content, Entry};
@@ -8,9 +9,13 @@ use super::handle::{Detached, EntryMut, EntryRef, Slot, Vacant};
 use super::hash::KeyHasher;
 use super::snapshot::{SegmentSink, Walk};
 use super::table::{Location, SegmentId, Table};
+use crate::limits::WARM_KEYS_MAX;
 use crate::machine::Wall;
 use crate::rng::Rng;
 use crate::value::Value;
+
+/// Keys that will be looked for soon.
+pub type WarmKeys<'a> = SmallVec<[&'a [u8]; WARM_KEYS_MAX]>;
 
 /// One database, to read from.
 #[derive(Debug)]
@@ -43,6 +48,14 @@ impl Db {
     pub fn get(&self, key: &[u8]) -> Option<EntryRef<'_>> {
         let at = self.table.find(self.table.hash(key), key)?;
         Some(EntryRef(self.table.entry(at)))
+    }
+
+    /// Brings close to the processor what is known of some keys, before they are looked for one
+    /// after the other. Changes nothing.
+    pub fn warm(&self, keys: &WarmKeys<'_>) {
+        let hashes: SmallVec<[u64; WARM_KEYS_MAX]> =
+            keys.iter().map(|key| self.table.hash(key)).collect();
+        self.table.warm(&hashes);
     }
 
     /// Whether a key is there.

@@ -85,6 +85,14 @@ impl TableEntry for Entry {
             Self::Object(object) => &object.key,
         }
     }
+
+    #[inline]
+    fn touch(&self) -> usize {
+        match self {
+            Self::Str(record) => record.len(),
+            Self::Object(_) => 0,
+        }
+    }
 }
 
 impl Entry {

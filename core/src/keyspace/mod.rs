@@ -16,7 +16,7 @@ mod taken;
 
 use core::any::Any;
 
-pub use db::{Db, DbMut, Ttl};
+pub use db::{Db, DbMut, Ttl, WarmKeys};
 pub use handle::{Detached, EntryMut, EntryRef, Slot, StrMut, Vacant, ValueMut};
 pub use snapshot::SegmentSink;
 

@@ -83,6 +83,24 @@ impl<E: TableEntry> Segment<E> {
         None
     }
 
+    /// Reads the slot where the search for a hash starts.
+    #[inline]
+    pub(super) fn warm_index(&self, hash: u64) -> usize {
+        self.index
+            .get(self.home(hash))
+            .map_or(0, |slot| slot.entry())
+    }
+
+    /// The first entry that may be the one searched for, which is not read.
+    #[inline]
+    pub(super) fn likely(&self, hash: u64) -> Option<&E> {
+        let tag = Slot::tag(hash);
+        let slots = self.index.get(self.home(hash)..)?;
+        let mut nearby = slots.iter().take(WARM_SLOTS);
+        let slot = nearby.find(|slot| slot.0 & Slot::TAG_BITS == tag)?;
+        self.entries.get(slot.entry())
+    }
+
     /// Adds an entry whose key is not there yet.
     pub(super) fn insert(&mut self, hash: u64, entry: E, hasher: &KeyHasher) -> Place {
         let len = self.entries.len();
@@ -503,6 +521,9 @@ fn index_class(slots: usize) -> usize {
     let fits = |&(_, size): &(usize, usize)| size <= slots;
     INDEX_SIZES.iter().rposition(fits).unwrap_or(0)
 }
+
+/// Slots looked at ahead of a search. Most are found within so many.
+const WARM_SLOTS: usize = 4;
 
 /// The fewest entries that memory is reserved for.
 const ENTRIES_MIN: usize = 4;

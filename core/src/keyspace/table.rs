@@ -2,14 +2,17 @@
 
 use super::hash::KeyHasher;
 use super::segment::{Place, Segment};
-use crate::limits::{SEGMENT_DEPTH_MAX, SEGMENT_ENTRIES_MAX};
+use crate::limits::{SEGMENT_DEPTH_MAX, SEGMENT_ENTRIES_MAX, WARM_KEYS_MAX};
 use crate::rng::Rng;
 use crate::value::alloc_size;
+use smallvec::SmallVec;
 
 /// What a [`Table`] holds.
 pub(super) trait TableEntry {
     /// What tells it from the others.
     fn key(&self) -> &[u8];
+    /// Reads the entry itself and nothing it points to.
+    fn touch(&self) -> usize;
 }
 
 /// Entries by key, ordered by the hash of their keys.
@@ -72,6 +75,25 @@ impl<E: TableEntry> Table<E> {
         let segment = self.segment_of(hash);
         let place = self.segment(segment).find(hash, key)?;
         Some(Location { segment, place })
+    }
+
+    /// Brings close to the processor what [`find`](Self::find) will look at for some hashes.
+    ///
+    /// A find waits for memory three times in a row: for the index, the entry and its record.
+    /// Here the waits for different keys overlap, since none depends on what another one brings.
+    pub(super) fn warm(&self, hashes: &[u64]) {
+        let slots = hashes
+            .iter()
+            .map(|&hash| self.segment(self.segment_of(hash)).warm_index(hash));
+        core::hint::black_box(slots.fold(0, |sum: usize, slot| sum ^ slot));
+        let entries: SmallVec<[&E; WARM_KEYS_MAX]> = hashes
+            .iter()
+            .filter_map(|&hash| self.segment(self.segment_of(hash)).likely(hash))
+            .collect();
+        let shallow = entries.iter().map(|entry| entry.touch());
+        core::hint::black_box(shallow.fold(0, |sum: usize, len| sum ^ len));
+        let deep = entries.iter().map(|entry| entry.key().len());
+        core::hint::black_box(deep.fold(0, |sum: usize, len| sum ^ len));
     }
 
     /// The segment that covers a hash.

@@ -4,9 +4,10 @@ use super::Server;
 use super::client::ClientFlags;
 use super::exec::Outcome;
 use crate::conn::{Input, OutBuf};
+use crate::keyspace::WarmKeys;
 use crate::limits;
 use crate::machine::ConnId;
-use crate::resp::{Argv, OwnedArgv, ParseLimits, ProtocolError, Reply, Sender};
+use crate::resp::{self, Argv, OwnedArgv, ParseLimits, ProtocolError, Reply, Sender};
 
 /// States in which a client's next command stays where it is.
 const HELD: ClientFlags = ClientFlags::BLOCKED
@@ -34,10 +35,13 @@ impl Server {
         if let Some(held) = self.take_released(conn) {
             self.run_one(conn, held.as_ref(), out);
         }
-        for _ in 0..limits::COMMANDS_PER_TURN_MAX {
+        for count in 0..limits::COMMANDS_PER_TURN_MAX {
             let client = self.st.client(conn);
             if client.flags.has_any(HELD) {
                 return;
+            }
+            if count % limits::WARM_KEYS_MAX == 0 {
+                self.warm(client.db, input);
             }
             if self.st.persist.stalled {
                 break;
@@ -65,7 +69,16 @@ impl Server {
         }
     }
 
-    fn run_one(&mut self, conn: ConnId, args: crate::resp::ArgvRef<'_>, out: &mut OutBuf) {
+    /// Looks the keys of the next commands up together, so that their waits for memory overlap.
+    fn warm(&self, db: usize, input: &Input) {
+        let mut keys = WarmKeys::new();
+        resp::peek_keys(input.bytes(), limits::WARM_KEYS_MAX, |key| keys.push(key));
+        if keys.len() > 1 {
+            self.keys.db(db).warm(&keys);
+        }
+    }
+
+    fn run_one(&mut self, conn: ConnId, args: resp::ArgvRef<'_>, out: &mut OutBuf) {
         if self.execute(conn, args, out) == Outcome::Postponed {
             let client = self.st.client_mut(conn);
             client.flags.set(ClientFlags::POSTPONED, true);
