@@ -20,6 +20,8 @@ pub const MULTIBULK_UNAUTHENTICATED_MAX: i64 = 10;
 pub const BULK_UNAUTHENTICATED_MAX: i64 = 16 * 1024;
 /// Commands of one connection that one turn executes; the rest waits for the next turn.
 pub const COMMANDS_PER_TURN_MAX: usize = 256;
+/// Unread replies of a client that has not authenticated; with more, it is cut off.
+pub const UNAUTHENTICATED_OUTPUT_BYTES_MAX: u64 = 16 * 1024 + 1024;
 /// A reply chunk at least this long is shared with the keyspace instead of copied.
 pub const SHARED_REPLY_BYTES: usize = 16 * 1024;
 /// Replies gather in chunks about this long; memory goes back chunk by chunk as they are sent.

@@ -278,14 +278,14 @@ fn remove(cx: &mut Cx<'_>, mut args: Args<'_>, kind: Kind) -> Result<(), Fail> {
 
 fn confirm(cx: &mut Cx<'_>, what: &str, name: Option<&[u8]>, kind: Kind) {
     let count = cx.data.st.pubsub.confirmed(cx.data.conn, kind);
-    let out = &mut cx.out;
-    out.push(3);
-    out.bulk(what.as_bytes());
-    match name {
-        Some(name) => out.bulk(name),
-        None => out.null(),
-    }
-    out.int(count as i64);
+    cx.out.pushed(3, |out| {
+        out.bulk(what.as_bytes());
+        match name {
+            Some(name) => out.bulk(name),
+            None => out.null(),
+        }
+        out.int(count as i64);
+    });
 }
 
 fn publish(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {

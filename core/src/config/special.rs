@@ -73,6 +73,9 @@ pub struct ClientLimit {
 }
 
 impl ClientLimit {
+    /// No bound at all.
+    pub const NONE: Self = Self::new(0, 0, 0);
+
     pub(super) const DEFAULT: [Self; 3] = [
         Self::new(0, 0, 0),
         Self::new(256 << 20, 64 << 20, 60),

@@ -310,6 +310,11 @@ impl<S> Conns<S> {
         None
     }
 
+    /// The connections that have got output since the driver was last told of theirs.
+    pub fn queued(&self) -> impl Iterator<Item = ConnId> {
+        self.writable.iter().copied()
+    }
+
     /// Lends the bytes of a connection that may be written now.
     pub fn writable<'a>(&'a self, id: ConnId, slices: &mut Slices<'a>) {
         if let Some(conn) = self.get(id) {

@@ -185,6 +185,14 @@ impl<'a> Reply<'a> {
         self.header(kind, len);
     }
 
+    /// A whole push of `len` elements, which is sent even where replies are silenced.
+    pub fn pushed(&mut self, len: usize, write: impl FnOnce(&mut Self)) {
+        let silent = core::mem::replace(&mut self.silent, false);
+        self.push(len);
+        write(self);
+        self.silent = silent;
+    }
+
     /// The start of an attribute of `len` pairs, to be followed by the reply it belongs to.
     ///
     /// False if the protocol has none; then the pairs must be left out.

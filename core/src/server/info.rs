@@ -392,28 +392,9 @@ fn stats(report: &mut Report, st: &State) {
     for field in ["latest_fork_usec", "total_forks", "migrate_cached_sockets"] {
         report.line(field, 0);
     }
-    for field in [
-        "slave_expires_tracked_keys",
-        "active_defrag_hits",
-        "active_defrag_misses",
-    ] {
+    for field in ABSENT_STATS {
         report.line(field, 0);
     }
-    for field in [
-        "active_defrag_key_hits",
-        "active_defrag_key_misses",
-        "total_active_defrag_time",
-    ] {
-        report.line(field, 0);
-    }
-    for field in [
-        "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-    ] {
-        report.line(field, 0);
-    }
-    report.line("tracking_total_prefixes", 0);
     report.line("unexpected_error_replies", 0);
     report.line("total_error_replies", stats.errors);
     report.line("dump_payload_sanitizations", 0);
@@ -421,10 +402,29 @@ fn stats(report: &mut Report, st: &State) {
     report.line("total_writes_processed", stats.writes);
     report.line("io_threaded_reads_processed", 0);
     report.line("io_threaded_writes_processed", 0);
+    report.line("client_query_buffer_limit_disconnections", 0);
+    report.line(
+        "client_output_buffer_limit_disconnections",
+        stats.output_disconnections,
+    );
     report.line("reply_buffer_shrinks", 0);
     report.line("reply_buffer_expands", 0);
     report.line("acl_access_denied_auth", stats.denied_auth);
 }
+
+/// Counters of features that are not there.
+const ABSENT_STATS: &[&str] = &[
+    "slave_expires_tracked_keys",
+    "active_defrag_hits",
+    "active_defrag_misses",
+    "active_defrag_key_hits",
+    "active_defrag_key_misses",
+    "total_active_defrag_time",
+    "current_active_defrag_time",
+    "tracking_total_keys",
+    "tracking_total_items",
+    "tracking_total_prefixes",
+];
 
 fn cpu(report: &mut Report, st: &State) {
     let seconds = |d: Duration| format!("{}.{:06}", d.as_secs(), d.subsec_micros());

@@ -107,6 +107,7 @@ impl Machine for Server {
         self.advance_replication();
         self.end_demoted();
         self.advance_shutdown();
+        self.bound_outputs();
         self.close_due();
         self.refresh_conditions();
         let next = self.poll_timeout();

@@ -12,6 +12,7 @@ mod info;
 mod lifecycle;
 mod loading;
 mod machine;
+mod output;
 mod persist;
 mod publish;
 mod receive;

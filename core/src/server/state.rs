@@ -5,6 +5,7 @@ use super::blocked::{Blocked, Pause, PauseKind};
 use super::client::{Client, ClientFlags};
 use super::effects::Effects;
 use super::lifecycle::Lifecycle;
+use super::output::Overfull;
 use super::persist::Persist;
 use super::rewrite::Rewriter;
 use super::shutdown::Shutdown;
@@ -78,6 +79,8 @@ pub struct State {
     pub lifecycle: Lifecycle,
     /// Requests to the driver.
     pub effects: Effects<Purpose>,
+    /// Clients that read too slowly.
+    pub(super) overfull: Overfull,
     /// Connections with input that waits for the next turn.
     pub backlog: VecDeque<ConnId>,
     /// What DEBUG has switched.
@@ -147,6 +150,7 @@ impl State {
             pause: Pause::default(),
             unit: Unit::default(),
             effects: Effects::default(),
+            overfull: Overfull::default(),
             backlog: VecDeque::new(),
             debug: Debug {
                 active_expire: true,
@@ -307,6 +311,7 @@ impl State {
         self.pubsub.forget(conn);
         self.watch.forget(conn);
         self.blocked.remove(conn);
+        self.forget_output(conn);
         self.repl.hung_up(self.now, conn);
         self.conns.remove(conn);
     }

@@ -39,6 +39,8 @@ pub struct Stats {
     pub expire_capped: u64,
     /// Failed authentications.
     pub denied_auth: u64,
+    /// Clients cut off because they did not read their replies.
+    pub output_disconnections: u64,
     /// Error replies.
     pub errors: u64,
     /// Read events handled.

@@ -55,13 +55,14 @@ fn leave(cx: &mut Cx<'_>, args: ArgvRef<'_>, kind: Kind, word: &str) -> Result<(
 }
 
 fn confirm(reply: &mut Reply<'_>, word: &str, name: Option<&[u8]>, total: usize) {
-    reply.push(3);
-    reply.bulk(word.as_bytes());
-    match name {
-        Some(name) => reply.bulk(name),
-        None => reply.null(),
-    }
-    reply.int(i64::try_from(total).unwrap_or(i64::MAX));
+    reply.pushed(3, |reply| {
+        reply.bulk(word.as_bytes());
+        match name {
+            Some(name) => reply.bulk(name),
+            None => reply.null(),
+        }
+        reply.int(i64::try_from(total).unwrap_or(i64::MAX));
+    });
 }
 
 pub(super) fn publish(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {

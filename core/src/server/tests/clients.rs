@@ -24,6 +24,65 @@ fn a_transaction_answers_as_one_and_a_refused_command_dooms_it() {
 }
 
 #[test]
+fn subscriptions_are_confirmed_to_those_who_silenced_their_replies() {
+    let mut world = World::single("");
+    let (a, b) = (world.client(0), world.client(0));
+    assert_eq!(world.ask(a, "client reply off"), "");
+    let confirmed = "*3|$9|subscribe|$1|c|:1|";
+    assert_eq!(world.ask(a, "subscribe c"), confirmed);
+    world.ask(b, "publish c hello");
+    assert_eq!(world.heard(a), "*3|$7|message|$1|c|$5|hello|");
+    assert_eq!(world.ask(a, "ping"), "");
+}
+
+#[test]
+fn a_subscriber_that_does_not_read_is_cut_off() {
+    let limits = "client-output-buffer-limit pubsub 100kb 50kb 2\n";
+    let mut world = World::single(limits);
+    let publisher = world.client(0);
+    let message = format!("publish c {}", "m".repeat(20_000));
+    let (fast, slow) = (world.client(0), world.client(0));
+    for conn in [fast, slow] {
+        world.ask(conn, "subscribe c");
+    }
+    world.stop_reading(slow);
+    for _ in 0..3 {
+        assert_eq!(world.ask(publisher, &message), ":2|");
+    }
+    // Above the soft bound for no longer than allowed.
+    world.wait(1_500);
+    assert!(!world.is_closed(slow));
+    world.wait(700);
+    assert!(world.is_closed(slow));
+
+    let slow = world.client(0);
+    world.ask(slow, "subscribe c");
+    world.stop_reading(slow);
+    for _ in 0..6 {
+        world.ask(publisher, &message);
+    }
+    assert!(world.is_closed(slow));
+    assert!(!world.is_closed(fast));
+    let counted = world.info(0, "client_output_buffer_limit_disconnections");
+    assert_eq!(counted, "2");
+}
+
+#[test]
+fn who_has_not_authenticated_gets_little_to_keep() {
+    let mut world = World::single("requirepass secret\n");
+    let (stranger, friend) = (world.client(0), world.client(0));
+    assert_eq!(world.ask(friend, "auth secret"), "+OK|");
+    for conn in [stranger, friend] {
+        world.stop_reading(conn);
+        let refused = encoded("nosuch").repeat(1_000);
+        world.feed(0, conn, &refused);
+        world.settle();
+    }
+    assert!(world.is_closed(stranger));
+    assert!(!world.is_closed(friend));
+}
+
+#[test]
 fn an_exec_that_is_itself_refused_gives_the_transaction_up() {
     let mut world = World::single("");
     let a = world.client(0);

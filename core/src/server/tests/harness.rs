@@ -74,6 +74,8 @@ pub(super) struct Node {
     /// What clients have received and not yet looked at.
     received: BTreeMap<ConnId, Vec<u8>>,
     closed: Vec<ConnId>,
+    /// Clients that do not read.
+    lazy: Vec<ConnId>,
     /// What is sent to it from other nodes stays under way.
     deaf: bool,
 }
@@ -140,6 +142,7 @@ impl World {
             port,
             received: BTreeMap::new(),
             closed: Vec::new(),
+            lazy: Vec::new(),
             deaf: false,
         });
         self.settle();
@@ -222,6 +225,11 @@ impl World {
 
     pub(super) fn is_closed(&self, conn: ConnId) -> bool {
         self.nodes[0].closed.contains(&conn)
+    }
+
+    /// Lets a client read no more.
+    pub(super) fn stop_reading(&mut self, conn: ConnId) {
+        self.nodes[0].lazy.push(conn);
     }
 
     /// Whether a node hears nothing of the others.
@@ -322,6 +330,9 @@ impl World {
     fn collect(&mut self, at: usize, conn: ConnId) {
         loop {
             let node = &mut self.nodes[at];
+            if node.lazy.contains(&conn) {
+                return;
+            }
             let mut slices = Slices::new();
             node.server.writable(conn, &mut slices);
             let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
