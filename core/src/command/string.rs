@@ -1,5 +1,7 @@
 //! Strings.
 
+mod lcs;
+
 use super::args::Args;
 use super::cx::{Cx, write_string};
 use super::expiry::{self, Given, GivenText};
@@ -152,6 +154,19 @@ pub static COMMANDS: &[Spec] = &[
         WRITE,
         &[KeySpec::at(1, COUNTS)],
         ("Increments a number.", "2.6.0", "O(1)", "key increment"),
+    ),
+    row(
+        "lcs",
+        lcs::lcs,
+        Arity::AtLeast(3),
+        F::READONLY,
+        &[KeySpec::range(1, 1, 1, GETS)],
+        (
+            "Finds the longest sequence of bytes that two strings have in common.",
+            "7.0.0",
+            "O(N*M) in the lengths of the strings",
+            "key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]",
+        ),
     ),
     Spec {
         tips: &["request_policy:multi_shard"],
@@ -574,7 +589,7 @@ fn getrange(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let mut digits = IntText::default();
     let text = found.text(&mut digits);
     cx.out
-        .bulk(super::range::of(start, end, text.len()).map_or(b"", |range| &text[range]));
+        .bulk(super::range::of_text(start, end, text.len()).map_or(b"", |range| &text[range]));
     Ok(())
 }
 

@@ -1,6 +1,9 @@
 //! The values that keys hold. Knows no RESP, no client and no clock.
 
 mod alloc;
+pub mod bits;
+pub mod hyperloglog;
+pub mod lcs;
 mod list;
 mod packed;
 mod string;
