@@ -2,6 +2,7 @@
 
 mod alloc;
 pub mod bits;
+pub mod extended;
 pub mod hyperloglog;
 pub mod lcs;
 mod list;

@@ -47,6 +47,55 @@ const KNOWN_PLACES: &[(&[u8], usize, u8)] = &[
     (b"1234567890123456789", 2_866, 1),
 ];
 
+/// For some limits of sparse ones and numbers of elements `e0`, `e1` and so on, each added by a
+/// PFADD of its own: length and hash of the string that Redis stores, the same of what PFMERGE
+/// makes of it, and the estimate.
+const STORED: &str = include_str!("stored.txt");
+
+/// FNV-1a.
+fn fingerprint(text: &[u8]) -> String {
+    let hash = text.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    format!("{}\t{hash:016x}", text.len())
+}
+
+#[test]
+fn strings_are_those_that_redis_stores() {
+    let (mut hll, mut limit, mut added) = (Hll::new(), 0, 0);
+    for line in STORED.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let number = |at: usize| fields[at].parse::<u64>().expect("a number");
+        if limit != number(0) {
+            (hll, limit, added) = (Hll::new(), number(0), 0);
+        }
+        while added < number(1) {
+            if hll
+                .add(format!("e{added}").as_bytes(), limit)
+                .expect("it is sound")
+            {
+                hll.invalidate();
+            }
+            added += 1;
+        }
+        assert_eq!(fingerprint(hll.text()), fields[2..4].join("\t"), "{line}");
+        let mut registers = Registers::new();
+        registers.merge(hll.as_ref()).expect("it is sound");
+        let mut merged = Hll::new();
+        if hll.as_ref().encoding() == Encoding::Dense {
+            merged.make_dense().expect("it is sound");
+        }
+        merged.raise_to(&registers, limit).expect("it is sound");
+        merged.invalidate();
+        assert_eq!(
+            fingerprint(merged.text()),
+            fields[4..6].join("\t"),
+            "{line}"
+        );
+        assert_eq!(hll.as_ref().count(), Ok(number(6)), "{line}");
+    }
+}
+
 #[test]
 fn an_empty_one_is_a_single_run_of_zeros() {
     let mut hll = Hll::new();
