@@ -194,12 +194,12 @@ impl Data<'_> {
         }
     }
 
-    /// Changes the string a key holds, or an empty one; its new length.
-    pub fn edit_str(
+    /// Changes the string a key holds, or an empty one.
+    pub fn edit_str<R>(
         &mut self,
         key: &[u8],
-        edit: impl FnOnce(&mut crate::keyspace::StrMut<'_>) -> usize,
-    ) -> Result<usize, Fail> {
+        edit: impl FnOnce(&mut crate::keyspace::StrMut<'_>) -> R,
+    ) -> Result<R, Fail> {
         self.expire_if_due(key);
         let mut entry = match self.keys.db_mut(self.db).into_slot(key) {
             Slot::Taken(entry) => entry,
@@ -263,9 +263,14 @@ impl Data<'_> {
 
     /// As [`changed`](Self::changed), for several changes at once.
     pub fn changed_by(&mut self, count: u64, key: &[u8], class: Class, event: &str) {
+        self.changed_quietly(count, key);
+        self.st.notify(class, event, self.db, key);
+    }
+
+    /// As [`changed_by`](Self::changed_by), for changes that are no event.
+    pub fn changed_quietly(&mut self, count: u64, key: &[u8]) {
         self.st.unit.changed(count);
         self.st.touch_watched(self.db, key);
-        self.st.notify(class, event, self.db, key);
     }
 
     /// Tells subscribers of keyspace events.

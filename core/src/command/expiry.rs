@@ -167,6 +167,7 @@ pub enum Given {
 /// GETEX even after it has looked for the key.
 #[derive(Clone, Copy)]
 pub struct GivenText<'a> {
+    word: &'static str,
     unit: fn(i64) -> Given,
     number: &'a [u8],
 }
@@ -181,14 +182,24 @@ impl<'a> GivenText<'a> {
             ("exat", Given::UnixSeconds),
             ("pxat", Given::UnixMillis),
         ];
-        let (_, unit) = WORDS
+        let (word, unit) = WORDS
             .iter()
             .find(|(word, _)| args.keyword(word))
             .ok_or(Fail::Syntax)?;
         Ok(Self {
+            word,
             unit: *unit,
             number: args.bulk()?,
         })
+    }
+
+    /// As [`parse`](Self::parse), behind another time: one of the same kind replaces it.
+    pub fn parse_again(before: Option<Self>, args: &mut Args<'a>) -> Result<Self, Fail> {
+        let given = Self::parse(args)?;
+        match before {
+            Some(before) if before.word != given.word => Err(Fail::Syntax),
+            Some(_) | None => Ok(given),
+        }
     }
 
     /// Reads the number.

@@ -11,6 +11,7 @@ pub mod spec;
 pub mod table;
 
 pub mod admin;
+pub mod bits;
 pub mod client;
 pub mod cluster;
 pub mod config;
@@ -18,6 +19,7 @@ pub mod connection;
 pub mod debug;
 pub mod expiry;
 pub mod generic;
+pub mod hyperloglog;
 pub mod list;
 pub mod pubsub;
 pub mod range;
@@ -30,6 +32,7 @@ use spec::Spec;
 /// Every command of a server, family by family.
 pub static FAMILIES: &[&[Spec]] = &[
     admin::COMMANDS,
+    bits::COMMANDS,
     client::COMMANDS,
     cluster::COMMANDS,
     introspection::COMMANDS,
@@ -38,6 +41,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     debug::COMMANDS,
     expiry::COMMANDS,
     generic::COMMANDS,
+    hyperloglog::COMMANDS,
     list::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,

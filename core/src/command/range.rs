@@ -22,9 +22,37 @@ pub fn of(start: i64, end: i64, len: usize) -> Option<Range<usize>> {
     Some(start..end + 1)
 }
 
+/// The part of a text `len` long that `start` and `end` mean. Unlike in a list, an end before
+/// the first byte is taken for the first byte (t_string.c, getrangeCommand).
+pub fn of_text(start: i64, end: i64, len: usize) -> Option<Range<usize>> {
+    if start < 0 && end < 0 && start > end {
+        return None;
+    }
+    clamped(start, end, len)
+}
+
+/// As [`of_text`], where even ends in the wrong order are taken for the first byte if both lie
+/// before it (bitops.c, bitposCommand).
+pub fn clamped(start: i64, end: i64, len: usize) -> Option<Range<usize>> {
+    let len_signed = i64::try_from(len).ok()?;
+    let before_first = end < 0 && end.saturating_add(len_signed) < 0;
+    of(start, if before_first { 0 } else { end }, len)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::of;
+    use super::{clamped, of, of_text};
+
+    #[test]
+    fn an_end_before_a_text_is_its_first_byte() {
+        assert_eq!(of_text(0, -100, 5), Some(0..1));
+        assert_eq!(of_text(-5, -6, 5), None);
+        assert_eq!(clamped(-5, -6, 5), Some(0..1));
+        assert_eq!(of_text(-7, -6, 5), Some(0..1));
+        assert_eq!(of_text(1, -100, 5), None);
+        assert_eq!(of_text(0, -100, 0), None);
+        assert_eq!(clamped(-3, -2, 5), Some(2..4));
+    }
 
     #[test]
     fn ranges_are_clamped_to_what_is_there() {

@@ -375,6 +375,10 @@ pub enum Group {
     Generic,
     /// Strings.
     String,
+    /// Bits of strings.
+    Bitmap,
+    /// Strings that estimate how many elements a set has.
+    HyperLogLog,
     /// Lists.
     List,
     /// Publish and subscribe.
@@ -397,6 +401,8 @@ impl Group {
         match self {
             Self::Generic => "generic",
             Self::String => "string",
+            Self::Bitmap => "bitmap",
+            Self::HyperLogLog => "hyperloglog",
             Self::List => "list",
             Self::PubSub => "pubsub",
             Self::Transactions => "transactions",

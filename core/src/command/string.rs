@@ -1,5 +1,7 @@
 //! Strings.
 
+mod lcs;
+
 use super::args::Args;
 use super::cx::{Cx, write_string};
 use super::expiry::{self, Given, GivenText};
@@ -8,6 +10,7 @@ use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, K
 use crate::config::NotifyFlags as Class;
 use crate::keyspace::Ttl;
 use crate::value::IntText;
+use crate::value::extended::Extended;
 
 /// A row of this family: they differ in few things.
 const fn row(
@@ -152,6 +155,19 @@ pub static COMMANDS: &[Spec] = &[
         WRITE,
         &[KeySpec::at(1, COUNTS)],
         ("Increments a number.", "2.6.0", "O(1)", "key increment"),
+    ),
+    row(
+        "lcs",
+        lcs::lcs,
+        Arity::AtLeast(3),
+        F::READONLY,
+        &[KeySpec::range(1, 1, 1, GETS)],
+        (
+            "Finds the longest sequence of bytes that two strings have in common.",
+            "7.0.0",
+            "O(N*M) in the lengths of the strings",
+            "key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]",
+        ),
     ),
     Spec {
         tips: &["request_policy:multi_shard"],
@@ -345,8 +361,8 @@ impl<'a> SetOptions<'a> {
                 options.get = true;
             } else if options.given.is_none() && args.keyword("keepttl") {
                 options.keep_ttl = true;
-            } else if options.given.is_none() && !options.keep_ttl {
-                options.given = Some(GivenText::parse(&mut args)?);
+            } else if !options.keep_ttl {
+                options.given = Some(GivenText::parse_again(options.given, &mut args)?);
             } else {
                 return Err(Fail::Syntax);
             }
@@ -469,8 +485,8 @@ fn getex(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     while !args.is_done() {
         if given.is_none() && args.keyword("persist") {
             persist = true;
-        } else if given.is_none() && !persist {
-            given = Some(GivenText::parse(&mut args)?);
+        } else if !persist {
+            given = Some(GivenText::parse_again(given, &mut args)?);
         } else {
             return Err(Fail::Syntax);
         }
@@ -574,7 +590,7 @@ fn getrange(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let mut digits = IntText::default();
     let text = found.text(&mut digits);
     cx.out
-        .bulk(super::range::of(start, end, text.len()).map_or(b"", |range| &text[range]));
+        .bulk(super::range::of_text(start, end, text.len()).map_or(b"", |range| &text[range]));
     Ok(())
 }
 
@@ -608,25 +624,19 @@ fn add(cx: &mut Cx<'_>, key: &[u8], by: i64) -> Result<(), Fail> {
 fn incrbyfloat(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let (key, by) = (args.bulk()?, args.bulk()?);
     let before = match cx.data.read_str(key)? {
-        Some(found) => number(found.text(&mut IntText::default())).ok_or(Fail::NotFloat)?,
-        None => 0.0,
+        Some(found) => Extended::parse(found.text(&mut IntText::default())),
+        None => Some(Extended::ZERO),
     };
-    let sum = before + number(by).ok_or(Fail::NotFloat)?;
+    let before = before.ok_or(Fail::NotFloat)?;
+    let sum = before.plus(Extended::parse(by).ok_or(Fail::NotFloat)?);
     if !sum.is_finite() {
         return Err(Fail::NanOrInfinity);
     }
-    let text = sum.to_string();
+    let text = sum.text();
     cx.data.set_str(key, None, text.as_bytes(), Ttl::Keep);
     cx.data.changed(key, Class::STRING, "incrbyfloat");
     // The sum of floats depends on the machine that adds: replicas get the result.
     cx.propagate_as(&[b"SET", key, text.as_bytes(), b"KEEPTTL"]);
     cx.out.bulk(text.as_bytes());
     Ok(())
-}
-
-/// A number as Redis reads it: all of the text, no blanks, no NaN.
-fn number(text: &[u8]) -> Option<f64> {
-    let text = core::str::from_utf8(text).ok()?;
-    let number: f64 = text.parse().ok()?;
-    (!number.is_nan()).then_some(number)
 }

@@ -310,6 +310,11 @@ impl<'a> DbMut<'a> {
         self.set_content(key, Content::bytes(bytes), ttl);
     }
 
+    /// Sets a key to a string that an edit made: raw, even if it looks like a number.
+    pub fn set_raw(&mut self, key: &[u8], text: &[u8], ttl: Ttl) {
+        self.set_content(key, Content::raw(text), ttl);
+    }
+
     /// Sets a key to any value.
     pub fn insert(&mut self, key: &[u8], mut value: Value, ttl: Ttl) {
         self.set_content(key, Content::value(&mut value), ttl);

@@ -57,6 +57,15 @@ impl<'a> Content<'a> {
         }
     }
 
+    /// A string that an edit made: raw, whatever its text.
+    pub(super) fn raw(text: &'a [u8]) -> Self {
+        if text.len() < SHARED_REPLY_BYTES {
+            Self::Short(text, true)
+        } else {
+            Self::Shared(Bytes::copy_from_slice(text))
+        }
+    }
+
     /// A string that comes as shared bytes; short ones are copied, so that they do not keep a
     /// larger buffer alive.
     pub(super) fn bytes(bytes: &'a Bytes) -> Self {
@@ -272,6 +281,15 @@ impl Entry {
         let end = offset
             .checked_add(with.len())
             .expect("the caller bounds the length");
+        self.edit_text(end, |text| {
+            text[offset..end].copy_from_slice(with);
+            text.len()
+        })
+    }
+
+    /// Lends the text of a string to change it, with zeros added until it is `least` bytes long.
+    /// The string is raw from then on.
+    pub(super) fn edit_text<R>(&mut self, least: usize, edit: impl FnOnce(&mut [u8]) -> R) -> R {
         if let ValueRef::Str(StrRef::Int(number)) = self.value() {
             let mut scratch = IntText::default();
             let text = StrRef::Int(number).text(&mut scratch);
@@ -280,21 +298,23 @@ impl Entry {
         match self {
             Self::Str(bytes) => {
                 let text = Record::of(bytes).value;
-                let (head, len) = (bytes.len() - text.len(), text.len().max(end));
+                let (head, len) = (bytes.len() - text.len(), text.len().max(least));
                 if len >= SHARED_REPLY_BYTES {
                     let mut longer = BytesMut::with_capacity(len);
                     longer.extend_from_slice(text);
-                    write_text(&mut longer, offset, with);
+                    longer.resize(len, 0);
+                    let result = edit(&mut longer);
                     self.set_content(Content::Shared(longer.freeze()));
-                    return len;
+                    return result;
                 }
-                let mut record = core::mem::take(bytes).into_vec();
-                record.reserve_exact(head + len - record.len());
-                record.resize(head + len, 0);
-                record[head + offset..head + end].copy_from_slice(with);
-                record[0] |= EDITED;
-                *bytes = record.into_boxed_slice();
-                len
+                if bytes.len() < head + len {
+                    let mut record = core::mem::take(bytes).into_vec();
+                    record.reserve_exact(head + len - record.len());
+                    record.resize(head + len, 0);
+                    *bytes = record.into_boxed_slice();
+                }
+                bytes[0] |= EDITED;
+                edit(&mut bytes[head..])
             }
             Self::Object(object) => {
                 let Body::Shared(shared) = &mut object.body else {
@@ -304,9 +324,12 @@ impl Entry {
                     Ok(text) => text,
                     Err(shared) => BytesMut::from(&shared[..]),
                 };
-                write_text(&mut text, offset, with);
+                if text.len() < least {
+                    text.resize(least, 0);
+                }
+                let result = edit(&mut text);
                 *shared = text.freeze();
-                shared.len()
+                result
             }
         }
     }
@@ -431,17 +454,6 @@ fn set_record(bytes: &mut Box<[u8]>, value: &[u8], flags: u8) {
         *bytes = record.into_boxed_slice();
     }
     bytes[0] = (bytes[0] & EXPIRES) | flags;
-}
-
-fn write_text(text: &mut BytesMut, offset: usize, with: &[u8]) {
-    let end = offset + with.len();
-    if offset == text.len() {
-        return text.extend_from_slice(with);
-    }
-    if text.len() < end {
-        text.resize(end, 0);
-    }
-    text[offset..end].copy_from_slice(with);
 }
 
 fn key_prefix(len: usize) -> ([u8; KEY_PREFIX_MAX], usize) {

@@ -298,6 +298,17 @@ impl StrMut<'_> {
         self.0.set_content(Content::text(text));
     }
 
+    /// Sets it to a text that an edit made: raw, even if it looks like a number.
+    pub fn set_raw(&mut self, text: &[u8]) {
+        self.0.set_content(Content::raw(text));
+    }
+
+    /// Lends its bytes to change them in place, with zeros added until there are `least`. The
+    /// caller bounds the length.
+    pub fn edit<R>(&mut self, least: usize, edit: impl FnOnce(&mut [u8]) -> R) -> R {
+        self.0.edit_text(least, edit)
+    }
+
     /// Adds bytes at its end and returns its new length.
     pub fn append(&mut self, tail: &[u8]) -> usize {
         let len = self.get().len();

@@ -1,6 +1,10 @@
 //! The values that keys hold. Knows no RESP, no client and no clock.
 
 mod alloc;
+pub mod bits;
+pub mod extended;
+pub mod hyperloglog;
+pub mod lcs;
 mod list;
 mod packed;
 mod string;
