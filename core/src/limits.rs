@@ -146,6 +146,9 @@ pub const REPL_OPEN_MULTI_BYTES_MAX: usize = 1024 * 1024 * 1024;
 const _: () = assert!(REPL_CHUNK_BYTES_MIN <= REPL_CHUNK_BYTES_MAX);
 /// Input a waiting or closing connection may have in memory; the rest stays in its socket.
 pub const HELD_INPUT_BYTES_MAX: usize = 64 * 1024;
+/// Keys whose waiting clients are looked at when one unit has ended; those of further keys are
+/// looked at behind the next.
+pub const SERVED_KEYS_PER_UNIT_MAX: usize = 64 * 1024;
 /// How often replication may ask for something and be asked again within one turn.
 pub const REPL_ROUNDS_PER_TURN_MAX: usize = 64;
 /// Segments and entries that one pass of active expiry looks at.

@@ -156,6 +156,14 @@ impl Data<'_> {
             .transpose()
     }
 
+    /// Finds a list that is about to be changed, which does not count as reading it.
+    pub fn peek_list(&mut self, key: &[u8]) -> Result<Option<&List>, Fail> {
+        let found = self.read_untouched(key);
+        found
+            .map(|entry| entry.value().as_list().ok_or(Fail::WrongType))
+            .transpose()
+    }
+
     /// Finds a key to change it.
     pub fn write(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
         self.expire_if_due(key);
@@ -337,6 +345,7 @@ impl Data<'_> {
             }
         }
         st.dirty_watchers(&touched);
+        st.blocked.keys.note_db(db);
         let count = self.keys.flush(db) as u64;
         st.unit.changed(count);
     }
@@ -353,6 +362,8 @@ impl Data<'_> {
             }
         }
         st.dirty_watchers(&touched);
+        st.blocked.keys.note_db(one);
+        st.blocked.keys.note_db(other);
         self.keys.swap(one, other);
         st.unit.changed(1);
     }

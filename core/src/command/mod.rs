@@ -1,6 +1,7 @@
 //! Commands: one row per command, its handler below it, in the file of its family.
 
 pub mod args;
+pub mod blocking;
 pub mod cx;
 pub mod fail;
 pub mod gates;
@@ -43,6 +44,9 @@ pub static FAMILIES: &[&[Spec]] = &[
     generic::COMMANDS,
     hyperloglog::COMMANDS,
     list::COMMANDS,
+    list::elements::COMMANDS,
+    list::moving::COMMANDS,
+    list::popping::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,
     string::COMMANDS,

@@ -45,6 +45,11 @@ impl Waits {
         true
     }
 
+    /// How many clients have a deadline.
+    pub fn timeouts(&self) -> usize {
+        self.deadlines.len()
+    }
+
     /// Forgets all clients and names them.
     pub fn drain(&mut self) -> Vec<ConnId> {
         self.deadlines.clear();

@@ -1,8 +1,11 @@
 //! Clients that wait, and CLIENT PAUSE.
 
+use super::key_waits::{Fits, KeyWait, KeyWaits};
 use crate::machine::{ConnId, Mono};
 use crate::repl::Offset;
-use std::collections::{BTreeMap, VecDeque};
+use crate::resp::OwnedArgv;
+use core::ops::Range;
+use std::collections::BTreeMap;
 
 /// What a client waits for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -16,38 +19,95 @@ pub enum Wait {
     Save,
     /// SHUTDOWN: the end of the process, or the reason why not.
     Shutdown,
+    /// BLPOP and its kin: something at one of some keys, as [`KeyWaits`] has them.
+    Keys,
+}
+
+/// What a command waits for that can't have it at once.
+#[derive(Debug)]
+pub struct Wish {
+    /// The command, to be run again when one of its keys may have what it wants.
+    pub command: OwnedArgv,
+    /// Which of its arguments are the keys.
+    pub keys: Range<usize>,
+    /// Which values are worth a try.
+    pub fits: Fits,
+    /// When it gives up.
+    pub deadline: Option<Mono>,
 }
 
 /// All waiting clients, in order of arrival.
 #[derive(Debug, Default)]
 pub struct Blocked {
-    by_conn: BTreeMap<ConnId, Wait>,
-    arrival: VecDeque<ConnId>,
+    by_conn: BTreeMap<ConnId, (u64, Wait)>,
+    arrival: BTreeMap<u64, ConnId>,
+    next_place: u64,
+    /// The keys that those wait for who wait for keys.
+    pub keys: KeyWaits,
 }
 
 impl Blocked {
     /// Lets a client wait.
     pub fn add(&mut self, conn: ConnId, wait: Wait) {
-        let before = self.by_conn.insert(conn, wait);
+        assert!(wait != Wait::Keys, "a wait for keys says for which");
+        self.next_place += 1;
+        self.insert(conn, self.next_place, wait);
+    }
+
+    /// Lets a client wait for keys of a database.
+    pub fn add_for_keys(&mut self, conn: ConnId, db: usize, wish: Wish) {
+        self.next_place += 1;
+        let wait = KeyWait {
+            place: self.next_place,
+            db,
+            command: wish.command,
+            keys: wish.keys,
+            fits: wish.fits,
+            deadline: wish.deadline,
+        };
+        self.put_back(conn, wait);
+    }
+
+    /// Ends a client's waiting for keys while its command runs again.
+    pub(super) fn take(&mut self, conn: ConnId) -> Option<KeyWait> {
+        let wait = self.keys.remove(conn)?;
+        let place = self.by_conn.remove(&conn).map(|(place, _)| place);
+        assert_eq!(place, Some(wait.place), "a wait for keys is a wait");
+        self.arrival.remove(&wait.place);
+        Some(wait)
+    }
+
+    /// Lets a client go on waiting, at its old place.
+    pub(super) fn put_back(&mut self, conn: ConnId, wait: KeyWait) {
+        self.insert(conn, wait.place, Wait::Keys);
+        self.keys.insert(conn, wait);
+    }
+
+    fn insert(&mut self, conn: ConnId, place: u64, wait: Wait) {
+        let before = self.by_conn.insert(conn, (place, wait));
         assert!(before.is_none(), "a client waits for one thing at a time");
-        self.arrival.push_back(conn);
+        let before = self.arrival.insert(place, conn);
+        assert!(before.is_none(), "a place is taken once");
     }
 
     /// Ends a client's waiting; what it waited for, if it did.
     pub fn remove(&mut self, conn: ConnId) -> Option<Wait> {
-        let wait = self.by_conn.remove(&conn)?;
-        self.arrival.retain(|&c| c != conn);
+        let (place, wait) = self.by_conn.remove(&conn)?;
+        self.arrival.remove(&place);
+        let keys = self.keys.remove(conn);
+        assert_eq!(keys.is_some(), wait == Wait::Keys, "keys are waited for");
         Some(wait)
     }
 
     /// What a client waits for, if it does.
     pub fn waits_for(&self, conn: ConnId) -> Option<Wait> {
-        self.by_conn.get(&conn).copied()
+        self.by_conn.get(&conn).map(|&(_, wait)| wait)
     }
 
-    /// Everyone who waits, in order of arrival.
-    pub fn iter(&self) -> impl Iterator<Item = (ConnId, Wait)> {
-        self.arrival.iter().map(|conn| (*conn, self.by_conn[conn]))
+    /// Everyone who waits for this, in order of arrival.
+    pub fn waiting_for(&self, wait: Wait) -> Vec<ConnId> {
+        let waits = |conn: &&ConnId| self.waits_for(**conn) == Some(wait);
+        self.arrival.values().filter(waits).copied().collect()
     }
 
     /// How many wait.
@@ -173,7 +233,7 @@ mod tests {
         };
         let mut blocked = Blocked::default();
         blocked.add(conn, Wait::Save);
-        assert_eq!(blocked.iter().collect::<Vec<_>>(), [(conn, Wait::Save)]);
+        assert_eq!(blocked.waiting_for(Wait::Save), [conn]);
         assert_eq!(blocked.remove(conn), Some(Wait::Save));
         assert_eq!(blocked.remove(conn), None);
         assert!(blocked.is_empty());

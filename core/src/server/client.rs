@@ -171,7 +171,8 @@ impl ClientFlags {
     pub const CLOSING: Self = Self(1 << 15);
     /// CLIENT NO-TOUCH ON.
     pub const NO_TOUCH: Self = Self(1 << 16);
-
+    /// The command it waits with runs again, and has not found that it has to wait on.
+    pub const SERVED: Self = Self(1 << 17);
     /// Its EXEC runs.
     pub const EXECUTING: Self = Self(1 << 18);
 

@@ -39,6 +39,7 @@ impl Server {
         let others = [
             named(self.st.pause.deadline(), "client-pause"),
             named(self.st.shutdown.deadline(), "shutdown"),
+            named(self.st.blocked.keys.deadline(), "blocked-client"),
             self.st.repl.poll_timeout(),
         ];
         others
@@ -52,6 +53,7 @@ impl Server {
     pub(super) fn run_timers(&mut self) {
         let now = self.st.now.mono;
         self.st.pause.expire(now);
+        self.st.end_overdue_waits();
         if now >= self.cron.next {
             self.cron.next = now + CRON_PERIOD;
             self.st.stats.sample(now);

@@ -24,7 +24,7 @@ pub(super) enum Outcome {
 }
 
 impl Server {
-    /// Runs what a client sent: finds the command, checks it, and queues or executes it.
+    /// Runs what a client sent, and serves those who have waited for what it did.
     pub(super) fn execute(&mut self, conn: ConnId, argv: ArgvRef<'_>, out: &mut OutBuf) -> Outcome {
         let now = self.st.now.mono;
         let client = self.st.client_mut(conn);
@@ -32,6 +32,14 @@ impl Server {
         let skip = client.flags.has(ClientFlags::REPLY_SKIP_NEXT);
         client.flags.set(ClientFlags::REPLY_SKIP_NEXT, false);
         client.flags.set(ClientFlags::REPLY_SKIP, skip);
+        let outcome = self.run(conn, argv, out);
+        self.serve_waiting();
+        outcome
+    }
+
+    /// Finds a command, checks it, and queues or executes it.
+    pub(super) fn run(&mut self, conn: ConnId, argv: ArgvRef<'_>, out: &mut OutBuf) -> Outcome {
+        let client = self.st.client(conn);
         let (flags, proto, db) = (client.flags, client.proto, client.db);
         let found = match admit(&self.st, conn, argv) {
             Ok(found) => found,
@@ -76,7 +84,8 @@ impl Server {
     pub(super) fn execute_from_master(&mut self, conn: ConnId, argv: ArgvRef<'_>) {
         let mut unread = OutBuf::default();
         let errors = self.st.stats.errors;
-        self.execute(conn, argv, &mut unread);
+        self.st.client_mut(conn).active = self.st.now.mono;
+        self.run(conn, argv, &mut unread);
         if self.st.stats.errors != errors {
             tracing::warn!(
                 "== CRITICAL == This replica is sending an error to its master: the command '{}' \
@@ -84,6 +93,7 @@ impl Server {
                 String::from_utf8_lossy(argv.get(0))
             );
         }
+        self.serve_waiting();
     }
 
     fn reject(&mut self, conn: ConnId, found: Option<Found>, fail: &Fail, out: &mut OutBuf) {
@@ -179,12 +189,14 @@ pub(crate) fn call(cx: &mut Cx<'_>, found: &Found, argv: ArgvRef<'_>) {
     cx.client().last = Some(found.id);
     let result = (found.spec.run)(cx, Args::behind(argv, found.names));
     cx.id = outer;
+    // One that waits is counted when its wait is over.
+    let through = u64::from(!cx.client().flags.has(ClientFlags::BLOCKED));
     let stats = cx.data.st.stats.command_mut(found.id);
-    stats.calls += 1;
+    stats.calls += through;
     if result.is_err() {
         stats.failed += 1;
     }
-    cx.data.st.stats.commands += 1;
+    cx.data.st.stats.commands += through;
     if let Err(fail) = result {
         cx.fail(&fail);
     }

@@ -234,10 +234,12 @@ fn clients(report: &mut Report, st: &State) {
     report.line("tracking_clients", 0);
     report.line("pubsub_clients", st.pubsub.clients());
     report.line("watching_clients", st.watch.clients());
-    report.line("clients_in_timeout_table", st.blocked.len());
+    let waits = &st.blocked.keys;
+    let timeouts = waits.timeouts() + st.repl.waits_with_timeout();
+    report.line("clients_in_timeout_table", timeouts);
     report.line("total_watched_keys", st.watch.keys());
-    report.line("total_blocking_keys", 0);
-    report.line("total_blocking_keys_on_nokey", 0);
+    report.line("total_blocking_keys", waits.keys());
+    report.line("total_blocking_keys_on_nokey", waits.keys_for_removal());
 }
 
 /// Memory of the connections of some classes.

@@ -237,6 +237,7 @@ impl Server {
             .flat_map(|(_, conns)| conns.to_vec())
             .collect();
         self.st.dirty_watchers(&conns);
+        self.st.blocked.keys.note_all();
     }
 }
 

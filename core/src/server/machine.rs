@@ -98,6 +98,8 @@ impl Machine for Server {
         }
         self.listen();
         self.run_timers();
+        // Before the commands that a pause has held back: the keys changed before them.
+        self.serve_waiting();
         self.run_released();
         self.run_backlog();
         for conn in core::mem::take(&mut self.master_input) {
@@ -130,8 +132,8 @@ impl Machine for Server {
     }
 
     fn has_backlog(&self) -> bool {
-        !self.is_asleep()
-            && (self.st.persist.busy || !(self.st.backlog.is_empty() || self.st.persist.stalled))
+        let input = !(self.st.backlog.is_empty() || self.st.persist.stalled);
+        !self.is_asleep() && (self.st.persist.busy || input || self.has_to_serve())
     }
 
     fn log_role(&self) -> LogRole {

@@ -5,7 +5,7 @@ use super::blocked::Wait;
 use super::state::State;
 use crate::command::cx::Cx;
 use crate::keyspace::Keyspace;
-use crate::machine::{ConnId, Wall};
+use crate::machine::Wall;
 use crate::repl::node::Following;
 use crate::repl::stream::Unit;
 
@@ -38,6 +38,10 @@ impl Cx<'_> {
                     st.describe_client(self.data.conn)
                 );
                 st.demoted.extend(unblock);
+                // At once: what the unit has changed may not serve them any more.
+                for conn in st.blocked.waiting_for(Wait::Keys) {
+                    st.end_wait_for_demotion(conn);
+                }
                 true
             }
         }
@@ -84,11 +88,12 @@ impl State {
 }
 
 impl Server {
-    /// Ends the waits of clients that a change of role leaves without an answer.
+    /// Ends the WAITs of clients that a change of role leaves without an answer.
     pub(super) fn end_demoted(&mut self) {
-        let mut demoted: Vec<ConnId> = core::mem::take(&mut self.st.demoted);
-        demoted
-            .retain(|&conn| matches!(self.st.blocked.waits_for(conn), Some(Wait::Replicas { .. })));
-        self.unblock_for_demotion(demoted);
+        for conn in core::mem::take(&mut self.st.demoted) {
+            if matches!(self.st.blocked.waits_for(conn), Some(Wait::Replicas { .. })) {
+                self.st.end_wait_for_demotion(conn);
+            }
+        }
     }
 }

@@ -252,8 +252,10 @@ impl State {
             .set(ClientFlags::DIRTY_CAS, false);
     }
 
-    /// Tells those who watch a key that it has changed.
+    /// Tells those who watch a key that it has changed; those who wait for it are looked at when
+    /// the unit has ended.
     pub fn touch_watched(&mut self, db: usize, key: &[u8]) {
+        self.blocked.keys.note(db, key);
         if self.watch.is_idle() {
             return;
         }

@@ -22,13 +22,18 @@ impl Server {
         let mut argv = core::mem::take(&mut self.argv);
         self.run_commands(conn, &mut input, &mut argv, &mut out);
         self.argv = argv;
+        self.give_output_back(conn, out);
+        self.st.conns.put_back(conn, input);
+    }
+
+    /// Gives a connection the output back that was taken from it to write replies.
+    pub(super) fn give_output_back(&mut self, conn: ConnId, out: OutBuf) {
         // A connection's own messages, published while its replies were written, follow them.
         let entry = self.st.conn_mut(conn);
         let messages = core::mem::replace(&mut entry.out, out);
         if !messages.is_empty() {
             entry.out.push(&messages.into_bytes());
         }
-        self.st.conns.put_back(conn, input);
     }
 
     fn run_commands(&mut self, conn: ConnId, input: &mut Input, argv: &mut Argv, out: &mut OutBuf) {

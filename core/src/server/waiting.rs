@@ -1,13 +1,16 @@
 //! Clients that wait, and what ends their waiting.
 
 use super::Server;
-use super::blocked::Wait;
+use super::blocked::{Wait, Wish};
 use super::client::ClientFlags;
+use super::key_waits::Fits;
 use super::state::State;
-use crate::command::cx::{Cx, code_of};
+use crate::command::cx::{Cx, Origin, code_of};
 use crate::command::fail::Fail;
 use crate::machine::ConnId;
 use crate::repl::Offset;
+use crate::resp::{ArgvRef, OwnedArgv, Reply};
+use core::ops::Range;
 use core::time::Duration;
 
 impl Cx<'_> {
@@ -27,6 +30,41 @@ impl Cx<'_> {
         }
     }
 
+    /// Lets the client wait until a key among these arguments of `command` may have what it
+    /// wants, and runs `command` then; it replies as if it had come only now, or waits on. False
+    /// where no client can wait: inside a transaction and in the master's stream.
+    ///
+    /// A command that waits on has changed nothing by having run again.
+    #[must_use]
+    pub fn wait_for_keys(
+        &mut self,
+        command: ArgvRef<'_>,
+        keys: Range<usize>,
+        fits: Fits,
+        timeout: Option<Duration>,
+    ) -> bool {
+        let (conn, now) = (self.data.conn, self.data.st.now.mono);
+        let from_client = self.data.origin == Origin::Client;
+        let flags = &mut self.client().flags;
+        if flags.has(ClientFlags::SERVED) {
+            // Its wait still stands, with its place and its deadline.
+            flags.set(ClientFlags::SERVED, false);
+            return true;
+        }
+        if flags.has(ClientFlags::EXECUTING) || !from_client {
+            return false;
+        }
+        flags.set(ClientFlags::BLOCKED, true);
+        let wish = Wish {
+            command: OwnedArgv::new(command),
+            keys,
+            fits,
+            deadline: timeout.map(|timeout| now + timeout),
+        };
+        self.data.st.blocked.add_for_keys(conn, self.data.db, wish);
+        true
+    }
+
     /// SAVE: replies when the snapshot that was started is on disk.
     pub fn wait_for_save(&mut self) {
         let conn = self.data.conn;
@@ -44,51 +82,81 @@ impl State {
     /// CLIENT UNBLOCK: ends a client's waiting, with an error or as if its time were over. False
     /// if it did not wait, or for something that can't be cut short.
     pub fn unblock(&mut self, conn: ConnId, with_error: bool) -> bool {
-        let Some(Wait::Replicas { target }) = self.blocked.waits_for(conn) else {
-            return false;
+        let count = match self.blocked.waits_for(conn) {
+            Some(Wait::Replicas { target }) => {
+                self.repl.stop_waiting(conn);
+                Some(self.repl.acked(target))
+            }
+            Some(Wait::Keys) => None,
+            Some(Wait::Save | Wait::Shutdown) | None => return false,
         };
-        self.repl.stop_waiting(conn);
-        let count = self.repl.acked(target);
-        let entry = self.conn_mut(conn);
-        let mut reply = entry.reply(entry.state.proto);
         if with_error {
-            reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+            self.answer_error(conn, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
         } else {
-            reply.int(count as i64);
+            self.answer(conn, |reply| match count {
+                Some(count) => reply.int(count as i64),
+                None => reply.null_array(),
+            });
         }
         self.release(conn);
         true
     }
 
+    /// Replies to a client that waits.
+    pub(super) fn answer(&mut self, conn: ConnId, write: impl FnOnce(&mut Reply<'_>)) {
+        let entry = self.conn_mut(conn);
+        let flags = entry.state.flags;
+        let reply = entry.reply(entry.state.proto);
+        let silent = reply.is_silent() || flags.is_silent();
+        write(&mut reply.silenced(silent));
+    }
+
+    fn answer_error(&mut self, conn: ConnId, text: &str) {
+        self.stats.count_error(code_of(text));
+        self.answer(conn, |reply| reply.error(text));
+    }
+
     /// Ends a client's waiting; it was replied to.
     pub(super) fn release(&mut self, conn: ConnId) {
         self.blocked.remove(conn);
-        self.client_mut(conn).flags.set(ClientFlags::BLOCKED, false);
+        let client = self.client_mut(conn);
+        client.flags.set(ClientFlags::BLOCKED, false);
+        // A command counts once, when it is through.
+        if let Some(command) = client.last {
+            self.stats.command_mut(command).calls += 1;
+            self.stats.commands += 1;
+        }
         self.conns.mark_writable(conn);
         // What it has sent meanwhile is run at the end of the turn.
         self.backlog.push_back(conn);
     }
 
+    /// Ends the waits for keys whose time is over.
+    pub(super) fn end_overdue_waits(&mut self) {
+        while let Some(conn) = self.blocked.keys.overdue(self.now.mono) {
+            self.answer(conn, |reply| reply.null_array());
+            self.release(conn);
+        }
+    }
+
     /// Ends every wait of a kind with OK or an error.
     pub(super) fn answer_waiting(&mut self, wait: Wait, result: Result<(), &Fail>) {
-        let waiting: Vec<_> = self
-            .blocked
-            .iter()
-            .filter(|(_, w)| *w == wait)
-            .map(|(conn, _)| conn)
-            .collect();
-        for conn in waiting {
-            let entry = self.conn_mut(conn);
-            let mut reply = entry.reply(entry.state.proto);
+        for conn in self.blocked.waiting_for(wait) {
             match result {
-                Ok(()) => reply.ok(),
-                Err(fail) => {
-                    let text = fail.to_string();
-                    reply.error(&text);
-                    self.stats.count_error(code_of(&text));
-                }
+                Ok(()) => self.answer(conn, |reply| reply.ok()),
+                Err(fail) => self.answer_error(conn, &fail.to_string()),
             }
             self.release(conn);
+        }
+    }
+
+    /// A client that waits for something only a master can give is told that this is none any
+    /// more, and closed: its view of the dataset is over.
+    pub(super) fn end_wait_for_demotion(&mut self, conn: ConnId) {
+        if self.blocked.remove(conn).is_some() {
+            self.answer_error(conn, DEMOTED);
+            self.close_after_reply(conn);
+            self.conns.mark_writable(conn);
         }
     }
 
@@ -104,24 +172,10 @@ impl Server {
         if self.st.blocked.waits_for(conn).is_none() {
             return;
         }
-        let entry = self.st.conn_mut(conn);
-        entry.reply(entry.state.proto).int(count as i64);
+        self.st.answer(conn, |reply| reply.int(count as i64));
         self.st.release(conn);
     }
-
-    /// Clients that wait for something only a master can give are told that it is none any more,
-    /// and closed: their view of the dataset is over.
-    pub(super) fn unblock_for_demotion(&mut self, conns: Vec<ConnId>) {
-        for conn in conns {
-            if self.st.blocked.remove(conn).is_some() {
-                let entry = self.st.conn_mut(conn);
-                entry.reply(entry.state.proto).error(
-                    "UNBLOCKED force unblock from blocking operation, instance state changed \
-                     (master -> replica?)",
-                );
-                self.st.close_after_reply(conn);
-                self.st.conns.mark_writable(conn);
-            }
-        }
-    }
 }
+
+const DEMOTED: &str = "UNBLOCKED force unblock from blocking operation, instance state changed \
+                       (master -> replica?)";

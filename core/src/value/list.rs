@@ -1,6 +1,7 @@
 //! Lists: a deque of packed chunks.
 
 mod fill;
+mod removal;
 
 use std::collections::VecDeque;
 
@@ -345,15 +346,16 @@ impl List {
             return;
         };
         let bytes = self.chunks.at(before).bytes() + self.chunks.at(chunk).bytes();
-        if bytes > LIST_CHUNK_BYTES / 2 {
-            return;
+        if bytes <= LIST_CHUNK_BYTES / 2 {
+            self.merge_with_next(before);
         }
-        let gone = self
-            .chunks
-            .remove(chunk)
-            .expect("there are two chunks at least");
+    }
+
+    fn merge_with_next(&mut self, index: usize) {
+        let gone = self.chunks.remove(index + 1);
+        let gone = gone.expect("there are two chunks at least");
         self.heap -= gone.memory();
-        self.resize_chunk(before, |into| {
+        self.resize_chunk(index, |into| {
             gone.iter().for_each(|item| into.push_back(item))
         });
     }

@@ -244,6 +244,12 @@ impl Replication {
         self.waits.remove(conn)
     }
 
+    /// How many clients wait with a timeout.
+    #[must_use]
+    pub fn waits_with_timeout(&self) -> usize {
+        self.waits.timeouts()
+    }
+
     /// Replicas that have the stream up to `target`.
     #[must_use]
     pub fn acked(&self, target: Offset) -> usize {

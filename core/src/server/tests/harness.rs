@@ -207,6 +207,26 @@ impl World {
         String::from_utf8(bytes).unwrap().replace("\r\n", "|")
     }
 
+    /// A client of the first node that gets its stream as a replica does.
+    pub(super) fn eavesdropper(&mut self) -> ConnId {
+        let conn = self.client(0);
+        self.feed(0, conn, &encoded("sync"));
+        self.wait(3_000);
+        let snapshot = self.nodes[0].received.remove(&conn);
+        assert!(
+            snapshot.is_some_and(|bytes| bytes.len() > 100),
+            "a snapshot came"
+        );
+        conn
+    }
+
+    /// The words of the stream that such a client has got since it last looked.
+    pub(super) fn overheard(&mut self, conn: ConnId) -> String {
+        let text = self.heard(conn);
+        let words = text.split('|').filter(|word| !word.starts_with(['*', '$']));
+        words.collect::<Vec<_>>().join(" ").trim_end().to_owned()
+    }
+
     /// As [`heard_at`](Self::heard_at) the first node.
     pub(super) fn heard(&mut self, conn: ConnId) -> String {
         self.heard_at(0, conn)

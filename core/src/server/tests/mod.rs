@@ -1,9 +1,11 @@
 //! Whole servers behind the seam.
 
 mod bits;
+mod blocking;
 mod clients;
 mod harness;
 mod hyperloglog;
+mod lists;
 mod persistence;
 mod replication;
 mod strings;

@@ -3,7 +3,7 @@
 use super::harness::{World, encoded};
 
 /// A master and a replica of it, in step.
-fn pair(seed: u8, config: &str) -> World {
+pub(super) fn pair(seed: u8, config: &str) -> World {
     let mut world = World::new(seed);
     world.start(config, Default::default());
     world.start(
@@ -16,7 +16,7 @@ fn pair(seed: u8, config: &str) -> World {
 }
 
 #[track_caller]
-fn assert_same(world: &mut World) {
+pub(super) fn assert_same(world: &mut World) {
     world.wait(50);
     assert_eq!(world.digest(0), world.digest(1));
     let offsets = (

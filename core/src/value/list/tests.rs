@@ -11,11 +11,13 @@ enum Op {
     Insert(usize, Vec<u8>),
     Set(usize, Vec<u8>),
     Remove(usize, usize),
+    RemoveEqual(usize, usize, bool),
 }
 
 fn item() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         4 => (0..100_000i64).prop_map(|number| number.to_string().into_bytes()),
+        3 => Just(vec![b'x'; 600]),
         4 => vec(any::<u8>(), 200..700),
         1 => vec(any::<u8>(), 8_000..9_000),
         1 => vec(any::<u8>(), 20_000..20_001),
@@ -31,6 +33,8 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (any::<usize>(), item()).prop_map(|(at, item)| Op::Insert(at, item)),
         3 => (any::<usize>(), item()).prop_map(|(at, item)| Op::Set(at, item)),
         1 => (any::<usize>(), 0..40usize).prop_map(|(at, count)| Op::Remove(at, count)),
+        2 => (any::<usize>(), 0..4usize, any::<bool>())
+            .prop_map(|(at, most, tail)| Op::RemoveEqual(at, most, tail)),
     ]
 }
 
@@ -71,6 +75,24 @@ fn apply(list: &mut List, model: &mut VecDeque<Vec<u8>>, op: Op) {
             let count = count.min(model.len() - at);
             list.remove(at, count);
             model.drain(at..at + count);
+        }
+        Op::RemoveEqual(at, most, from_tail) => {
+            let item = model
+                .get(at % model.len().max(1))
+                .cloned()
+                .unwrap_or_default();
+            let most = if most == 0 { usize::MAX } else { most };
+            let places = || (0..model.len()).filter(|&at| model[at] == item);
+            let gone: Vec<usize> = if from_tail {
+                places().rev().take(most).collect()
+            } else {
+                let first: Vec<usize> = places().take(most).collect();
+                first.into_iter().rev().collect()
+            };
+            assert_eq!(list.remove_equal(&item, most, from_tail), gone.len());
+            for at in gone {
+                model.remove(at);
+            }
         }
     }
 }

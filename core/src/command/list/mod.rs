@@ -1,4 +1,8 @@
-//! Lists.
+//! Lists: pushing, popping and looking.
+
+pub mod elements;
+pub mod moving;
+pub mod popping;
 
 use super::args::Args;
 use super::cx::Cx;
@@ -6,6 +10,7 @@ use super::fail::Fail;
 use super::range;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
+use crate::value::{List, ValueRef};
 
 /// A row of this family: they differ in few things.
 const fn row(
@@ -150,6 +155,61 @@ enum End {
     Tail,
 }
 
+impl End {
+    /// Takes `LEFT` or `RIGHT`.
+    fn parse(args: &mut Args<'_>) -> Result<Self, Fail> {
+        if args.keyword("left") {
+            Ok(Self::Head)
+        } else if args.keyword("right") {
+            Ok(Self::Tail)
+        } else {
+            Err(Fail::Syntax)
+        }
+    }
+
+    fn push(self, list: &mut List, element: &[u8]) {
+        match self {
+            Self::Head => list.push_front(element),
+            Self::Tail => list.push_back(element),
+        }
+    }
+
+    fn pop(self, list: &mut List) -> Vec<u8> {
+        let element = match self {
+            Self::Head => list.pop_front(),
+            Self::Tail => list.pop_back(),
+        };
+        element.expect("no more is taken than there is")
+    }
+
+    const fn push_event(self) -> &'static str {
+        match self {
+            Self::Head => "lpush",
+            Self::Tail => "rpush",
+        }
+    }
+
+    const fn pop_event(self) -> &'static str {
+        match self {
+            Self::Head => "lpop",
+            Self::Tail => "rpop",
+        }
+    }
+
+    /// The command that takes elements from this end.
+    const fn pop_command(self) -> &'static [u8] {
+        match self {
+            Self::Head => b"LPOP",
+            Self::Tail => b"RPOP",
+        }
+    }
+}
+
+/// Whether a key holds a list, which is what those wait for who wait for an element.
+fn is_list(value: Option<ValueRef<'_>>) -> bool {
+    value.is_some_and(|value| value.as_list().is_some())
+}
+
 fn lpush(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
     push(cx, args, End::Head, true)
 }
@@ -174,10 +234,7 @@ fn push(cx: &mut Cx<'_>, mut args: Args<'_>, end: End, make: bool) -> Result<(),
     let len = cx.data.edit_list(key, make, |list, fill| {
         list.will_grow(fill, elements.len(), bytes);
         for element in elements {
-            match end {
-                End::Head => list.push_front(element),
-                End::Tail => list.push_back(element),
-            }
+            end.push(list, element);
         }
         list.len()
     })?;
@@ -185,12 +242,8 @@ fn push(cx: &mut Cx<'_>, mut args: Args<'_>, end: End, make: bool) -> Result<(),
         cx.out.int(0);
         return Ok(());
     };
-    cx.data.changed_by(
-        pushed,
-        key,
-        Class::LIST,
-        if end == End::Head { "lpush" } else { "rpush" },
-    );
+    cx.data
+        .changed_by(pushed, key, Class::LIST, end.push_event());
     cx.out.int(len as i64);
     Ok(())
 }
@@ -223,16 +276,16 @@ fn lrange(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 }
 
 fn lpop(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
-    pop(cx, args, End::Head, "lpop")
+    pop(cx, args, End::Head)
 }
 
 fn rpop(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
-    pop(cx, args, End::Tail, "rpop")
+    pop(cx, args, End::Tail)
 }
 
-fn pop(cx: &mut Cx<'_>, mut args: Args<'_>, end: End, name: &'static str) -> Result<(), Fail> {
+fn pop(cx: &mut Cx<'_>, mut args: Args<'_>, end: End) -> Result<(), Fail> {
     if args.left() > 2 {
-        return Err(Fail::Arity(name.into()));
+        return Err(Fail::Arity(end.pop_event().into()));
     }
     let key = args.bulk()?;
     let count = if args.is_done() {
@@ -243,7 +296,7 @@ fn pop(cx: &mut Cx<'_>, mut args: Args<'_>, end: End, name: &'static str) -> Res
                 .map_err(|_| Fail::NotPositive)?,
         )
     };
-    let there = cx.data.read_list(key)?.map(|list| list.len());
+    let there = cx.data.peek_list(key)?.map(List::len);
     let Some(len) = there else {
         match count {
             None => cx.out.null(),
@@ -255,22 +308,25 @@ fn pop(cx: &mut Cx<'_>, mut args: Args<'_>, end: End, name: &'static str) -> Res
     if count.is_some() {
         cx.out.array(taken);
     }
-    if taken == 0 {
-        return Ok(());
+    if taken > 0 {
+        take(cx, key, end, taken)?;
     }
+    Ok(())
+}
+
+/// Takes elements from a list that has as many, and replies with each.
+fn take(cx: &mut Cx<'_>, key: &[u8], end: End, count: usize) -> Result<(), Fail> {
     let out = &mut cx.out;
-    cx.data.edit_list(key, false, |list, fill| {
-        for _ in 0..taken {
-            let element = match end {
-                End::Head => list.pop_front(),
-                End::Tail => list.pop_back(),
-            };
-            out.bulk(&element.expect("no more is taken than there is"));
+    let left = cx.data.edit_list(key, false, |list, fill| {
+        for _ in 0..count {
+            out.bulk(&end.pop(list));
         }
         list.has_shrunk(fill);
+        list.len()
     })?;
-    cx.data.changed_by(taken as u64, key, Class::LIST, name);
-    if taken == len {
+    cx.data
+        .changed_by(count as u64, key, Class::LIST, end.pop_event());
+    if left == Some(0) {
         cx.data.notify(Class::GENERIC, "del", key);
     }
     Ok(())
