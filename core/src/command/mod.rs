@@ -19,6 +19,7 @@ pub mod debug;
 pub mod expiry;
 pub mod generic;
 pub mod list;
+pub mod memory;
 pub mod pubsub;
 pub mod range;
 pub mod replication;
@@ -39,6 +40,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     expiry::COMMANDS,
     generic::COMMANDS,
     list::COMMANDS,
+    memory::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,
     string::COMMANDS,

@@ -33,6 +33,7 @@ impl Server {
         client.flags.set(ClientFlags::REPLY_SKIP_NEXT, false);
         client.flags.set(ClientFlags::REPLY_SKIP, skip);
         let (flags, proto, db) = (client.flags, client.proto, client.db);
+        self.st.make_room(&mut self.keys);
         let found = match admit(&self.st, conn, argv) {
             Ok(found) => found,
             Err((found, fail)) => {

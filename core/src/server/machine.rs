@@ -29,6 +29,7 @@ impl Machine for Server {
             .conns
             .insert(Some(peer), Client::new(id, now.mono, flags));
         self.st.by_client_id.insert(id, conn);
+        self.st.recount(conn);
         if let Some(idle) = self.st.config.tcp_keepalive().filter(|_| is_tcp) {
             self.st.effects.push(Effect::Keepalive { conn, idle });
         }
@@ -103,6 +104,8 @@ impl Machine for Server {
         for conn in core::mem::take(&mut self.master_input) {
             self.master_sent(conn, 0);
         }
+        self.st.evict_clients();
+        self.go_on_evicting();
         self.advance_persistence();
         self.advance_replication();
         self.end_demoted();
@@ -129,8 +132,8 @@ impl Machine for Server {
     }
 
     fn has_backlog(&self) -> bool {
-        !self.is_asleep()
-            && (self.st.persist.busy || !(self.st.backlog.is_empty() || self.st.persist.stalled))
+        let works = !self.st.backlog.is_empty() || self.st.eviction.is_running();
+        !self.is_asleep() && (self.st.persist.busy || works && !self.st.persist.stalled)
     }
 
     fn log_role(&self) -> LogRole {

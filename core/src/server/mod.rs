@@ -4,14 +4,17 @@ mod auth;
 pub mod blocked;
 pub mod client;
 pub mod client_list;
+mod client_memory;
 mod cron;
 pub mod digest;
 mod effects;
+pub mod eviction;
 pub mod exec;
 mod info;
 mod lifecycle;
 mod loading;
 mod machine;
+pub mod memory_report;
 mod persist;
 mod publish;
 mod receive;
@@ -97,8 +100,10 @@ impl Server {
             .collect();
         let table = Table::new(FAMILIES, &renamed);
         let databases = usize::try_from(config.databases()).expect("databases are few");
-        let keys = Keyspace::new(databases, &mut rng.fork("keys"));
-        let st = State::new(config, table, &rng, Conns::new(), launch, now);
+        let mut keys = Keyspace::new(databases, &mut rng.fork("keys"));
+        let mut st = State::new(config, table, &rng, Conns::new(), launch, now);
+        keys.set_usage(st.usage());
+        st.memory_startup = st.used_memory(&keys);
         Self {
             keys,
             st,
