@@ -153,6 +153,23 @@ pub const SERVED_KEYS_PER_UNIT_MAX: usize = 64 * 1024;
 pub const REPL_ROUNDS_PER_TURN_MAX: usize = 64;
 /// Segments and entries that one pass of active expiry looks at.
 pub const EXPIRE_EFFORT_PER_CRON: usize = 20_000;
+/// Steps of eviction that stand for a microsecond of the time Redis would take: entries or
+/// segments looked at, allocations freed.
+pub const EVICTION_STEPS_PER_MICRO: u64 = 6;
+/// Steps that removing an evicted key counts as.
+pub const EVICTION_KEY_STEPS: usize = 6;
+/// Steps that each command may take at least, some keys' worth, so that memory can't outgrow them.
+pub const EVICTION_STEPS_MIN: usize = 256;
+/// Steps that each command may take at most, however tenacious eviction shall be.
+pub const EVICTION_STEPS_MAX: usize = 120_000;
+/// How many commands may take their full share of steps in one turn.
+pub const EVICTION_SHARES_PER_TURN: usize = 4;
+/// Allocations freed at a time before it is looked whether that is enough.
+pub const EVICTION_FREED_STEP: usize = 64;
+/// The least memory that `maxmemory-clients` leaves clients, as Redis has it.
+pub const CLIENTS_MEMORY_MIN: u64 = 128 * 1024;
+/// What a subscription or a watched key counts as in its client's memory, bytes.
+pub const CLIENT_ITEM_BYTES: usize = 128;
 /// Allocations of flushed or deleted values freed in one turn.
 pub const FREED_PER_TURN_MAX: usize = 2_000;
 /// Bytes asked of a file at a time.

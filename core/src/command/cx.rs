@@ -8,7 +8,7 @@ use crate::machine::{ConnId, Wall};
 use crate::resp::{ArgvRef, Reply};
 use crate::server::client::{Client, ClientFlags};
 use crate::server::state::State;
-use crate::value::{Fill, IntText, List, StrRef};
+use crate::value::{Fill, IntText, List, StrRef, Value};
 use bytes::Bytes;
 
 /// The context of one command: its reply, and the data it may touch.
@@ -115,24 +115,40 @@ pub fn code_of(text: &str) -> &str {
 impl Data<'_> {
     /// Finds a key to read it. Expired keys are missing, and are removed if that is our right.
     pub fn read(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let counts = self.counts_as_use();
+        self.find(key, counts)
+    }
+
+    /// As [`read`](Self::read), without counting that as use of the key.
+    pub fn inspect(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.find(key, false)
+    }
+
+    /// As [`read`](Self::read), counting that as use even for a client that wants no key touched.
+    pub fn use_key(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.find(key, true)
+    }
+
+    fn find(&mut self, key: &[u8], counts_as_use: bool) -> Option<EntryRef<'_>> {
         self.expire_if_due(key);
-        let clock = self.lru_clock();
-        let touch = !self.st.client(self.conn).flags.has(ClientFlags::NO_TOUCH);
         let (now, hides) = (self.st.now.wall, self.hides_expired());
-        let found = self
-            .keys
-            .db_mut(self.db)
-            .access(key, |old| if touch { clock } else { old });
+        let rng = counts_as_use.then_some(&mut self.st.rng);
+        let found = self.keys.db_mut(self.db).access(key, rng);
         let shown = found.filter(|entry| !(hides && entry.is_expired(now)));
         if shown.is_some() {
             self.st.stats.hits += 1;
         } else {
             self.st.stats.misses += 1;
+            self.st.notify(Class::KEY_MISS, "keymiss", self.db, key);
         }
         shown
     }
 
-    /// Finds a key to look at it without counting that as use.
+    fn counts_as_use(&self) -> bool {
+        !self.st.client(self.conn).flags.has(ClientFlags::NO_TOUCH)
+    }
+
+    /// Finds a key to look at it, which counts neither as use nor as a look-up.
     pub fn read_untouched(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
         self.expire_if_due(key);
         let (now, hides) = (self.st.now.wall, self.hides_expired());
@@ -143,6 +159,14 @@ impl Data<'_> {
     /// Finds a string to read it.
     pub fn read_str(&mut self, key: &[u8]) -> Result<Option<StrRef<'_>>, Fail> {
         let found = self.read(key);
+        found
+            .map(|entry| entry.value().as_str().ok_or(Fail::WrongType))
+            .transpose()
+    }
+
+    /// Finds a string that is about to be changed, which counts as no look-up.
+    pub fn held_str(&mut self, key: &[u8]) -> Result<Option<StrRef<'_>>, Fail> {
+        let found = self.read_untouched(key);
         found
             .map(|entry| entry.value().as_str().ok_or(Fail::WrongType))
             .transpose()
@@ -166,8 +190,28 @@ impl Data<'_> {
 
     /// Finds a key to change it.
     pub fn write(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
+        match self.slot(key) {
+            Slot::Taken(entry) => Some(entry),
+            Slot::Vacant(_) => None,
+        }
+    }
+
+    /// The place of a key that is about to be changed or made.
+    fn slot<'k>(&mut self, key: &'k [u8]) -> Slot<'_, 'k> {
         self.expire_if_due(key);
-        self.keys.db_mut(self.db).into_entry(key)
+        let counts = self.counts_as_use();
+        let mut slot = self.keys.db_mut(self.db).into_slot(key);
+        if let Slot::Taken(entry) = &mut slot
+            && counts
+        {
+            entry.count_use(&mut self.st.rng);
+        }
+        slot
+    }
+
+    /// Tells subscribers of keyspace events that a key was made.
+    fn created(&mut self, key: &[u8]) {
+        self.st.notify(Class::NEW, "new", self.db, key);
     }
 
     /// Whether a key is there.
@@ -177,29 +221,35 @@ impl Data<'_> {
 
     /// Sets a key to a string, sharing the bytes if they came in a buffer of their own.
     pub fn set_str(&mut self, key: &[u8], shared: Option<&Bytes>, text: &[u8], ttl: Ttl) {
-        let mut db = self.keys.db_mut(self.db);
-        match shared {
-            Some(bytes) => db.set_bytes(key, bytes, ttl),
-            None => db.set_str(key, text, ttl),
+        match (self.slot(key), shared) {
+            (Slot::Taken(mut entry), Some(bytes)) => return entry.set_bytes(bytes, ttl),
+            (Slot::Taken(mut entry), None) => return entry.set_str(text, ttl),
+            (Slot::Vacant(place), Some(bytes)) => drop(place.set_bytes(bytes, ttl.apply(None))),
+            (Slot::Vacant(place), None) => drop(place.set_str(text, ttl.apply(None))),
         }
+        self.created(key);
+    }
+
+    /// Puts a value under a key that is not there.
+    pub fn insert(&mut self, key: &[u8], value: Value, ttl: Ttl) {
+        self.keys.db_mut(self.db).insert(key, value, ttl);
+        self.created(key);
     }
 
     /// Adds to the integer a key holds, or to 0.
     pub fn add_int(&mut self, key: &[u8], by: i64) -> Result<i64, Fail> {
-        self.expire_if_due(key);
-        match self.keys.db_mut(self.db).into_slot(key) {
+        match self.slot(key) {
             Slot::Taken(mut entry) => {
                 let text = entry.value().as_str().ok_or(Fail::WrongType)?;
                 let before = text.as_int().ok_or(Fail::NotInteger)?;
                 let sum = before.checked_add(by).ok_or(Fail::Overflow)?;
                 entry.set_int(sum, Ttl::Keep);
-                Ok(sum)
+                return Ok(sum);
             }
-            Slot::Vacant(place) => {
-                place.set_int(by, None);
-                Ok(by)
-            }
+            Slot::Vacant(place) => drop(place.set_int(by, None)),
         }
+        self.created(key);
+        Ok(by)
     }
 
     /// Changes the string a key holds, or an empty one.
@@ -208,13 +258,17 @@ impl Data<'_> {
         key: &[u8],
         edit: impl FnOnce(&mut crate::keyspace::StrMut<'_>) -> R,
     ) -> Result<R, Fail> {
-        self.expire_if_due(key);
-        let mut entry = match self.keys.db_mut(self.db).into_slot(key) {
-            Slot::Taken(entry) => entry,
-            Slot::Vacant(place) => place.set_str(b"", None),
+        let (mut entry, made) = match self.slot(key) {
+            Slot::Taken(entry) => (entry, false),
+            Slot::Vacant(place) => (place.set_str(b"", None), true),
         };
         let mut text = entry.value_mut().into_str().ok_or(Fail::WrongType)?;
-        Ok(edit(&mut text))
+        let result = edit(&mut text);
+        drop(entry);
+        if made {
+            self.created(key);
+        }
+        Ok(result)
     }
 
     /// Changes the list a key holds; one that was left empty goes with its key. If there is none
@@ -225,17 +279,21 @@ impl Data<'_> {
         make: bool,
         edit: impl FnOnce(&mut List, Fill) -> R,
     ) -> Result<Option<R>, Fail> {
-        self.expire_if_due(key);
         let fill = self.st.fill();
-        let mut entry = match self.keys.db_mut(self.db).into_slot(key) {
-            Slot::Taken(entry) => entry,
-            Slot::Vacant(place) if make => place.insert(List::new().into(), None),
+        let (mut entry, made) = match self.slot(key) {
+            Slot::Taken(entry) => (entry, false),
+            Slot::Vacant(place) if make => (place.insert(List::new().into(), None), true),
             Slot::Vacant(_) => return Ok(None),
         };
         let list = entry.value_mut().into_list().ok_or(Fail::WrongType)?;
         let result = edit(list, fill);
         if list.is_empty() {
             entry.delete();
+        } else {
+            drop(entry);
+        }
+        if made {
+            self.created(key);
         }
         Ok(Some(result))
     }
@@ -253,6 +311,7 @@ impl Data<'_> {
     /// Puts in what was taken out, under any name.
     pub fn put(&mut self, key: &[u8], detached: Detached) {
         self.keys.db_mut(self.db).put(key, detached);
+        self.created(key);
     }
 
     /// Does something in another database.
@@ -330,11 +389,6 @@ impl Data<'_> {
             .any(|w| !w.was_expired && self.has_expired(w.db, &w.key))
     }
 
-    /// The clock of OBJECT IDLETIME: seconds, 24 bits of them.
-    pub fn lru_clock(&self) -> u32 {
-        lru_at(self.st.now.wall)
-    }
-
     /// Deletes every key of a database, telling those who watch one of them.
     pub fn flush(&mut self, db: usize) {
         let st = &mut *self.st;
@@ -388,11 +442,6 @@ impl Data<'_> {
         }
         last
     }
-}
-
-/// The LRU field of something used at an instant.
-pub fn lru_at(now: Wall) -> u32 {
-    u32::try_from(now.as_secs() & 0x00ff_ffff).expect("24 bits")
 }
 
 /// The bytes of a string, those of a number written into `scratch`.

@@ -390,7 +390,7 @@ fn show(
     form: impl FnOnce(Wall, Wall) -> i64,
 ) -> Result<(), Fail> {
     let now = cx.wall();
-    let shown = match cx.data.read_untouched(args.bulk()?) {
+    let shown = match cx.data.inspect(args.bulk()?) {
         None => MISSING,
         Some(found) => found.expire().map_or(FOR_EVER, |at| form(at, now)),
     };

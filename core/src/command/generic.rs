@@ -367,7 +367,7 @@ fn delete(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 fn exists(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let count = args
         .rest()
-        .filter(|key| cx.data.read_untouched(key).is_some())
+        .filter(|key| cx.data.inspect(key).is_some())
         .count();
     cx.out.int(count as i64);
     Ok(())
@@ -376,14 +376,14 @@ fn exists(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 fn touch(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let count = args
         .rest()
-        .filter(|key| cx.data.read(key).is_some())
+        .filter(|key| cx.data.use_key(key).is_some())
         .count();
     cx.out.int(count as i64);
     Ok(())
 }
 
 fn type_(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
-    let found = cx.data.read_untouched(args.bulk()?);
+    let found = cx.data.inspect(args.bulk()?);
     cx.out
         .simple(found.map_or("none", |entry| entry.value().type_name()));
     Ok(())
@@ -461,6 +461,9 @@ fn copy(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
             data.remove(to);
         }
         data.put(to, copy);
+        if let Some(mut entry) = data.keys.db_mut(db).get_mut(to) {
+            entry.renew_usage();
+        }
         data.changed(to, Class::GENERIC, "copy_to");
         true
     });
@@ -594,10 +597,11 @@ fn object_encoding(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 /// clients know by this number (server.h, OBJ_SHARED_REFCOUNT).
 fn object_refcount(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     const SHARED: i64 = i32::MAX as i64;
+    let shares = cx.data.st.shares_integers();
     match cx.data.read_untouched(args.bulk()?) {
         Some(entry) => {
-            let shared = matches!(entry.value().as_str(), Some(StrRef::Int(0..=9_999)));
-            cx.out.int(if shared { SHARED } else { 1 });
+            let small = matches!(entry.value().as_str(), Some(StrRef::Int(0..=9_999)));
+            cx.out.int(if small && shares { SHARED } else { 1 });
         }
         None => cx.out.null(),
     }
@@ -605,43 +609,35 @@ fn object_refcount(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 }
 
 fn object_idletime(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
-    let clock = cx.data.lru_clock();
-    let Some(used) = cx
-        .data
-        .read_untouched(args.bulk()?)
-        .map(|entry| entry.lru())
-    else {
+    let usage = cx.data.keys.usage();
+    let Some(entry) = cx.data.read_untouched(args.bulk()?) else {
         cx.out.null();
         return Ok(());
     };
-    if cx.data.st.counts_frequency() {
+    if usage.counts_frequency() {
         return Err(Fail::Plain(
             "An LFU maxmemory policy is selected, idle time not tracked. Please note that when \
              switching between policies at runtime LRU and LFU data will take some time to adjust.",
         ));
     }
-    cx.out
-        .int(i64::from(clock.wrapping_sub(used) & 0x00ff_ffff));
+    cx.out.int(i64::from(usage.idle_secs(entry.lru())));
     Ok(())
 }
 
 fn object_freq(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
-    let Some(used) = cx
-        .data
-        .read_untouched(args.bulk()?)
-        .map(|entry| entry.lru())
-    else {
+    let usage = cx.data.keys.usage();
+    let Some(entry) = cx.data.read_untouched(args.bulk()?) else {
         cx.out.null();
         return Ok(());
     };
-    if !cx.data.st.counts_frequency() {
+    if !usage.counts_frequency() {
         return Err(Fail::Plain(
             "An LFU maxmemory policy is not selected, access frequency not tracked. Please note \
              that when switching between policies at runtime LRU and LFU data will take some time \
              to adjust.",
         ));
     }
-    cx.out.int(i64::from(used & 0xff));
+    cx.out.int(i64::from(usage.freq(entry.lru())));
     Ok(())
 }
 
@@ -656,7 +652,7 @@ fn object_help(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
 
 fn dump(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let compress = cx.data.st.config.rdbcompression();
-    match cx.data.read_untouched(args.bulk()?) {
+    match cx.data.read(args.bulk()?) {
         Some(entry) => {
             let payload = rdb::dump(entry.value(), compress);
             cx.out.bulk(&payload);
@@ -666,51 +662,75 @@ fn dump(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     Ok(())
 }
 
+/// The options of RESTORE.
+#[derive(Default)]
+struct RestoreOptions {
+    replace: bool,
+    absolute: bool,
+    idle_secs: Option<u64>,
+    freq: Option<u8>,
+}
+
+impl RestoreOptions {
+    fn parse(mut args: Args<'_>) -> Result<Self, Fail> {
+        let mut options = Self::default();
+        while !args.is_done() {
+            if args.keyword("replace") {
+                options.replace = true;
+            } else if args.keyword("absttl") {
+                options.absolute = true;
+            } else if args.left() >= 2 && options.freq.is_none() && args.keyword("idletime") {
+                let bad = Fail::Plain("Invalid IDLETIME value, must be >= 0");
+                options.idle_secs = Some(u64::try_from(args.int()?).map_err(|_| bad)?);
+            } else if args.left() >= 2 && options.idle_secs.is_none() && args.keyword("freq") {
+                let bad = Fail::Plain("Invalid FREQ value, must be >= 0 and <= 255");
+                options.freq = Some(u8::try_from(args.int()?).map_err(|_| bad)?);
+            } else {
+                return Err(Fail::Syntax);
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Where RESTORE has its time to live.
+const RESTORE_TTL: usize = 2;
+
 fn restore(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let argv = args.argv();
     let key = args.bulk()?;
     let ttl = args.bulk()?;
     let payload = args.bulk()?;
-    let (mut replace, mut absolute) = (false, false);
-    let (mut idle, mut freq) = (None, None);
-    while !args.is_done() {
-        if args.keyword("replace") {
-            replace = true;
-        } else if args.keyword("absttl") {
-            absolute = true;
-        } else if args.left() >= 2 && freq.is_none() && args.keyword("idletime") {
-            let bad = Fail::Plain("Invalid IDLETIME value, must be >= 0");
-            idle = Some(args.int_within(0, i64::MAX, bad)?);
-        } else if args.left() >= 2 && idle.is_none() && args.keyword("freq") {
-            let bad = Fail::Plain("Invalid FREQ value, must be >= 0 and <= 255");
-            freq = Some(args.int_within(0, 255, bad)?);
-        } else {
-            return Err(Fail::Syntax);
-        }
-    }
-    if !replace && cx.data.exists(key) {
+    let options = RestoreOptions::parse(args)?;
+    if !options.replace && cx.data.exists(key) {
         return Err(Fail::BusyKey);
     }
     let ttl = resp::parse_int(ttl).ok_or(Fail::NotInteger)?;
     if ttl < 0 {
         return Err(Fail::Plain("Invalid TTL value, must be >= 0"));
     }
-    let value = rdb::restore(payload, cx.data.st.fill()).map_err(|fault| {
+    let restore = if cx.data.st.debug.skip_checksum {
+        rdb::restore_unchecked
+    } else {
+        rdb::restore
+    };
+    let value = restore(payload, cx.data.st.fill()).map_err(|fault| {
         if fault == RdbFault::BadFooter {
             return Fail::BadDump;
         }
         tracing::warn!("RESTORE: {fault}");
         Fail::Plain("Bad data format")
     })?;
+    let now = cx.wall().as_millis();
+    let expire = match ttl {
+        0 => None,
+        ttl if options.absolute => Some(ttl),
+        ttl => Some(ttl.checked_add(now).ok_or(Fail::InvalidExpire("restore"))?),
+    };
     let there = cx.data.exists(key);
     if there {
         cx.data.remove(key);
     }
-    let now = cx.wall().as_millis();
-    let expire = match ttl {
-        0 => None,
-        ttl if absolute => Some(ttl),
-        ttl => Some(ttl.checked_add(now).ok_or(Fail::InvalidExpire("restore"))?),
-    };
     if expire.is_some_and(|at| at <= now) && cx.data.may_expire() {
         if there {
             cx.data.changed(key, Class::GENERIC, "del");
@@ -720,17 +740,17 @@ fn restore(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         return Ok(());
     }
     let ttl = expire.map_or(Ttl::Clear, |at| Ttl::At(Wall::from_millis(at)));
-    cx.data.keys.db_mut(cx.data.db).insert(key, value, ttl);
-    let clock = cx.data.lru_clock();
-    if let (Some(idle), Some(mut entry)) = (idle, cx.data.write(key)) {
-        let idle = u32::try_from(idle & 0x00ff_ffff).expect("24 bits");
-        entry.set_lru(clock.wrapping_sub(idle) & 0x00ff_ffff);
+    cx.data.insert(key, value, ttl);
+    if let Some(mut entry) = cx.data.keys.db_mut(cx.data.db).get_mut(key) {
+        entry.restore_usage(options.idle_secs, options.freq);
     }
     cx.data.changed(key, Class::GENERIC, "restore");
-    if let Some(at) = expire {
+    if let Some(at) = expire.filter(|_| !options.absolute) {
         let mut digits = itoa::Buffer::new();
-        let at = digits.format(at).as_bytes();
-        cx.propagate_as(&[b"RESTORE", key, at, payload, b"REPLACE", b"ABSTTL"]);
+        let mut absolute: Vec<&[u8]> = argv.iter().collect();
+        absolute[RESTORE_TTL] = digits.format(at).as_bytes();
+        absolute.push(b"ABSTTL");
+        cx.propagate_as(&absolute);
     }
     cx.out.ok();
     Ok(())

@@ -22,6 +22,7 @@ pub mod expiry;
 pub mod generic;
 pub mod hyperloglog;
 pub mod list;
+pub mod memory;
 pub mod pubsub;
 pub mod range;
 pub mod replication;
@@ -47,6 +48,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     list::elements::COMMANDS,
     list::moving::COMMANDS,
     list::popping::COMMANDS,
+    memory::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,
     string::COMMANDS,

@@ -545,7 +545,7 @@ fn set_pairs(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 
 fn append(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let (key, tail) = (args.bulk()?, args.bulk()?);
-    let len = cx.data.read_str(key)?.map_or(0, |s| s.len());
+    let len = cx.data.held_str(key)?.map_or(0, |s| s.len());
     check_len(cx, len, tail.len())?;
     let len = cx.data.edit_str(key, |text| text.append(tail))?;
     cx.data.changed(key, Class::STRING, "append");
@@ -568,7 +568,7 @@ fn setrange(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let key = args.bulk()?;
     let offset = usize::try_from(args.int()?).map_err(|_| Fail::OffsetOutOfRange)?;
     let part = args.bulk()?;
-    let len = cx.data.read_str(key)?.map_or(0, |s| s.len());
+    let len = cx.data.held_str(key)?.map_or(0, |s| s.len());
     if part.is_empty() {
         cx.out.int(len as i64);
         return Ok(());
@@ -623,7 +623,7 @@ fn add(cx: &mut Cx<'_>, key: &[u8], by: i64) -> Result<(), Fail> {
 
 fn incrbyfloat(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let (key, by) = (args.bulk()?, args.bulk()?);
-    let before = match cx.data.read_str(key)? {
+    let before = match cx.data.held_str(key)? {
         Some(found) => Extended::parse(found.text(&mut IntText::default())),
         None => Some(Extended::ZERO),
     };

@@ -34,4 +34,5 @@ pub use row::{Check, Empty, Kind, Row, Rules};
 pub use sentinel::{MasterConfig, SentinelConfig, rewrite_sentinel};
 pub use special::{ClientLimit, NotifyFlags, SavePoint, ShutdownOn};
 pub use store::{Config, Directive, StartRefusal};
+pub use text::parse_memory;
 pub use value::Value;

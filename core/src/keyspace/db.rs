@@ -26,6 +26,8 @@ pub struct Db {
     expire_sum: i128,
     /// Where the search for expired entries goes on.
     sweep: u64,
+    /// Where the search for entries that expire goes on, if it has not found one.
+    hunt: Option<u64>,
     /// Bytes of the entries' own allocations.
     entry_bytes: usize,
     walk: Walk,
@@ -38,6 +40,7 @@ impl Db {
             expires: 0,
             expire_sum: 0,
             sweep: 0,
+            hunt: None,
             entry_bytes: 0,
             walk: Walk::DONE,
         }
@@ -77,6 +80,59 @@ impl Db {
     /// An entry, each as likely as any other.
     pub fn random(&self, rng: &mut Rng) -> Option<EntryRef<'_>> {
         self.table.random(rng).map(EntryRef)
+    }
+
+    /// Shows `visit` up to `count` entries that expire, picked at random; at least one if there is
+    /// any and `budget` suffices. Each entry or segment looked at takes one from it.
+    ///
+    /// Where such entries are many, each is as likely as any other. Where they are so few that
+    /// random entries hit none, those of the next segment that has some are taken.
+    pub(super) fn sample_expiring(
+        &mut self,
+        count: usize,
+        rng: &mut Rng,
+        budget: &mut usize,
+        mut visit: impl FnMut(EntryRef<'_>),
+    ) {
+        let mut found = 0;
+        for _ in 0..count.saturating_mul(EXPIRING_TRIES) {
+            if found == count || *budget == 0 {
+                break;
+            }
+            *budget -= 1;
+            let hit = self.table.random_try(rng);
+            if let Some(entry) = hit.filter(|entry| entry.expire().is_some()) {
+                found += 1;
+                visit(EntryRef(entry));
+            }
+        }
+        if found > 0 || self.expires == 0 {
+            return;
+        }
+        let mut from = self.hunt.take().unwrap_or_else(|| rng.next_u64());
+        while *budget > 0 {
+            *budget -= 1;
+            let id = self.table.segment_of(from);
+            let segment = self.table.segment_mut(id);
+            if segment.min_expire != i64::MAX {
+                let entries = segment.entries();
+                *budget = budget.saturating_sub(entries.len());
+                let start = rng.below(entries.len().max(1) as u64) as usize;
+                let (last, first) = entries.split_at(start);
+                let expiring = first.iter().chain(last);
+                let expiring = expiring.filter(|entry| entry.expire().is_some());
+                for entry in expiring.take(count) {
+                    found += 1;
+                    visit(EntryRef(entry));
+                }
+                if found > 0 {
+                    return;
+                }
+                segment.min_expire = i64::MAX;
+            }
+            from = segment.end().unwrap_or(0);
+        }
+        self.hunt = Some(from);
     }
 
     /// All entries, in an order that depends on their keys' hashes.
@@ -224,7 +280,7 @@ pub enum Ttl {
 impl Ttl {
     /// The new time in place of `old`.
     #[inline]
-    pub(super) fn apply(self, old: Option<Wall>) -> Option<Wall> {
+    pub fn apply(self, old: Option<Wall>) -> Option<Wall> {
         match self {
             Self::Keep => old,
             Self::Clear => None,
@@ -289,13 +345,15 @@ impl<'a> DbMut<'a> {
         }
     }
 
-    /// Finds a key for reading and gives its LRU or LFU field the value that `next` makes of the
-    /// old one. This is no write.
+    /// Finds a key for reading and counts that as use, if there is an `rng` to draw from. This is
+    /// no write.
     #[inline]
-    pub fn access(self, key: &[u8], next: impl FnOnce(u32) -> u32) -> Option<EntryRef<'a>> {
+    pub fn access(self, key: &[u8], rng: Option<&mut Rng>) -> Option<EntryRef<'a>> {
         let at = self.db.table.find(self.db.table.hash(key), key)?;
         let entry = self.db.table.entry_mut(at);
-        entry.set_lru(next(entry.lru()));
+        if let Some(rng) = rng {
+            entry.set_lru(self.shared.usage.used(entry.lru(), rng));
+        }
         Some(EntryRef(entry))
     }
 
@@ -385,7 +443,7 @@ impl<'a> DbMut<'a> {
                 let mut first = i64::MAX;
                 for entry in segment.entries() {
                     let Some(at) = entry.expire() else { continue };
-                    first = first.min(at.as_millis());
+                    first = first.min(at.as_millis()).min(EXPIRE_LATEST);
                     if at < now {
                         keys.push(EntryRef(entry).key().into());
                     }
@@ -482,7 +540,8 @@ impl<'a> DbMut<'a> {
             self.db.expires += 1;
             self.db.expire_sum += i128::from(at.as_millis());
             let segment = self.db.table.segment_mut(id);
-            segment.min_expire = segment.min_expire.min(at.as_millis());
+            let first = segment.min_expire.min(at.as_millis());
+            segment.min_expire = first.min(EXPIRE_LATEST);
         }
     }
 }
@@ -516,8 +575,8 @@ impl DbMut<'_> {
 
     #[inline]
     pub(super) fn replace_content(&mut self, at: Location, content: Content<'_>, ttl: Ttl) {
-        let lru = self.shared.new_lru;
         let entry = self.db.table.entry_mut(at);
+        let lru = self.shared.usage.replaced(entry.lru());
         let old = entry.expire();
         let new = ttl.apply(old);
         self.shared.garbage.take_content(entry);
@@ -534,3 +593,8 @@ impl DbMut<'_> {
         self.change_expire(at.segment, old, new);
     }
 }
+
+/// Any later time counts as this one, so that a segment with an entry that expires is known by it.
+const EXPIRE_LATEST: i64 = i64::MAX - 1;
+/// Random places looked at for each entry that shall expire.
+const EXPIRING_TRIES: usize = 8;

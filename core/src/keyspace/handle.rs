@@ -6,6 +6,7 @@ use super::db::{DbMut, Ttl};
 use super::entry::{Content, Entry};
 use super::table::{Location, TableEntry as _};
 use crate::machine::Wall;
+use crate::rng::Rng;
 use crate::value::{List, StrRef, Value, ValueRef};
 
 /// A key and its value, to read.
@@ -117,7 +118,7 @@ impl<'a> Vacant<'a, '_> {
         content: Content<'_>,
         expire: Option<Wall>,
     ) -> EntryMut<'a> {
-        let entry = Entry::new(self.key, content, expire, self.db.shared.new_lru);
+        let entry = Entry::new(self.key, content, expire, self.db.shared.usage.fresh());
         let at = self.db.insert_new(self.hash, entry);
         EntryMut::new(self.db, at)
     }
@@ -176,9 +177,25 @@ impl<'a> EntryMut<'a> {
         self.db.replace_expire(self.at, expire);
     }
 
-    /// Sets the 24 bits for the eviction policy.
-    pub fn set_lru(&mut self, lru: u32) {
-        self.db.entry_mut(self.at).set_lru(lru);
+    /// Counts a use.
+    #[inline]
+    pub fn count_use(&mut self, rng: &mut Rng) {
+        let usage = self.db.shared.usage;
+        let entry = self.db.entry_mut(self.at);
+        entry.set_lru(usage.used(entry.lru(), rng));
+    }
+
+    /// Counts it as new.
+    pub fn renew_usage(&mut self) {
+        let fresh = self.db.shared.usage.fresh();
+        self.db.entry_mut(self.at).set_lru(fresh);
+    }
+
+    /// Takes over when it was last used, or how often it was, if it is that what is kept.
+    pub fn restore_usage(&mut self, idle_secs: Option<u64>, freq: Option<u8>) {
+        if let Some(lru) = self.db.shared.usage.restored(idle_secs, freq) {
+            self.db.entry_mut(self.at).set_lru(lru);
+        }
     }
 
     /// Takes the key with all it has out of the database.

@@ -6,6 +6,7 @@
 
 mod db;
 mod entry;
+mod evict;
 mod garbage;
 mod handle;
 mod hash;
@@ -13,13 +14,17 @@ mod segment;
 mod snapshot;
 mod table;
 mod taken;
+mod usage;
 
 use core::any::Any;
 
 pub use db::{Db, DbMut, Ttl, WarmKeys};
+pub use evict::{Evictor, Order, Rule, Victim};
 pub use handle::{Detached, EntryMut, EntryRef, Slot, StrMut, Vacant, ValueMut};
 pub use snapshot::SegmentSink;
+pub use usage::{Tracked, Usage};
 
+use crate::machine::Wall;
 use crate::rng::Rng;
 use garbage::Garbage;
 use hash::KeyHasher;
@@ -39,8 +44,8 @@ struct Shared {
     version: u64,
     snapshot: Option<Snapshot>,
     garbage: Garbage,
-    /// The LRU or LFU field of new entries.
-    new_lru: u32,
+    /// How it is kept when entries are used.
+    usage: Usage,
 }
 
 impl Keyspace {
@@ -51,7 +56,7 @@ impl Keyspace {
             version: 1,
             snapshot: None,
             garbage: Garbage::default(),
-            new_lru: 0,
+            usage: Usage::new(Wall::from_millis(0), Tracked::Neither),
         };
         let db = || Db::new(shared.hasher, shared.version);
         Self {
@@ -137,9 +142,15 @@ impl Keyspace {
         self.shared.snapshot.is_some()
     }
 
-    /// Sets the LRU or LFU field that new entries get.
-    pub fn set_new_lru(&mut self, lru: u32) {
-        self.shared.new_lru = lru;
+    /// Says how it is kept from here on when entries are used. To be called as time goes on.
+    pub fn set_usage(&mut self, usage: Usage) {
+        self.shared.usage = usage;
+    }
+
+    /// How it is kept when entries are used.
+    #[inline]
+    pub fn usage(&self) -> Usage {
+        self.shared.usage
     }
 
     /// One database, to read from.
@@ -170,8 +181,13 @@ impl Keyspace {
 
     /// Bytes of all allocations, counted from the data alone.
     pub fn memory(&self) -> usize {
-        let kept = self.shared.snapshot.as_ref().map_or(0, Snapshot::memory);
-        self.dbs.iter().map(Db::memory).sum::<usize>() + self.shared.garbage.memory() + kept
+        let dbs = self.dbs.iter().map(Db::memory).sum::<usize>();
+        dbs + self.shared.garbage.memory() + self.kept_memory()
+    }
+
+    /// Bytes of them that are no longer part of the dataset, but kept for the snapshot under way.
+    pub fn kept_memory(&self) -> usize {
+        self.shared.snapshot.as_ref().map_or(0, Snapshot::memory)
     }
 
     /// Panics if the keyspace contradicts itself.

@@ -26,7 +26,7 @@ pub(super) struct Segment<E> {
     version: u64,
     /// What a later snapshot has got of it meanwhile.
     taken: Option<Box<Taken>>,
-    /// No entry expires before.
+    /// No entry expires before; the maximum if none expires at all.
     pub(super) min_expire: i64,
     /// Bytes of the entries' and the index's allocations.
     heap: u32,

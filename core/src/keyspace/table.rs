@@ -237,11 +237,7 @@ impl<E: TableEntry> Table<E> {
             return None;
         }
         for _ in 0..RANDOM_TRIES_MAX {
-            let segment = self.segment(self.segment_of(rng.next_u64()));
-            // A range twice as wide is met twice as often, so it is taken half as often.
-            let spread = (SEGMENT_ENTRIES_MAX as u64) << (self.bits - segment.depth);
-            let ticket = usize::try_from(rng.below(spread)).unwrap_or(usize::MAX);
-            if let Some(entry) = segment.entries().get(ticket) {
+            if let Some(entry) = self.random_try(rng) {
                 return Some(entry);
             }
         }
@@ -254,6 +250,16 @@ impl<E: TableEntry> Table<E> {
             }
             from = segment.end().unwrap_or(0);
         }
+    }
+
+    /// One try to hit an entry, each as likely as any other.
+    #[inline]
+    pub(super) fn random_try(&self, rng: &mut Rng) -> Option<&E> {
+        let segment = self.segment(self.segment_of(rng.next_u64()));
+        // A range twice as wide is met twice as often, so it is taken half as often.
+        let spread = (SEGMENT_ENTRIES_MAX as u64) << (self.bits - segment.depth);
+        let ticket = usize::try_from(rng.below(spread)).unwrap_or(usize::MAX);
+        segment.entries().get(ticket)
     }
 
     /// All entries, segment by segment in the order of their ranges.

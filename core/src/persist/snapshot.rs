@@ -79,7 +79,8 @@ impl Snapshot {
             }
         }
         let keys_total = keyspace.len();
-        keyspace.begin_snapshot(Box::new(Held::new(encoder)));
+        let usage = keyspace.usage();
+        keyspace.begin_snapshot(Box::new(Held::new(encoder, usage)));
         Self {
             keys_total,
             bytes: 0,

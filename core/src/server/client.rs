@@ -25,6 +25,8 @@ pub struct Client {
     pub last: Option<CommandId>,
     /// The end of the replication stream behind its last command, for WAIT.
     pub wrote: Offset,
+    /// Its memory, as it was counted last.
+    pub counted: usize,
     /// The rest.
     pub rare: Option<Box<Rare>>,
 }
@@ -71,6 +73,7 @@ impl Client {
             active: now,
             last: None,
             wrote: Offset::START,
+            counted: 0,
             rare: None,
         }
     }
@@ -173,6 +176,8 @@ impl ClientFlags {
     pub const NO_TOUCH: Self = Self(1 << 16);
     /// The command it waits with runs again, and has not found that it has to wait on.
     pub const SERVED: Self = Self(1 << 17);
+    /// Its memory was counted as that of a replica or the master.
+    pub const COUNTED_AS_LINK: Self = Self(1 << 19);
     /// Its EXEC runs.
     pub const EXECUTING: Self = Self(1 << 18);
 

@@ -80,7 +80,7 @@ impl State {
         let qbuf = conn.input_len();
         let qbuf_free = conn.input_memory().saturating_sub(qbuf);
         let (pending, omem) = (conn.out.len(), conn.out.memory());
-        let total = size_of_val(conn) + qbuf + qbuf_free + omem + multi_mem;
+        let total = self.memory_of(conn);
         let command = client
             .last
             .map_or_else(|| "NULL".into(), |id| self.table.full_name(id));

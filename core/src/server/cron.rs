@@ -56,18 +56,25 @@ impl Server {
         self.st.end_overdue_waits();
         if now >= self.cron.next {
             self.cron.next = now + CRON_PERIOD;
-            self.st.stats.sample(now);
-            self.st.memory_peak = self.st.memory_peak.max(self.st.used_memory(&self.keys));
-            self.st.tick_lru(&mut self.keys, self.st.now.wall);
-            self.expire_due_keys();
-            self.save_if_due();
+            if !self.st.debug.cron_paused {
+                self.run_cron();
+            }
         }
         if now >= self.cron.next_idle {
             self.cron.next_idle = now + IDLE_PERIOD;
             self.close_idle_clients();
+            self.st.recount_all();
         }
         self.keys.free_some(limits::FREED_PER_TURN_MAX);
         self.free_retired(limits::FREED_PER_TURN_MAX);
+    }
+
+    fn run_cron(&mut self) {
+        self.st.stats.sample(self.st.now.mono);
+        self.st.memory_peak = self.st.memory_peak.max(self.st.used_memory(&self.keys));
+        self.keys.set_usage(self.st.usage());
+        self.expire_due_keys();
+        self.save_if_due();
     }
 
     /// Deletes keys whose time has come, a bounded number at a time. A replica leaves that to

@@ -41,6 +41,7 @@ impl Server {
     pub(super) fn run(&mut self, conn: ConnId, argv: ArgvRef<'_>, out: &mut OutBuf) -> Outcome {
         let client = self.st.client(conn);
         let (flags, proto, db) = (client.flags, client.proto, client.db);
+        self.st.make_room(&mut self.keys);
         let found = match admit(&self.st, conn, argv) {
             Ok(found) => found,
             Err((found, fail)) => {

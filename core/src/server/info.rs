@@ -1,6 +1,7 @@
 //! INFO: the server's state in lines of `field:value`.
 
-use super::client::{Class, ClientFlags};
+use super::client::ClientFlags;
+use super::memory_report::MemoryReport;
 use super::state::State;
 use crate::command::cx::Cx;
 use crate::keyspace::Keyspace;
@@ -242,36 +243,19 @@ fn clients(report: &mut Report, st: &State) {
     report.line("total_blocking_keys_on_nokey", waits.keys_for_removal());
 }
 
-/// Memory of the connections of some classes.
-fn client_memory(st: &State, wanted: impl Fn(Class) -> bool) -> u64 {
-    let conns = st.conns.iter().filter(|conn| wanted(conn.state.class()));
-    let of = |conn: &crate::conn::Conn<super::client::Client>| {
-        size_of_val(conn) + conn.input_memory() + conn.out.memory()
-    };
-    conns.map(|conn| of(conn) as u64).sum()
-}
-
 fn memory(report: &mut Report, st: &State, keys: &Keyspace) {
-    let facts = &st.facts;
-    let used = st.used_memory(keys);
-    let peak = st.memory_peak.max(used);
-    let dataset = keys.memory() as u64;
-    let overhead = used.saturating_sub(dataset);
-    let ratio = |a: u64, b: u64| if b == 0 { 0.0 } else { a as f64 / b as f64 };
+    let parts = st.memory_report(keys);
+    let (facts, used) = (&parts.facts, parts.used);
+    let ratio = MemoryReport::ratio;
+    let percent = |percent: f64| format!("{percent:.2}%");
     report.memory("used_memory", used);
     report.memory("used_memory_rss", facts.rss_bytes);
-    report.memory("used_memory_peak", peak);
-    report.line(
-        "used_memory_peak_perc",
-        format_args!("{:.2}%", 100.0 * ratio(used, peak)),
-    );
-    report.line("used_memory_overhead", overhead);
-    report.line("used_memory_startup", st.memory_startup);
-    report.line("used_memory_dataset", dataset);
-    report.line(
-        "used_memory_dataset_perc",
-        format_args!("{:.2}%", 100.0 * ratio(dataset, used)),
-    );
+    report.memory("used_memory_peak", parts.peak);
+    report.line("used_memory_peak_perc", percent(parts.peak_percent()));
+    report.line("used_memory_overhead", parts.overhead());
+    report.line("used_memory_startup", parts.startup);
+    report.line("used_memory_dataset", parts.dataset());
+    report.line("used_memory_dataset_perc", percent(parts.dataset_percent()));
     report.line("allocator_allocated", facts.allocated_bytes);
     report.line("allocator_active", facts.active_bytes);
     report.line("allocator_resident", facts.resident_bytes);
@@ -320,21 +304,17 @@ fn memory(report: &mut Report, st: &State, keys: &Keyspace) {
     );
     report.line(
         "mem_fragmentation_ratio",
-        format_args!("{:.2}", ratio(facts.rss_bytes, used)),
+        format_args!("{:.2}", parts.fragmentation()),
     );
     report.line(
         "mem_fragmentation_bytes",
         i128::from(facts.rss_bytes) - i128::from(used),
     );
-    let replicas = client_memory(st, |class| class == Class::Replica);
-    report.line("mem_not_counted_for_evict", replicas);
-    report.line("mem_replication_backlog", st.repl.backlog_memory());
+    report.line("mem_not_counted_for_evict", st.not_counted_memory());
+    report.line("mem_replication_backlog", parts.backlog);
     report.line("mem_total_replication_buffers", st.repl.backlog_memory());
-    report.line("mem_clients_slaves", replicas);
-    report.line(
-        "mem_clients_normal",
-        client_memory(st, |class| class != Class::Replica),
-    );
+    report.line("mem_clients_slaves", parts.replicas);
+    report.line("mem_clients_normal", parts.clients);
     report.line("mem_cluster_links", 0);
     report.line("mem_aof_buffer", 0);
     report.line("mem_allocator", &st.launch.allocator);
@@ -377,15 +357,13 @@ fn stats(report: &mut Report, st: &State) {
     report.line("expired_keys", stats.expired);
     report.line("expired_stale_perc", "0.00");
     report.line("expired_time_cap_reached_count", stats.expire_capped);
-    for field in [
-        "expire_cycle_cpu_milliseconds",
-        "evicted_keys",
-        "evicted_clients",
-    ] {
-        report.line(field, 0);
-    }
-    report.line("total_eviction_exceeded_time", 0);
-    report.line("current_eviction_exceeded_time", 0);
+    report.line("expire_cycle_cpu_milliseconds", 0);
+    report.line("evicted_keys", stats.evicted);
+    report.line("evicted_clients", stats.evicted_clients);
+    let exceeded = st.eviction.exceeded_for(st.now.mono);
+    let total = stats.eviction_exceeded + exceeded;
+    report.line("total_eviction_exceeded_time", total.as_millis());
+    report.line("current_eviction_exceeded_time", exceeded.as_millis());
     report.line("keyspace_hits", stats.hits);
     report.line("keyspace_misses", stats.misses);
     report.line("pubsub_channels", st.pubsub.names(Kind::Channel));

@@ -57,7 +57,7 @@ impl State {
     /// How a dataset is to be read.
     pub(super) fn decode_options(&self) -> Options {
         Options {
-            checksum: self.config.rdbchecksum(),
+            checksum: self.config.rdbchecksum() && !self.debug.skip_checksum,
             fill: self.fill(),
         }
     }

@@ -29,6 +29,7 @@ impl Machine for Server {
             .conns
             .insert(Some(peer), Client::new(id, now.mono, flags));
         self.st.by_client_id.insert(id, conn);
+        self.st.recount(conn);
         if let Some(idle) = self.st.config.tcp_keepalive().filter(|_| is_tcp) {
             self.st.effects.push(Effect::Keepalive { conn, idle });
         }
@@ -105,6 +106,8 @@ impl Machine for Server {
         for conn in core::mem::take(&mut self.master_input) {
             self.master_sent(conn, 0);
         }
+        self.st.evict_clients();
+        self.go_on_evicting();
         self.advance_persistence();
         self.advance_replication();
         self.end_demoted();
@@ -132,8 +135,9 @@ impl Machine for Server {
     }
 
     fn has_backlog(&self) -> bool {
-        let input = !(self.st.backlog.is_empty() || self.st.persist.stalled);
-        !self.is_asleep() && (self.st.persist.busy || input || self.has_to_serve())
+        let input = !self.st.backlog.is_empty() || self.st.eviction.is_running();
+        let works = input && !self.st.persist.stalled;
+        !self.is_asleep() && (self.st.persist.busy || works || self.has_to_serve())
     }
 
     fn log_role(&self) -> LogRole {

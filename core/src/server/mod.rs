@@ -4,15 +4,18 @@ mod auth;
 pub mod blocked;
 pub mod client;
 pub mod client_list;
+mod client_memory;
 mod cron;
 pub mod digest;
 mod effects;
+pub mod eviction;
 pub mod exec;
 mod info;
 pub mod key_waits;
 mod lifecycle;
 mod loading;
 mod machine;
+pub mod memory_report;
 mod output;
 mod persist;
 mod publish;
@@ -100,8 +103,10 @@ impl Server {
             .collect();
         let table = Table::new(FAMILIES, &renamed);
         let databases = usize::try_from(config.databases()).expect("databases are few");
-        let keys = Keyspace::new(databases, &mut rng.fork("keys"));
-        let st = State::new(config, table, &rng, Conns::new(), launch, now);
+        let mut keys = Keyspace::new(databases, &mut rng.fork("keys"));
+        let mut st = State::new(config, table, &rng, Conns::new(), launch, now);
+        keys.set_usage(st.usage());
+        st.memory_startup = st.used_memory(&keys);
         Self {
             keys,
             st,

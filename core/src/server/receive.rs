@@ -108,7 +108,9 @@ impl Server {
     /// A dataset begins to arrive.
     pub(super) fn begin_receiving(&mut self) {
         let target = if self.st.repl.loads_into_memory(self.keys.is_empty()) {
-            let keys = Keyspace::new(self.keys.dbs().len(), &mut self.st.rng.fork("received"));
+            let mut rng = self.st.rng.fork("received");
+            let mut keys = Keyspace::new(self.keys.dbs().len(), &mut rng);
+            keys.set_usage(self.st.usage());
             let intake = Intake::new(self.st.now.wall, Expired::Keep);
             self.incoming.begin(keys, intake, self.st.decode_options());
             Target::Memory

@@ -27,6 +27,13 @@ impl Cx<'_> {
             st.effects.disk(Purpose::Ignore, DiskOp::ChangeDir { path });
         }
         st.refresh_replication_settings();
+        let usage = ["maxmemory-policy", "lfu-log-factor", "lfu-decay-time"];
+        if usage.iter().any(|name| changes.has(name)) {
+            self.data.keys.set_usage(st.usage());
+        }
+        if changes.has("maxmemory") {
+            st.maxmemory_changed(self.data.keys);
+        }
         Ok(())
     }
 }

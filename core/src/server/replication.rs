@@ -87,6 +87,7 @@ impl State {
             self.repl.consume(self.now, conn, written);
         } else {
             self.conns.consume(conn, written);
+            self.recount(conn);
         }
     }
 }
@@ -94,10 +95,11 @@ impl State {
 impl Server {
     /// The next connection with something to write: one with replies, or a replica.
     pub(super) fn next_writable(&mut self) -> Option<ConnId> {
-        self.st
-            .conns
-            .poll_writable()
-            .or_else(|| self.writable_replicas.pop())
+        let conn = self.st.conns.poll_writable();
+        if let Some(conn) = conn {
+            self.st.recount(conn);
+        }
+        conn.or_else(|| self.writable_replicas.pop())
     }
 
     /// Lets replication do what is due and carries out what it asks for.

@@ -5,7 +5,6 @@ use super::blocked::Wait;
 use super::state::State;
 use crate::command::cx::Cx;
 use crate::keyspace::Keyspace;
-use crate::machine::Wall;
 use crate::repl::node::Following;
 use crate::repl::stream::Unit;
 
@@ -79,11 +78,6 @@ impl State {
     /// Ends a run of effects that no command caused: they need not become visible together.
     pub(super) fn end_batch(&mut self) {
         self.repl.end_unit(Unit::Batch);
-    }
-
-    /// Sets the LRU field of keys to come.
-    pub(super) fn tick_lru(&self, keys: &mut Keyspace, now: Wall) {
-        keys.set_new_lru(crate::command::cx::lru_at(now));
     }
 }
 

@@ -390,18 +390,12 @@ impl Server {
     /// Works out anew why commands are refused at present.
     pub(super) fn refresh_conditions(&mut self) {
         let st = &mut self.st;
-        let most = st.config.maxmemory();
-        let full = most > 0 && st.used_memory(&self.keys) > most;
         let failed = !st.persist.last_ok
             && st.config.stop_writes_on_bgsave_error()
             && !st.config.save_points().is_empty();
         let replica = st.is_replica();
         let stale = replica && !st.repl.is_connected() && !st.config.replica_serve_stale_data();
         let conditions = [
-            (
-                Conditions::OUT_OF_MEMORY,
-                full && !(replica && st.config.replica_ignore_maxmemory()),
-            ),
             (Conditions::SAVE_FAILED, failed && !replica),
             (Conditions::FEW_REPLICAS, !st.repl.may_write()),
             (

@@ -3,7 +3,9 @@
 use super::Launch;
 use super::blocked::{Blocked, Pause, PauseKind};
 use super::client::{Client, ClientFlags};
+use super::client_memory::ClientMemory;
 use super::effects::Effects;
+use super::eviction::Eviction;
 use super::lifecycle::Lifecycle;
 use super::output::Overfull;
 use super::persist::Persist;
@@ -15,7 +17,7 @@ use super::watch::Watch;
 use crate::command::gates::Conditions;
 use crate::command::spec::Flags;
 use crate::command::table::{Found, Table};
-use crate::config::{Config, MaxmemoryPolicy};
+use crate::config::Config;
 use crate::conn::{Conn, Conns};
 use crate::keyspace::Keyspace;
 use crate::machine::{ConnId, Effect, Facts, Mono, Now};
@@ -47,6 +49,10 @@ pub struct State {
     pub memory_startup: u64,
     /// The most memory that was used.
     pub memory_peak: u64,
+    /// What connections take.
+    pub client_memory: ClientMemory,
+    /// How far eviction has come.
+    pub eviction: Eviction,
     /// The randomness commands draw from.
     pub rng: Rng,
     /// What the system says of the process.
@@ -95,6 +101,10 @@ pub struct State {
 pub struct Debug {
     /// Whether keys are expired without being touched.
     pub active_expire: bool,
+    /// Whether nothing is done by the clock.
+    pub cron_paused: bool,
+    /// Whether checksums go unchecked.
+    pub skip_checksum: bool,
     /// The server does nothing before this instant.
     pub asleep_until: Option<Mono>,
 }
@@ -140,6 +150,8 @@ impl State {
             started: now,
             memory_startup: 0,
             memory_peak: 0,
+            client_memory: ClientMemory::default(),
+            eviction: Eviction::default(),
             lifecycle: Lifecycle::default(),
             rng: rng.fork("commands"),
             by_client_id: BTreeMap::new(),
@@ -154,6 +166,8 @@ impl State {
             backlog: VecDeque::new(),
             debug: Debug {
                 active_expire: true,
+                cron_paused: false,
+                skip_checksum: false,
                 asleep_until: None,
             },
             attack_logged: None,
@@ -272,17 +286,10 @@ impl State {
         }
     }
 
-    /// Whether the eviction policy counts how often keys are used, instead of when.
-    pub fn counts_frequency(&self) -> bool {
-        matches!(
-            self.config.maxmemory_policy(),
-            MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu
-        )
-    }
-
-    /// What the dataset and everything around it takes, as `maxmemory` counts it.
+    /// What the dataset and everything around it takes.
     pub fn used_memory(&self, keys: &Keyspace) -> u64 {
-        (keys.memory() + self.repl.backlog_memory()) as u64 + BASE_MEMORY_BYTES
+        let data = (keys.memory() + self.repl.backlog_memory()) as u64;
+        data + self.client_memory.total() + BASE_MEMORY_BYTES
     }
 
     /// Closes a connection at the end of the turn, without what it was still to be told.
@@ -309,6 +316,7 @@ impl State {
             return;
         };
         let id = gone.state.id;
+        self.uncount(conn);
         self.by_client_id.remove(&id);
         self.pubsub.forget(conn);
         self.watch.forget(conn);

@@ -31,6 +31,12 @@ pub struct Stats {
     pub repl_output: u64,
     /// Keys removed because their time had come.
     pub expired: u64,
+    /// Keys removed to make room.
+    pub evicted: u64,
+    /// Clients closed to make room.
+    pub evicted_clients: u64,
+    /// How long memory was above its bound, up to the last time it no longer was.
+    pub eviction_exceeded: Duration,
     /// Look-ups that found a key.
     pub hits: u64,
     /// Look-ups that found none.

@@ -18,12 +18,15 @@ impl Server {
     /// Runs the commands that a connection has sent, as many as its share of the turn allows.
     pub(super) fn run_input(&mut self, conn: ConnId, filled: usize) {
         let mut input = self.st.conns.take_input(conn, filled);
+        self.st.recount(conn);
+        self.st.evict_clients();
         let mut out = core::mem::take(&mut self.st.conn_mut(conn).out);
         let mut argv = core::mem::take(&mut self.argv);
         self.run_commands(conn, &mut input, &mut argv, &mut out);
         self.argv = argv;
         self.give_output_back(conn, out);
         self.st.conns.put_back(conn, input);
+        self.st.recount(conn);
     }
 
     /// Gives a connection the output back that was taken from it to write replies.

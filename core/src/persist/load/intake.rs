@@ -155,7 +155,8 @@ impl Intake {
         }
         match keyspace.db_mut(self.db).slot(key) {
             Slot::Vacant(vacant) => {
-                vacant.insert(value, expire);
+                let mut entry = vacant.insert(value, expire);
+                entry.restore_usage(meta.idle_secs, meta.freq);
             }
             Slot::Taken(_) => {
                 let (key, db) = (key.escape_ascii(), self.db);

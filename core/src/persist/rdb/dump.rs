@@ -24,7 +24,16 @@ pub fn dump(value: ValueRef<'_>, compress: bool) -> Vec<u8> {
 /// [`RdbFault::BadFooter`] is what RESTORE answers with that fault's own text; it calls any other
 /// a bad data format.
 pub fn restore(payload: &[u8], fill: Fill) -> Result<Value, RdbFault> {
-    let body = checked_body(payload).ok_or(RdbFault::BadFooter)?;
+    restore_body(checked_body(payload, true), fill)
+}
+
+/// As [`restore`], whatever the checksum is.
+pub fn restore_unchecked(payload: &[u8], fill: Fill) -> Result<Value, RdbFault> {
+    restore_body(checked_body(payload, false), fill)
+}
+
+fn restore_body(body: Option<&[u8]>, fill: Fill) -> Result<Value, RdbFault> {
+    let body = body.ok_or(RdbFault::BadFooter)?;
     let mut input = Input::new(false);
     input.feed(body);
     let truncated = RdbFault::Truncated { offset: 0 };
@@ -55,10 +64,10 @@ pub fn restore(payload: &[u8], fill: Fill) -> Result<Value, RdbFault> {
     Ok(value)
 }
 
-fn checked_body(payload: &[u8]) -> Option<&[u8]> {
+fn checked_body(payload: &[u8], checksum_matters: bool) -> Option<&[u8]> {
     let (covered, checksum) = payload.split_last_chunk()?;
     let (body, version) = covered.split_last_chunk()?;
     let sound = u16::from_le_bytes(*version) <= VERSION_READ_MAX
-        && u64::from_le_bytes(*checksum) == crc64(covered);
+        && (!checksum_matters || u64::from_le_bytes(*checksum) == crc64(covered));
     sound.then_some(body)
 }

@@ -10,7 +10,7 @@ mod out;
 mod read;
 
 pub use decode::{Decoder, Item, Options};
-pub use dump::{dump, restore};
+pub use dump::{dump, restore, restore_unchecked};
 pub use encode::{Encoder, KeyMeta, Preamble, ReplPoint};
 pub use fault::RdbFault;
 pub use kind::{VERSION_READ_MAX, VERSION_WRITTEN};

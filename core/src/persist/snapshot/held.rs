@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::keyspace::{EntryRef, SegmentSink};
+use crate::keyspace::{EntryRef, SegmentSink, Usage};
 use crate::limits::{SNAPSHOT_AHEAD_BYTES, SNAPSHOT_LIST_CHUNKS};
 use crate::machine::Wall;
 use crate::persist::rdb::{Encoder, KeyMeta};
@@ -14,6 +14,8 @@ use crate::value::{List, StrRef, ValueRef};
 /// Takes entries as they were and encodes them by and by.
 pub(super) struct Held {
     encoder: Encoder,
+    /// How to read what is kept of an entry's use.
+    usage: Usage,
     /// Oldest first, none empty.
     batches: VecDeque<Batch>,
     /// The list that is being encoded, and the chunk that comes next.
@@ -38,6 +40,7 @@ struct Batch {
 struct Record {
     key_len: usize,
     expire: Option<Wall>,
+    lru: u32,
     body: Body,
 }
 
@@ -50,9 +53,10 @@ enum Body {
 }
 
 impl Held {
-    pub(super) fn new(encoder: Encoder) -> Self {
+    pub(super) fn new(encoder: Encoder, usage: Usage) -> Self {
         Self {
             encoder,
+            usage,
             batches: VecDeque::new(),
             list: None,
             bytes: 0,
@@ -120,12 +124,15 @@ impl Held {
         let Record {
             key_len,
             expire,
+            lru,
             body,
         } = &mut batch.records[batch.next];
         let (key, rest) = batch.texts[batch.at..].split_at(*key_len);
+        let (idle_secs, freq) = self.usage.saved(*lru);
         let meta = KeyMeta {
             expire_ms: expire.map(Wall::as_millis),
-            ..KeyMeta::default()
+            idle_secs,
+            freq,
         };
         self.encoder.select_db(batch.db);
         let mut text_len = 0;
@@ -192,6 +199,7 @@ impl Held {
         batch.records.push(Record {
             key_len: key.len(),
             expire: entry.expire(),
+            lru: entry.lru(),
             body,
         });
         self.bytes += bytes;

@@ -213,6 +213,12 @@ impl Replication {
         true
     }
 
+    /// Takes a new id, so that nobody can go on where they were.
+    pub fn change_id(&mut self) {
+        self.history.start_fresh(&mut self.rng);
+        self.check();
+    }
+
     /// Whether effects of commands go into the stream.
     #[must_use]
     pub const fn feeds(&self) -> bool {
