@@ -485,9 +485,10 @@ fn move_(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     cx.data.in_db(db, |data| {
         data.put(key, taken);
         data.st.touch_watched(data.db, key);
-        data.notify(Class::GENERIC, "move_to", key);
     });
     cx.data.changed(key, Class::GENERIC, "move_from");
+    cx.data
+        .in_db(db, |data| data.notify(Class::GENERIC, "move_to", key));
     cx.out.int(1);
     Ok(())
 }

@@ -83,7 +83,7 @@ impl Db {
     }
 
     /// Shows `visit` up to `count` entries that expire, picked at random; at least one if there is
-    /// any and `budget` suffices. Each entry or segment looked at takes one from it.
+    /// any and `budget` suffices. Each random entry and each segment looked at takes one from it.
     ///
     /// Where such entries are many, each is as likely as any other. Where they are so few that
     /// random entries hit none, those of the next segment that has some are taken.
@@ -116,7 +116,7 @@ impl Db {
             let segment = self.table.segment_mut(id);
             if segment.min_expire != i64::MAX {
                 let entries = segment.entries();
-                *budget = budget.saturating_sub(entries.len());
+                *budget = budget.saturating_sub(entries.len() / SWEPT_PER_STEP);
                 let start = rng.below(entries.len().max(1) as u64) as usize;
                 let (last, first) = entries.split_at(start);
                 let expiring = first.iter().chain(last);
@@ -596,5 +596,7 @@ impl DbMut<'_> {
 
 /// Any later time counts as this one, so that a segment with an entry that expires is known by it.
 const EXPIRE_LATEST: i64 = i64::MAX - 1;
+/// Entries looked at one after the other that cost as much as a random one.
+const SWEPT_PER_STEP: usize = 8;
 /// Random places looked at for each entry that shall expire.
 const EXPIRING_TRIES: usize = 8;

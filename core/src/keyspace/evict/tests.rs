@@ -202,3 +202,35 @@ fn a_search_that_ran_out_of_its_budget_goes_on_where_it_was() {
         }
     }
 }
+
+/// However large the database, and however few its keys that expire, finding one takes about as
+/// many steps as there are segments between two of them.
+#[test]
+fn entries_that_expire_are_found_in_few_steps() {
+    let rule = rule(Order::Recency, true);
+    for (every, steps_max) in [(1, 20), (10, 80), (100, 130), (1_000, 150), (10_000, 300)] {
+        let mut keys = keyspace(11);
+        for name in 0..40_000 {
+            let at = Wall::from_millis(1_000);
+            let ttl = if name % every == 0 {
+                Ttl::At(at)
+            } else {
+                Ttl::Clear
+            };
+            keys.db_mut(0).set_str(&key(name), b"x", ttl);
+        }
+        let (mut rng, mut evictor) = (Rng::new([2; 32]), Evictor::default());
+        let mut steps = 0;
+        for _ in 0..100 {
+            let mut budget = 1_000_000;
+            let victim = evictor.pick(&mut keys, rule, SAMPLES, &mut rng, &mut budget);
+            assert!(matches!(victim, Victim::Key { .. }), "{every}");
+            steps += 1_000_000 - budget;
+        }
+        assert!(
+            steps / 100 <= steps_max,
+            "one in {every}: {} steps",
+            steps / 100
+        );
+    }
+}

@@ -414,7 +414,7 @@ fn events_are_told_of_new_missing_expired_and_evicted_keys() {
         ("set g 1 get", "keymiss g,new g,set g"),
         ("object encoding none", ""),
         ("setrange none 0 x", "new none,setrange none"),
-        ("move k 1", "new k,move_to k,move_from k"),
+        ("move k 1", "new k,move_from k,move_to k"),
         ("setex t 1 x", "new t,set t,expire t"),
         ("debug set-active-expire 0", ""),
     ];
