@@ -54,7 +54,7 @@ proptest! {
         let text = |number: i64| {
             let whole = number.unsigned_abs() >> bits;
             let rest = number.unsigned_abs() - (whole << bits);
-            let fraction = u128::from(rest) * 10u128.pow(bits) >> bits;
+            let fraction = (u128::from(rest) * 10u128.pow(bits)) >> bits;
             let sign = if number < 0 { "-" } else { "" };
             let text = format!("{sign}{whole}.{fraction:0width$}", width = bits as usize);
             let text = text.trim_end_matches('0').trim_end_matches('.');
