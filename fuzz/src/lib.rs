@@ -5,3 +5,4 @@
 mod corpus;
 pub mod rdb;
 pub mod resp;
+pub mod strings;

@@ -398,7 +398,10 @@ fn find_keys(cx: &Cx<'_>, args: Args<'_>) -> Result<Vec<keys::KeyArg>, Fail> {
         .ok_or(Fail::Plain("Invalid arguments specified for command"))?;
     for key in &mut found_keys {
         if key.flags.has(KeyFlags::VARIABLE_FLAGS) {
-            key.flags = keys::flags_of_set(argv);
+            key.flags = match found.spec.name {
+                "bitfield" => keys::flags_of_bitfield(argv),
+                _ => keys::flags_of_set(argv),
+            };
         }
     }
     Ok(found_keys)

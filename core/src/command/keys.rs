@@ -34,6 +34,22 @@ pub fn flags_of_set(argv: ArgvRef<'_>) -> KeyFlags {
     }
 }
 
+/// What BITFIELD does to its key: it only reads it if it has nothing but reads.
+pub fn flags_of_bitfield(argv: ArgvRef<'_>) -> KeyFlags {
+    let mut at = 2;
+    while let Some(word) = argv.try_get(at) {
+        let behind = argv.len() - at - 1;
+        at += if word.eq_ignore_ascii_case(b"get") && behind >= 2 {
+            3
+        } else if word.eq_ignore_ascii_case(b"overflow") && behind >= 1 {
+            2
+        } else {
+            return KeyFlags::RW.and(KeyFlags::ACCESS).and(KeyFlags::UPDATE);
+        };
+    }
+    KeyFlags::RO.and(KeyFlags::ACCESS)
+}
+
 /// Where a spec's search starts; `None` if its keyword does not occur.
 fn begin(begin: Begin, argv: ArgvRef<'_>) -> Option<usize> {
     match begin {
@@ -134,6 +150,19 @@ mod tests {
         assert_eq!(found(&counted, "LMPOP 0 a b LEFT"), Some(vec![]));
         assert_eq!(found(&counted, "LMPOP 9 a b LEFT"), None);
         assert_eq!(found(&counted, "LMPOP x a b LEFT"), None);
+    }
+
+    #[test]
+    fn a_bitfield_of_reads_alone_is_a_read() {
+        let reads = |words: &str| {
+            let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+            flags_of_bitfield(OwnedArgv::from_slices(&words).as_ref()).has(KeyFlags::RO)
+        };
+        assert!(reads("BITFIELD k"));
+        assert!(reads("BITFIELD k GET u8 0 overflow sat get u8 0"));
+        assert!(!reads("BITFIELD k GET u8 0 set u8 0 1"));
+        assert!(!reads("BITFIELD k GET u8"));
+        assert!(!reads("BITFIELD k foo"));
     }
 
     #[test]

@@ -106,6 +106,19 @@ fn strings_that_are_none_or_are_damaged_are_refused() {
 }
 
 #[test]
+fn elements_that_meet_damage_are_not_added_and_neither_are_those_before_them() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    // The registers end behind that of `a`.
+    let damaged = "HYLL\x01\0\0\0\0\0\0\0\0\0\0\0\x72\0";
+    world.ask(a, &format!("set k {damaged}"));
+    let refused = world.ask(a, "pfadd k a b");
+    assert_eq!(refused, "-INVALIDOBJ Corrupted HLL object detected|");
+    assert_eq!(world.ask(a, "get k"), format!("$18|{damaged}|"));
+    assert_eq!(world.ask(a, "pfadd k a"), ":1|");
+}
+
+#[test]
 fn counting_is_a_change_when_the_estimate_was_stale() {
     let mut world = World::single("notify-keyspace-events KA");
     let (a, b) = (world.client(0), world.client(0));

@@ -55,3 +55,43 @@ fn a_range_that_ends_before_a_string_has_its_first_byte() {
     assert_eq!(world.ask(a, "getrange k -1 -100"), "$0||");
     assert_eq!(world.ask(a, "getrange k 1 -1"), "$2|bc|");
 }
+
+#[test]
+fn a_time_to_live_may_be_given_again_in_the_same_unit() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    for (command, answer) in [
+        ("set k v ex 10 ex 20", "+OK|"),
+        ("ttl k", ":20|"),
+        ("set k v ex 10 px 20", "-ERR syntax error|"),
+        ("set k v keepttl ex 20", "-ERR syntax error|"),
+        ("set k v exat 9 ex 20", "-ERR syntax error|"),
+        ("set k v ex x ex 20", "+OK|"),
+        ("getex k pxat 5 pxat 4102444800000", "$1|v|"),
+        ("pexpiretime k", ":4102444800000|"),
+        ("getex k ex 10 persist", "-ERR syntax error|"),
+        ("getex k persist persist", "$1|v|"),
+        ("ttl k", ":-1|"),
+    ] {
+        assert_eq!(world.ask(a, command), answer, "{command}");
+    }
+}
+
+#[test]
+fn floats_are_counted_in_more_digits_than_a_double_has() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    for (command, answer) in [
+        ("incrbyfloat k 0.1", "$3|0.1|"),
+        ("incrbyfloat k 0.2", "$3|0.3|"),
+        ("incrbyfloat k 1e17", "$25|100000000000000000.296875|"),
+        (
+            "incrbyfloat k inf",
+            "-ERR increment would produce NaN or Infinity|",
+        ),
+        ("incrbyfloat k x", "-ERR value is not a valid float|"),
+        ("incrbyfloat n -0.0", "$1|0|"),
+    ] {
+        assert_eq!(world.ask(a, command), answer, "{command}");
+    }
+}

@@ -99,7 +99,11 @@ proptest! {
     }
 
     #[test]
-    fn a_field_is_read_as_its_bits_say(text in vec(any::<u8>(), 0..30), at in 0..300u64, field in field()) {
+    fn a_field_is_read_as_its_bits_say(
+        text in vec(any::<u8>(), 0..30),
+        at in 0..300u64,
+        field in field(),
+    ) {
         let mut all = bits(&text);
         all.resize(400, false);
         let part = &all[at as usize..at as usize + usize::from(field.bits())];

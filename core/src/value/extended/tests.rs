@@ -49,12 +49,16 @@ fn the_largest_number_is_read_and_the_next_one_is_not() {
 
 proptest! {
     #[test]
-    fn sums_of_fractions_that_fit_are_exact(one in -(1i64 << 50)..1 << 50, two in -(1i64 << 50)..1 << 50, bits in 0..13u32) {
+    fn sums_of_fractions_that_fit_are_exact(
+        one in -(1i64 << 50)..1 << 50,
+        two in -(1i64 << 50)..1 << 50,
+        bits in 0..13u32,
+    ) {
         // Half of a half and so on has at most so many digits as halvings.
         let text = |number: i64| {
             let whole = number.unsigned_abs() >> bits;
             let rest = number.unsigned_abs() - (whole << bits);
-            let fraction = u128::from(rest) * 10u128.pow(bits) >> bits;
+            let fraction = (u128::from(rest) * 10u128.pow(bits)) >> bits;
             let sign = if number < 0 { "-" } else { "" };
             let text = format!("{sign}{whole}.{fraction:0width$}", width = bits as usize);
             let text = text.trim_end_matches('0').trim_end_matches('.');
@@ -65,7 +69,10 @@ proptest! {
     }
 
     #[test]
-    fn a_short_decimal_number_is_written_as_it_was_read(whole in 0..64u32, fraction in 0..10_000_000_000_000_000u64) {
+    fn a_short_decimal_number_is_written_as_it_was_read(
+        whole in 0..64u32,
+        fraction in 0..10_000_000_000_000_000u64,
+    ) {
         let text = format!("{whole}.{fraction:016}1");
         prop_assert_eq!(shown(sum(&text, "0")), text);
     }

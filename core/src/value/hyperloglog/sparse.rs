@@ -146,10 +146,9 @@ fn split(old: Opcode, index: usize, value: u8) -> SmallVec<[u8; SPLIT_BYTES_MAX]
         Opcode::Value(value, _) => (run > 0).then_some(Opcode::Value(value, run)),
     };
     let mut bytes = SmallVec::new();
-    for part in [rest(index), Some(Opcode::Value(value, 1)), rest(behind)] {
-        if let Some(opcode) = part {
-            opcode.write(&mut bytes);
-        }
+    let parts = [rest(index), Some(Opcode::Value(value, 1)), rest(behind)];
+    for opcode in parts.into_iter().flatten() {
+        opcode.write(&mut bytes);
     }
     bytes
 }
