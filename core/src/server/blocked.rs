@@ -240,6 +240,33 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_on_keeps_its_place_and_its_deadline() {
+        let conn = |index| ConnId {
+            index,
+            generation: 0,
+        };
+        let mut blocked = Blocked::default();
+        for index in [1, 2] {
+            let wish = Wish {
+                command: OwnedArgv::from_slices(&[b"blpop", b"k", b"1"]),
+                keys: 1..2,
+                fits: |value| value.is_some(),
+                deadline: Some(at(u64::from(index))),
+            };
+            blocked.add_for_keys(conn(index), 0, wish);
+        }
+        let wait = blocked.take(conn(1)).expect("it waits");
+        assert_eq!(blocked.waiting_for(Wait::Keys), [conn(2)]);
+        assert_eq!(blocked.keys.deadline(), Some(at(2)));
+        blocked.put_back(conn(1), wait);
+        assert_eq!(blocked.waiting_for(Wait::Keys), [conn(1), conn(2)]);
+        assert_eq!(blocked.keys.overdue(at(1)), Some(conn(1)));
+        blocked.keys.check_invariants();
+        assert_eq!(blocked.remove(conn(1)), Some(Wait::Keys));
+        assert_eq!(blocked.keys.timeouts(), 1);
+    }
+
+    #[test]
     fn overlapping_pauses_end_one_by_one() {
         let mut pause = Pause::default();
         pause.start(PauseFor::Client, PauseKind::All, at(10));

@@ -59,6 +59,7 @@ impl Server {
         {
             return Outcome::Postponed;
         }
+        self.st.client_mut(conn).last = Some(found.id);
         let mut cx = Cx {
             out: Reply::new(out, proto).silenced(flags.is_silent()),
             data: Data {
@@ -187,7 +188,6 @@ fn admit(st: &State, conn: ConnId, argv: ArgvRef<'_>) -> Result<Found, (Option<F
 pub(crate) fn call(cx: &mut Cx<'_>, found: &Found, argv: ArgvRef<'_>) {
     let before = cx.data.st.unit.command_starts();
     let outer = core::mem::replace(&mut cx.id, found.id);
-    cx.client().last = Some(found.id);
     let result = (found.spec.run)(cx, Args::behind(argv, found.names));
     cx.id = outer;
     // One that waits is counted when its wait is over.

@@ -211,8 +211,7 @@ impl KeyWaits {
     }
 
     /// Panics if the waits contradict themselves.
-    #[cfg(test)]
-    fn check_invariants(&self) {
+    pub fn check_invariants(&self) {
         let mut noted = 0;
         for (db, queues) in self.by_key.iter().enumerate() {
             for (key, waiters) in queues {

@@ -58,7 +58,6 @@ impl State {
         let deleted = keys.db_mut(db).delete(key);
         assert!(deleted, "an expired key is deleted once");
         self.stats.expired += 1;
-        self.unit.changed(1);
         let word: &[u8] = if self.config.lazyfree_lazy_expire() {
             b"UNLINK"
         } else {

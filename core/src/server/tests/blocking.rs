@@ -363,6 +363,18 @@ fn the_stream_has_what_was_done_in_units_of_their_own() {
 }
 
 #[test]
+fn a_read_that_finds_a_key_expired_adds_nothing_but_its_removal_to_the_stream() {
+    let (mut world, [a]) = clients();
+    let e = world.eavesdropper();
+    world.ask(a, "debug set-active-expire 0");
+    world.ask(a, "set k 1 px 10");
+    world.wait(20);
+    world.overheard(e);
+    assert_eq!(world.ask(a, "get k"), "$-1|");
+    assert_eq!(world.overheard(e), "DEL k");
+}
+
+#[test]
 fn replicas_follow_what_those_who_waited_got() {
     for seed in 0..4 {
         let mut world = pair(seed, "");

@@ -317,7 +317,7 @@ proptest! {
         prop_assert_eq!(world.ask(a, "lrange l 0 -1"), format!("*{}|{items}", model.len()));
         for item in 0..5 {
             let place = model.iter().rposition(|&other| other == item);
-            let reply = place.map_or("$-1|".into(), |place| format!(":{place}|"));
+            let reply = place.map_or_else(|| "$-1|".into(), |place| format!(":{place}|"));
             prop_assert_eq!(world.ask(a, &format!("lpos l {} rank -1", text(item))), reply);
         }
     }
