@@ -167,6 +167,7 @@ pub enum Given {
 /// GETEX even after it has looked for the key.
 #[derive(Clone, Copy)]
 pub struct GivenText<'a> {
+    word: &'static str,
     unit: fn(i64) -> Given,
     number: &'a [u8],
 }
@@ -181,14 +182,25 @@ impl<'a> GivenText<'a> {
             ("exat", Given::UnixSeconds),
             ("pxat", Given::UnixMillis),
         ];
-        let (_, unit) = WORDS
+        let (word, unit) = WORDS
             .iter()
             .find(|(word, _)| args.keyword(word))
             .ok_or(Fail::Syntax)?;
         Ok(Self {
+            word,
             unit: *unit,
             number: args.bulk()?,
         })
+    }
+
+    /// Takes another one behind those before, of which the last counts: only the same word may be
+    /// repeated.
+    pub fn parse_again(before: Option<Self>, args: &mut Args<'a>) -> Result<Self, Fail> {
+        let given = Self::parse(args)?;
+        match before {
+            Some(before) if before.word != given.word => Err(Fail::Syntax),
+            Some(_) | None => Ok(given),
+        }
     }
 
     /// Reads the number.
@@ -313,8 +325,9 @@ fn expire_with(
     unit: fn(i64) -> Given,
 ) -> Result<(), Fail> {
     let key = args.bulk()?;
-    let given = unit(args.int()?);
+    let number = args.bulk()?;
     let when = When::parse(args)?;
+    let given = unit(resp::parse_int(number).ok_or(Fail::NotInteger)?);
     let deadline = given.instant(cx.wall(), command)?;
     let Some(found) = cx.data.write(key) else {
         cx.out.int(0);
