@@ -118,6 +118,7 @@ const LENGTHS: &[usize] = &[
     11, 12, 19, 20, 21, 43, 44, 45, 62, 63, 64, 65, 127, 128, 129, 253, 254, 255, 256, 257, 1000,
 ];
 const LONG_LENGTHS: &[usize] = &[4085, 4095, 4096, 8180, 8185, 8192, 16_383, 16_384, 40_000];
+/// Without a NUL, at which Redis ends the texts of errors.
 const GARBAGE: &[&[u8]] = &[
     b"",
     b" ",
@@ -130,7 +131,6 @@ const GARBAGE: &[&[u8]] = &[
     b"LIMIT",
     b"*",
     b"-1.5",
-    b"\x00",
     b"\"",
     b"a\r\nb",
     b"%s%n",
@@ -260,7 +260,6 @@ impl<'a> Draw<'a> {
                     "lpush",
                     "copy",
                     "restore",
-                    "eval",
                 ])
                 .into(),
             "setting" => self.setting(),

@@ -22,7 +22,7 @@ use std::process::Command;
 
 pub use families::ALL as FAMILIES;
 pub use family::{Family, Known, Row};
-pub use rules::{ACCEPTED, Accepted, Peer, RULES, Rule};
+pub use rules::{ACCEPTED, Accepted, Also, Peer, RULES, Rule};
 pub use run::{Difference, Finding, Pair};
 pub use sequence::{Sequence, Step};
 

@@ -42,12 +42,18 @@ pub const RULES: &[(&[&str], Rule, &str)] = &[
        "DEBUG DIGEST-VALUE", "OBJECT REFCOUNT", "INFO", "DUMP", "COMMAND COUNT", "COMMAND LIST", "COMMAND"],
      Rule::Kind, "it tells of the server, not of the data"),
     (&["CLIENT LIST", "CLIENT INFO"],
-     Rule::LineFields(&["name", "db", "sub", "psub", "ssub", "multi", "cmd", "user", "resp", "flags", "lib-name", "lib-ver"]),
+     Rule::LineFields(CLIENT_FIELDS),
      "the other fields are addresses, numbers and sizes"),
     (&["HELLO"], Rule::Except(&["server", "version", "id"]), "it tells of the server"),
     (&["XINFO"], Rule::Except(STREAM_FIELDS),
      "times depend on the clock, and the tree on how it is built"),
     (&["COMMAND DOCS"], Rule::Docs(&["since", "group"]), "the other texts are our own"),
+];
+
+/// Fields of CLIENT LIST that are compared.
+const CLIENT_FIELDS: &[&str] = &[
+    "name", "db", "sub", "psub", "ssub", "multi", "cmd", "user", "resp", "flags", "lib-name",
+    "lib-ver",
 ];
 
 /// Fields of XINFO that are not compared.
@@ -60,7 +66,7 @@ pub(super) const STREAM_FIELDS: &[&str] = &[
     "radix-tree-nodes",
 ];
 
-/// The rule for a command. The texts of HELP are our own.
+/// The rule for a command. The texts of HELP are our own, and no server has all commands.
 pub(super) fn rule(words: &Words) -> Option<Rule> {
     let upper: Vec<String> = words
         .iter()
@@ -77,6 +83,9 @@ pub(super) fn rule(words: &Words) -> Option<Rule> {
         })
         .max_by_key(|(len, _)| *len);
     if upper.get(1).is_some_and(|word| word == "HELP") {
+        return Some(Rule::Kind);
+    }
+    if upper.len() == 2 && matches!(both.as_deref(), Some("COMMAND INFO" | "COMMAND DOCS")) {
         return Some(Rule::Kind);
     }
     let rule = longest.map(|(_, rule)| rule)?;
@@ -205,14 +214,25 @@ pub enum Peer {
     Valkey,
 }
 
+/// What differs besides a reply.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Also {
+    /// Nothing.
+    Nothing,
+    /// The other replies to the same command.
+    Replies,
+    /// Everything that follows: the sequence is not compared any further.
+    Everything,
+}
+
 /// A difference that is accepted.
 pub struct Accepted {
-    /// The peer that is alone with it.
-    pub only: Peer,
+    /// The peer that is alone with it, if it is one.
+    pub only: Option<Peer>,
     /// Why it is accepted.
     pub why: &'static str,
-    /// Whether what follows in a sequence differs too and can't be compared.
-    pub ends: bool,
+    /// What else it makes different.
+    pub also: Also,
     /// Whether this is it.
     pub is_it: fn(&Words, &Reply, &Reply) -> bool,
 }
@@ -229,12 +249,53 @@ fn names(words: &Words, name: &str) -> bool {
         .is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
 }
 
+/// Whether this is a message, in either protocol. Those are compared apart from replies and in no
+/// order: Redis sends several patterns' messages in the order of a hash table, and what a
+/// connection sends to itself comes behind everything it has sent at once here.
+pub(super) fn is_message(reply: &Reply) -> bool {
+    let kinds: [&[u8]; 3] = [b"message", b"pmessage", b"smessage"];
+    let first = reply.items().first().map_or(&b""[..], Reply::text);
+    matches!(reply.kind(), b'*' | b'>') && reply.items().len() > 2 && kinds.contains(&first)
+}
+
+/// Whether two lists of what UNSUBSCRIBE without arguments answers are the same but for the order
+/// of the channels, which is that of a hash table.
+pub(super) fn same_farewells(ours: &[Reply], theirs: &[Reply]) -> bool {
+    let counts = |all: &[Reply]| -> Vec<Option<Reply>> {
+        all.iter().map(|one| one.items().get(2).cloned()).collect()
+    };
+    let names = |all: &[Reply]| {
+        let mut names: Vec<Vec<Reply>> = all
+            .iter()
+            .map(|one| one.items().iter().take(2).cloned().collect())
+            .collect();
+        names.sort_unstable();
+        names
+    };
+    counts(ours) == counts(theirs) && names(ours) == names(theirs)
+}
+
 /// The differences that are accepted, each with its reason.
 pub const ACCEPTED: &[Accepted] = &[
     Accepted {
-        only: Peer::Redis70,
+        only: None,
+        why: "what is no UTF-8 in the texts of errors is shown as U+FFFD",
+        also: Also::Nothing,
+        is_it: |_, ours, theirs| {
+            let lossy = String::from_utf8_lossy(theirs.text());
+            theirs.is_error() && ours.is_error() && ours.text() == lossy.as_bytes()
+        },
+    },
+    Accepted {
+        only: Some(Peer::Valkey),
+        why: "Redis 7.2 has no READONLY and READWRITE outside a cluster",
+        also: Also::Everything,
+        is_it: |words, _, _| names(words, "READONLY") || names(words, "READWRITE"),
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
         why: "Redis 7.0 has no listpack encoding of lists and sets",
-        ends: false,
+        also: Also::Nothing,
         is_it: |words, ours, theirs| {
             names(words, "OBJECT")
                 && ours.text() == b"listpack"
@@ -242,21 +303,64 @@ pub const ACCEPTED: &[Accepted] = &[
         },
     },
     Accepted {
-        only: Peer::Valkey,
+        only: Some(Peer::Valkey),
         why: "Valkey 8 refuses MULTI and WATCH inside MULTI like any command, and aborts",
-        ends: true,
+        also: Also::Everything,
         is_it: |_, _, theirs| theirs.text() == b"ERR Command not allowed inside a transaction",
     },
     Accepted {
-        only: Peer::Valkey,
+        only: Some(Peer::Valkey),
         why: "Valkey 8 has no UNSUBSCRIBE without subscriptions",
-        ends: false,
+        also: Also::Replies,
+        is_it: |_, ours, theirs| theirs.text().starts_with(b"NOSUB ") && ours.text() != b"QUEUED",
+    },
+    Accepted {
+        only: Some(Peer::Valkey),
+        why: "and so it aborts a transaction that has one",
+        also: Also::Everything,
         is_it: |_, _, theirs| theirs.text().starts_with(b"NOSUB "),
     },
     Accepted {
-        only: Peer::Valkey,
+        only: None,
+        why: "Redis adds with 64 bits of precision and reads hexadecimal floats",
+        also: Also::Everything,
+        is_it: |words, _, theirs| names(words, "INCRBYFLOAT") && !theirs.is_error(),
+    },
+    Accepted {
+        only: None,
+        why: "DEBUG is like other containers, and reads integers like other commands",
+        also: Also::Nothing,
+        is_it: |words, ours, _| names(words, "DEBUG") && ours.is_error(),
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 logs in before it looks at the other options of HELLO",
+        also: Also::Everything,
+        is_it: |words, _, _| names(words, "HELLO"),
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 has fewer settings",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| {
+            let all = ours.items();
+            let known = theirs.items().iter().all(|item| all.contains(item));
+            names(words, "CONFIG") && !ours.is_error() && known
+        },
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 knows no names of libraries",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| {
+            let fields = &CLIENT_FIELDS[..CLIENT_FIELDS.len() - 2];
+            names(words, "CLIENT") && line_fields(ours, fields) == line_fields(theirs, fields)
+        },
+    },
+    Accepted {
+        only: Some(Peer::Valkey),
         why: "Redis 7.2 takes any word for a type in SCAN",
-        ends: false,
+        also: Also::Nothing,
         is_it: |words, _, theirs| {
             names(words, "SCAN") && theirs.text().starts_with(b"ERR unknown type name ")
         },
@@ -272,7 +376,7 @@ pub(super) fn accepted(
 ) -> Option<&'static Accepted> {
     ACCEPTED
         .iter()
-        .find(|row| row.only == peer && (row.is_it)(words, ours, theirs))
+        .find(|row| row.only.is_none_or(|only| only == peer) && (row.is_it)(words, ours, theirs))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::dataset;
 use super::family::{Family, Known};
 use super::reply::Reply;
-use super::rules::{Peer, accepted, rule};
+use super::rules::{Also, Peer, accepted, is_message, rule, same_farewells};
 use super::sequence::{Sequence, Step, Words, quoted};
 use super::server::{Answer, BATCH, Server};
 use crate::program::Flavour;
@@ -113,9 +113,13 @@ fn cut(text: &str, around: usize) -> String {
 impl Pair {
     /// Starts both.
     pub fn start(peer: &Path) -> Self {
+        let mut ours = Server::start(Flavour::Holdfast.server());
+        let mut theirs = Server::start(Command::new(peer));
+        let settings = Server::settings(&mut ours, &mut theirs);
+        settings.expect("both tell of their settings");
         Self {
-            ours: Server::start(Flavour::Holdfast.server()),
-            theirs: Server::start(Command::new(peer)),
+            ours,
+            theirs,
             peer: peer.to_path_buf(),
         }
     }
@@ -195,6 +199,12 @@ impl Pair {
         self.ours.reset()?;
         self.theirs.reset()?;
         let mut comparison = Comparison::new(self.theirs.peer());
+        let links = sequence
+            .steps
+            .iter()
+            .map(|step| step.link)
+            .max()
+            .unwrap_or(0);
         for (link, commands) in batches(sequence) {
             let pipelined = sequence.pipelined;
             self.ours.send(link, &commands, pipelined)?;
@@ -202,7 +212,25 @@ impl Pair {
             let theirs = self.theirs.receive(link, &commands, pipelined)?;
             let ours = self.ours.receive(link, &commands, pipelined)?;
             let found = comparison.compare(link, &commands, &ours, &theirs);
-            if found.is_some() || comparison.ended {
+            if found.is_some() || comparison.also == Also::Everything {
+                return Ok(found);
+            }
+        }
+        if !sequence.pipelined {
+            for link in 0..=links {
+                // Whatever state a connection is in, this ends it.
+                let end = [vec![b"RESET".to_vec()]];
+                self.ours.send(link, &end, false)?;
+                self.theirs.send(link, &end, false)?;
+                let theirs = self.theirs.receive(link, &end, false)?;
+                let ours = self.ours.receive(link, &end, false)?;
+                let found = comparison.compare(link, &end, &ours, &theirs);
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+            let found = comparison.messages();
+            if found.is_some() {
                 return Ok(found);
             }
         }
@@ -320,18 +348,21 @@ fn batches(sequence: &Sequence) -> Vec<(usize, Vec<Words>)> {
 #[derive(Debug)]
 struct Comparison {
     peer: Peer,
-    /// An accepted difference lets nothing that follows be compared.
-    ended: bool,
+    /// What an accepted difference leaves to be compared.
+    also: Also,
     /// What each connection has queued.
     queued: Vec<Vec<Words>>,
+    /// What each connection was sent besides replies, by ours and by the other one.
+    messages: Vec<(Vec<Reply>, Vec<Reply>)>,
 }
 
 impl Comparison {
     const fn new(peer: Peer) -> Self {
         Self {
             peer,
-            ended: false,
+            also: Also::Nothing,
             queued: Vec::new(),
+            messages: Vec::new(),
         }
     }
 
@@ -342,9 +373,18 @@ impl Comparison {
         ours: &Answer,
         theirs: &Answer,
     ) -> Option<Difference> {
+        let (ours_closed, theirs_closed) = (ours.closed, theirs.closed);
+        let ours = self.replies(link, ours, |messages| &mut messages.0);
+        let theirs = self.replies(link, theirs, |messages| &mut messages.1);
+        let last = commands.last()?;
+        let ends = last.len() == 1 && last[0].to_ascii_uppercase().ends_with(b"UNSUBSCRIBE");
+        if ends && commands.len() == 1 && same_farewells(&ours, &theirs) {
+            return None;
+        }
         let mut waiting = commands.iter();
-        for at in 0..ours.replies.len().max(theirs.replies.len()) {
-            let (one, two) = (ours.replies.get(at), theirs.replies.get(at));
+        self.also = Also::Nothing;
+        for at in 0..ours.len().max(theirs.len()) {
+            let (one, two) = (ours.get(at), theirs.get(at));
             let message = two.or(one).is_some_and(|reply| reply.kind() == b'>');
             let words = if message { None } else { waiting.next() };
             let shown = words.or(commands.last())?;
@@ -360,15 +400,51 @@ impl Comparison {
             if !same {
                 return Some(Difference::of(shown, &one.show(), &two.show()));
             }
-            if self.ended {
+            if self.also != Also::Nothing {
                 return None;
             }
         }
-        if ours.closed == theirs.closed {
+        if ours_closed == theirs_closed {
             return None;
         }
-        let state = |answer: &Answer| if answer.closed { "closed" } else { "open" };
-        Some(Difference::of(commands.last()?, state(ours), state(theirs)))
+        let state = |closed: bool| if closed { "closed" } else { "open" };
+        Some(Difference::of(
+            last,
+            state(ours_closed),
+            state(theirs_closed),
+        ))
+    }
+
+    /// The replies of an answer; its messages are put aside.
+    fn replies(
+        &mut self,
+        link: usize,
+        answer: &Answer,
+        side: fn(&mut (Vec<Reply>, Vec<Reply>)) -> &mut Vec<Reply>,
+    ) -> Vec<Reply> {
+        if self.messages.len() <= link {
+            self.messages.resize_with(link + 1, Default::default);
+        }
+        let (messages, replies) = answer.replies.iter().cloned().partition(is_message);
+        side(&mut self.messages[link]).extend::<Vec<Reply>>(messages);
+        replies
+    }
+
+    /// The first connection on which other messages arrived.
+    fn messages(mut self) -> Option<Difference> {
+        for (link, (ours, theirs)) in self.messages.iter_mut().enumerate() {
+            ours.sort_unstable();
+            theirs.sort_unstable();
+            if ours != theirs {
+                let show = |all: &[Reply]| Reply::List(b'>', all.to_vec()).show();
+                return Some(Difference {
+                    command: format!("the messages on connection {}", link + 1),
+                    ours: show(ours),
+                    theirs: show(theirs),
+                });
+            }
+        }
+        None
     }
 
     fn same(&mut self, link: usize, words: &Words, ours: &Reply, theirs: &Reply) -> bool {
@@ -397,7 +473,9 @@ impl Comparison {
             return true;
         }
         let accepted = accepted(words, ours, theirs, self.peer);
-        self.ended |= accepted.is_some_and(|accepted| accepted.ends);
+        if let Some(accepted) = accepted {
+            self.also = accepted.also;
+        }
         accepted.is_some()
     }
 }

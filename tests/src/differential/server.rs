@@ -48,7 +48,7 @@ pub struct Server {
     links: Vec<Option<Link>>,
     version: String,
     peer: Peer,
-    /// `CONFIG SET` with every setting as it was.
+    /// `CONFIG SET` with every setting that sequences change.
     defaults: Words,
 }
 
@@ -119,14 +119,23 @@ impl Server {
         } else if self.version.starts_with("7.0.") {
             self.peer = Peer::Redis70;
         }
-        self.defaults = vec![b"CONFIG".to_vec(), b"SET".to_vec()];
+        Ok(())
+    }
+
+    /// Lets both begin every sequence with the settings that ours has.
+    pub fn settings(ours: &mut Self, theirs: &mut Self) -> io::Result<()> {
+        let mut set = vec![b"CONFIG".to_vec(), b"SET".to_vec()];
         for name in CHANGED {
-            let reply = self.ask(&["CONFIG", "GET", name])?;
-            if let Some(value) = reply.field(name) {
-                let pair = [name.as_bytes().to_vec(), value.text().to_vec()];
-                self.defaults.extend(pair);
+            let reply = ours.ask(&["CONFIG", "GET", name])?;
+            if let Some(value) = reply
+                .field(name)
+                .filter(|_| theirs.has_setting(name).is_ok_and(|has| has))
+            {
+                set.extend([name.as_bytes().to_vec(), value.text().to_vec()]);
             }
         }
+        ours.defaults.clone_from(&set);
+        theirs.defaults = set;
         Ok(())
     }
 

@@ -39,7 +39,7 @@ pub(super) const FAMILY: Family = Family {
         ),
         row(
             3,
-            "CONFIG SET NOTIFY-KEYSPACE-EVENTS (KEA|Kg$|E$lx|KA|AKEmn|x)",
+            "CONFIG SET NOTIFY-KEYSPACE-EVENTS (KEA|Kg$|E$lx|KA|AKEmn|X)",
         ),
         row(3, "PSUBSCRIBE __key*"),
         row(

@@ -37,7 +37,7 @@ pub(super) const FAMILY: Family = Family {
         row(4, "DECR key"),
         row(6, "INCRBY key int"),
         row(5, "DECRBY key int"),
-        row(8, "INCRBYFLOAT key float"),
+        row(2, "INCRBYFLOAT key float"),
         row(
             2,
             "LCS key key [LEN] [IDX] [MINMATCHLEN count] [WITHMATCHLEN]",
