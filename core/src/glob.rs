@@ -37,6 +37,10 @@ impl Case {
 /// Every element but `*` takes exactly one byte, so going back to the latest `*` alone is enough:
 /// the time is bounded by `pattern.len() * text.len()` whatever the pattern.
 fn run(pattern: &[u8], text: &[u8], case: Case) -> bool {
+    // As in Redis, even `*` needs something to look at.
+    if text.is_empty() {
+        return pattern.is_empty();
+    }
     let (mut at, mut read) = (0, 0);
     // The element after the latest `*`, and the first byte that `*` has not taken yet.
     let mut retry = None;
@@ -122,7 +126,6 @@ mod tests {
     fn literal_and_wild_bytes_match_as_in_redis() {
         let yes: &[(&str, &str)] = &[
             ("", ""),
-            ("*", ""),
             ("*", "anything"),
             ("***", "x"),
             ("h?llo", "hello"),
@@ -153,6 +156,8 @@ mod tests {
         let no: &[(&str, &str)] = &[
             ("", "a"),
             ("?", ""),
+            ("*", ""),
+            ("**", ""),
             ("a", ""),
             ("a*", "ba"),
             ("h[^e]llo", "hello"),

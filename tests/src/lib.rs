@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+pub mod differential;
 mod failover;
 mod group;
 mod info;

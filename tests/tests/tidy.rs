@@ -17,7 +17,6 @@ const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
     ("core/src/command/fail.rs", "fmt", 85),
     ("core/src/persist/replace.rs", "advance", 78),
     ("core/src/server/info.rs", "memory", 79),
-    ("core/src/server/info.rs", "stats", 82),
     ("sim/src/toys/replica.rs", "run", 91),
 ];
 

@@ -5,7 +5,6 @@ use super::cx::Cx;
 use super::fail::Fail;
 use super::help;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, Spec};
-use crate::resp;
 use crate::server::shutdown::{Request, Saving};
 
 /// A row of this family: they differ in few things.
@@ -285,7 +284,7 @@ fn flushall(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
 fn swapdb(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let databases = cx.data.keys.dbs().len();
     let mut index = |bad: &'static str| {
-        let n = resp::parse_int(args.bulk()?).ok_or(Fail::Plain(bad))?;
+        let n = args.int32().map_err(|_| Fail::Plain(bad))?;
         let n = usize::try_from(n).ok().filter(|&n| n < databases);
         n.ok_or(Fail::DbOutOfRange)
     };

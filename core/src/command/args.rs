@@ -70,6 +70,13 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// Takes the next argument as a signed 32-bit integer.
+    pub fn int32(&mut self) -> Result<i64, Fail> {
+        const OUTSIDE: Fail =
+            Fail::Plain("value is out of range, value must between -2147483648 and 2147483647");
+        self.int_within(i64::from(i32::MIN), i64::from(i32::MAX), OUTSIDE)
+    }
+
     /// Looks at the next argument.
     pub fn peek(&self) -> Option<&'a [u8]> {
         (self.at < self.argv.len()).then(|| self.argv.get(self.at))

@@ -250,7 +250,7 @@ fn setinfo(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         return Err(Fail::detail(format!("Unrecognized option '{option}'")));
     }
     if !value.iter().all(|b| (b'!'..=b'~').contains(b)) {
-        let option = if is_name { "lib-name" } else { "lib-ver" };
+        let option = String::from_utf8_lossy(option);
         return Err(Fail::detail(format!(
             "{option} cannot contain spaces, newlines or special characters."
         )));
@@ -294,11 +294,8 @@ fn list(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     Ok(())
 }
 
-const fn misused(name: &'static str) -> Fail {
-    Fail::SubcommandSyntax {
-        name,
-        container: "CLIENT",
-    }
+fn misused(args: &Args<'_>) -> Fail {
+    Fail::subcommand_syntax(args.argv().get(1), "CLIENT")
 }
 
 fn class(name: &[u8]) -> Result<Class, Fail> {
@@ -424,7 +421,7 @@ fn reply(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 
 fn pause(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     if args.left() > 2 {
-        return Err(misused("pause"));
+        return Err(misused(&args));
     }
     let ms = resp::parse_int(args.bulk()?).ok_or(Fail::TimeoutNotInteger)?;
     let ms = u64::try_from(ms).map_err(|_| Fail::TimeoutNegative)?;
@@ -449,9 +446,9 @@ fn unpause(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
 
 fn unblock(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     if args.left() > 2 {
-        return Err(misused("unblock"));
+        return Err(misused(&args));
     }
-    let id = args.int()?;
+    let id = args.bulk()?;
     let with_error = if args.is_done() || args.keyword("timeout") {
         false
     } else if args.keyword("error") {
@@ -461,6 +458,7 @@ fn unblock(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
             "CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
         ));
     };
+    let id = resp::parse_int(id).ok_or(Fail::NotInteger)?;
     let conn = u64::try_from(id)
         .ok()
         .and_then(|id| cx.data.st.by_client_id.get(&id).copied());

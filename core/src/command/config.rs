@@ -110,7 +110,7 @@ fn get(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 
 fn set(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     if !args.left().is_multiple_of(2) {
-        return Err(Fail::Arity(cx.data.st.table.full_name(cx.id)));
+        return Err(Fail::Syntax);
     }
     let mut pairs = Vec::with_capacity(args.left() / 2);
     while !args.is_done() {

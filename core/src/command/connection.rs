@@ -195,7 +195,7 @@ fn quit(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
 }
 
 fn select(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
-    let db = args.int()?;
+    let db = args.int32()?;
     let db = usize::try_from(db)
         .ok()
         .filter(|&db| db < cx.data.keys.dbs().len());

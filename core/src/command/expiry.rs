@@ -193,7 +193,8 @@ impl<'a> GivenText<'a> {
         })
     }
 
-    /// As [`parse`](Self::parse), behind another time: one of the same kind replaces it.
+    /// Takes another one behind those before, of which the last counts: only the same word may be
+    /// repeated.
     pub fn parse_again(before: Option<Self>, args: &mut Args<'a>) -> Result<Self, Fail> {
         let given = Self::parse(args)?;
         match before {
@@ -324,8 +325,9 @@ fn expire_with(
     unit: fn(i64) -> Given,
 ) -> Result<(), Fail> {
     let key = args.bulk()?;
-    let given = unit(args.int()?);
+    let number = args.bulk()?;
     let when = When::parse(args)?;
+    let given = unit(resp::parse_int(number).ok_or(Fail::NotInteger)?);
     let deadline = given.instant(cx.wall(), command)?;
     let Some(found) = cx.data.write(key) else {
         cx.out.int(0);

@@ -65,8 +65,8 @@ pub enum Fail {
     },
     /// The subcommand takes other arguments, of which Redis only looks at their number late.
     SubcommandSyntax {
-        /// The subcommand's own word.
-        name: &'static str,
+        /// The subcommand's own word, as it was sent.
+        name: Box<str>,
         /// The container in upper case.
         container: &'static str,
     },
@@ -130,6 +130,14 @@ impl Fail {
     /// A text with the general code, made on the spot.
     pub fn detail(text: impl Into<Box<str>>) -> Self {
         Self::Detail(text.into())
+    }
+
+    /// A subcommand that was sent with arguments it does not take.
+    pub fn subcommand_syntax(name: &[u8], container: &'static str) -> Self {
+        Self::SubcommandSyntax {
+            name: String::from_utf8_lossy(name).into(),
+            container,
+        }
     }
 
     /// The first word of the wire text, under which errors are counted.

@@ -424,8 +424,8 @@ fn rename_to(cx: &mut Cx<'_>, mut args: Args<'_>, replace: bool) -> Result<bool,
     Ok(true)
 }
 
-fn other_db(cx: &Cx<'_>, text: &[u8]) -> Result<usize, Fail> {
-    let db = resp::parse_int(text).ok_or(Fail::NotInteger)?;
+fn other_db(cx: &Cx<'_>, args: &mut Args<'_>) -> Result<usize, Fail> {
+    let db = args.int32()?;
     let db = usize::try_from(db)
         .ok()
         .filter(|&db| db < cx.data.keys.dbs().len());
@@ -440,7 +440,7 @@ fn copy(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         if args.keyword("replace") {
             replace = true;
         } else if args.left() >= 2 && args.keyword("db") {
-            db = other_db(cx, args.bulk()?)?;
+            db = other_db(cx, &mut args)?;
         } else {
             return Err(Fail::Syntax);
         }
@@ -473,7 +473,7 @@ fn copy(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 
 fn move_(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let key = args.bulk()?;
-    let db = other_db(cx, args.bulk()?)?;
+    let db = other_db(cx, &mut args)?;
     if db == cx.data.db {
         return Err(Fail::Plain("source and destination objects are the same"));
     }
@@ -493,6 +493,30 @@ fn move_(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     Ok(())
 }
 
+/// Whether KEYS and SCAN show a key. `*` stands for all of them, the empty one too.
+fn selects(pattern: &[u8], key: &[u8]) -> bool {
+    pattern == b"*" || glob::matches(pattern, key)
+}
+
+/// A cursor as Redis reads it: with a sign or not, and nothing at all is 0.
+fn cursor(text: &[u8]) -> Option<u64> {
+    let (negative, digits) = match text {
+        [] => return Some(0),
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let value: u64 = core::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(if negative {
+        value.wrapping_neg()
+    } else {
+        value
+    })
+}
+
 fn keys(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let pattern = args.bulk()?;
     let now = cx.data.now_for_expiry();
@@ -500,7 +524,7 @@ fn keys(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let later = cx.out.array_later();
     let mut count = 0;
     for entry in db.iter().filter(|entry| !entry.is_expired(now)) {
-        if glob::matches(pattern, entry.key()) {
+        if selects(pattern, entry.key()) {
             cx.out.bulk(entry.key());
             count += 1;
         }
@@ -554,10 +578,7 @@ impl<'a> ScanOptions<'a> {
 }
 
 fn scan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
-    let cursor = core::str::from_utf8(args.bulk()?)
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let cursor: u64 = cursor.ok_or(Fail::InvalidCursor)?;
+    let cursor = cursor(args.bulk()?).ok_or(Fail::InvalidCursor)?;
     let options = ScanOptions::parse(args)?;
     let now = cx.data.now_for_expiry();
     let mut found: Vec<Box<[u8]>> = Vec::new();
@@ -569,7 +590,7 @@ fn scan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
             let shown = !entry.is_expired(now)
                 && options
                     .pattern
-                    .is_none_or(|pattern| glob::matches(pattern, entry.key()))
+                    .is_none_or(|pattern| selects(pattern, entry.key()))
                 && options.kind.is_none_or(|kind| {
                     kind.eq_ignore_ascii_case(entry.value().type_name().as_bytes())
                 });

@@ -315,13 +315,7 @@ fn shardchannels(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
 fn list_active(cx: &mut Cx<'_>, args: Args<'_>, kind: Kind) -> Result<(), Fail> {
     let pattern = args.peek();
     if args.left() > 1 {
-        return Err(Fail::SubcommandSyntax {
-            name: match kind {
-                Kind::Shard => "shardchannels",
-                Kind::Channel | Kind::Pattern => "channels",
-            },
-            container: "PUBSUB",
-        });
+        return Err(Fail::subcommand_syntax(args.argv().get(1), "PUBSUB"));
     }
     let pubsub = &cx.data.st.pubsub;
     cx.out.array(pubsub.active(kind, pattern).count());

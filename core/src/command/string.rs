@@ -361,10 +361,10 @@ impl<'a> SetOptions<'a> {
                 options.get = true;
             } else if options.given.is_none() && args.keyword("keepttl") {
                 options.keep_ttl = true;
-            } else if !options.keep_ttl {
-                options.given = Some(GivenText::parse_again(options.given, &mut args)?);
-            } else {
+            } else if options.keep_ttl {
                 return Err(Fail::Syntax);
+            } else {
+                options.given = Some(GivenText::parse_again(options.given, &mut args)?);
             }
         }
         Ok(options)
@@ -485,10 +485,10 @@ fn getex(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     while !args.is_done() {
         if given.is_none() && args.keyword("persist") {
             persist = true;
-        } else if !persist {
-            given = Some(GivenText::parse_again(given, &mut args)?);
-        } else {
+        } else if persist {
             return Err(Fail::Syntax);
+        } else {
+            given = Some(GivenText::parse_again(given, &mut args)?);
         }
     }
     if cx.data.read_str(key)?.is_none() {
@@ -544,10 +544,20 @@ fn set_pairs(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 }
 
 fn append(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
-    let (key, tail) = (args.bulk()?, args.bulk()?);
-    let len = cx.data.held_str(key)?.map_or(0, |s| s.len());
-    check_len(cx, len, tail.len())?;
-    let len = cx.data.edit_str(key, |text| text.append(tail))?;
+    let key = args.bulk()?;
+    let shared = args.argv().shared(args.position());
+    let tail = args.bulk()?;
+    let len = match cx.data.held_str(key)?.map(|s| s.len()) {
+        // A new string is encoded as by SET.
+        None => {
+            cx.data.set_str(key, shared, tail, Ttl::Clear);
+            tail.len()
+        }
+        Some(len) => {
+            check_len(cx, len, tail.len())?;
+            cx.data.edit_str(key, |text| text.append(tail))?
+        }
+    };
     cx.data.changed(key, Class::STRING, "append");
     cx.out.int(len as i64);
     Ok(())

@@ -115,7 +115,7 @@ impl Config {
                 .kind
                 .parse(&args, old)
                 .and_then(|value| possible_now(row.name, value))
-                .map_err(|fault| SetError::Failed(lossy(name), fault))?;
+                .map_err(|fault| SetError::Failed(lossy(&name.to_ascii_lowercase()), fault))?;
             new.push((id, value));
         }
         let mut changes = Changes::default();
@@ -142,9 +142,9 @@ fn settable(pairs: &[(&[u8], &[u8])], rules: SetRules) -> Result<Vec<usize>, Set
     let mut ids = Vec::with_capacity(pairs.len());
     let mut refused = None;
     for (at, &(name, _)) in pairs.iter().enumerate() {
-        // An unknown name is the error of the whole command, whatever else is wrong with it.
+        // Of several errors the first one is told.
         let Some((id, row)) = table::find(name) else {
-            return Err(SetError::Unknown(lossy(name)));
+            return Err(refused.unwrap_or_else(|| SetError::Unknown(lossy(name))));
         };
         ids.push(id);
         let repeated = pairs[..at]

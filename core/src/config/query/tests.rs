@@ -159,7 +159,7 @@ const ERRORS: &[(&[&str], &str)] = &[
     ),
     (
         &["TIMEOUT", "7", "databases", "1", "nosuch", "8"],
-        "ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'",
+        "'databases') - can't set immutable config",
     ),
     (
         &["user", "x"],

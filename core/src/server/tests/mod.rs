@@ -3,6 +3,7 @@
 mod bits;
 mod blocking;
 mod clients;
+mod corners;
 mod eviction;
 mod harness;
 mod hyperloglog;

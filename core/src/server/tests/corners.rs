@@ -1,0 +1,131 @@
+//! Corners of commands in which a real server has been seen to behave like this.
+
+use super::harness::World;
+
+#[test]
+fn a_range_that_ends_in_front_of_a_string_is_its_first_byte() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    world.ask(a, "set k hello");
+    assert_eq!(world.ask(a, "getrange k 0 -9"), "$1|h|");
+    assert_eq!(world.ask(a, "getrange k -9 -7"), "$1|h|");
+    assert_eq!(world.ask(a, "substr k -7 -9"), "$0||");
+    assert_eq!(world.ask(a, "getrange k 1 -9"), "$0||");
+    assert_eq!(world.ask(a, "getrange none 0 -9"), "$0||");
+}
+
+#[test]
+fn the_same_expiry_option_may_come_twice_and_the_last_counts() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    let set = "set k v pxat 4102444800000 pxat 4102444801000";
+    assert_eq!(world.ask(a, set), "+OK|");
+    assert_eq!(world.ask(a, "pexpiretime k"), ":4102444801000|");
+    let getex = "getex k exat 4102444802 exat 4102444803";
+    assert_eq!(world.ask(a, getex), "$1|v|");
+    assert_eq!(world.ask(a, "expiretime k"), ":4102444803|");
+    for other in [
+        "set k v ex 10 px 10",
+        "set k v keepttl ex 10",
+        "getex k persist ex 10",
+    ] {
+        assert_eq!(world.ask(a, other), "-ERR syntax error|", "{other}");
+    }
+}
+
+#[test]
+fn append_makes_a_new_string_as_set_does() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    assert_eq!(world.ask(a, "append n 12345"), ":5|");
+    assert_eq!(world.ask(a, "object encoding n"), "$3|int|");
+    world.ask(a, "append s text");
+    assert_eq!(world.ask(a, "object encoding s"), "$6|embstr|");
+    assert_eq!(world.ask(a, "append s more"), ":8|");
+    assert_eq!(world.ask(a, "object encoding s"), "$3|raw|");
+}
+
+#[test]
+fn options_of_expire_are_read_before_its_time() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    assert_eq!(
+        world.ask(a, "expire k x gt lt"),
+        "-ERR GT and LT options at the same time are not compatible|"
+    );
+    assert_eq!(
+        world.ask(a, "pexpireat k x huh"),
+        "-ERR Unsupported option huh|"
+    );
+}
+
+#[test]
+fn indexes_of_databases_are_small_integers() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    let far = "-ERR value is out of range, value must between -2147483648 and 2147483647|";
+    for command in [
+        "select 99999999999",
+        "move k 99999999999",
+        "copy k l db 99999999999",
+    ] {
+        assert_eq!(world.ask(a, command), far, "{command}");
+    }
+    assert_eq!(world.ask(a, "select 16"), "-ERR DB index is out of range|");
+    assert_eq!(
+        world.ask(a, "swapdb 99999999999 0"),
+        "-ERR invalid first DB index|"
+    );
+    assert_eq!(world.ask(a, "swapdb 0 x"), "-ERR invalid second DB index|");
+}
+
+#[test]
+fn cursors_may_have_a_sign() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    for good in ["scan 0", "scan -1", "scan +0", "scan -9223372036854775809"] {
+        assert_eq!(world.ask(a, good), "*2|$1|0|*0|", "{good}");
+    }
+    for bad in ["scan x", "scan -", "scan 1x", "scan 18446744073709551616"] {
+        assert_eq!(world.ask(a, bad), "-ERR invalid cursor|", "{bad}");
+    }
+}
+
+#[test]
+fn errors_name_what_was_sent() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    assert_eq!(
+        world.ask(a, "client setinfo LIB-Name a\tb"),
+        "-ERR LIB-Name cannot contain spaces, newlines or special characters.|"
+    );
+    assert_eq!(
+        world.ask(a, "client UnBlock x y"),
+        "-ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR|"
+    );
+    assert_eq!(
+        world.ask(a, "client UnBlock 1 error now"),
+        "-ERR unknown subcommand or wrong number of arguments for 'UnBlock'. Try CLIENT HELP.|"
+    );
+    assert_eq!(
+        world.ask(a, "pubsub ShardChannels a b"),
+        "-ERR unknown subcommand or wrong number of arguments for 'ShardChannels'. Try PUBSUB \
+         HELP.|"
+    );
+}
+
+#[test]
+fn config_set_tells_its_first_error() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    assert_eq!(world.ask(a, "config set timeout 1 x"), "-ERR syntax error|");
+    let failed = "-ERR CONFIG SET failed (possibly related to argument";
+    assert_eq!(
+        world.ask(a, "config set TimeOut x"),
+        format!("{failed} 'timeout') - argument couldn't be parsed into an integer|")
+    );
+    assert_eq!(
+        world.ask(a, "config set timeout 1 timeout 2 nosuch 3"),
+        format!("{failed} 'timeout') - duplicate parameter|")
+    );
+}

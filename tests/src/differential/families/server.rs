@@ -1,0 +1,60 @@
+//! The server: settings of data types, what it tells of commands, harmless DEBUG.
+
+use crate::differential::family::{Family, row, row_7_2};
+
+/// The family.
+pub(super) const FAMILY: Family = Family {
+    name: "server",
+    links: 1,
+    pipelined: true,
+    rows: &[
+        row(5, "CONFIG GET setting"),
+        row(2, "CONFIG GET setting setting"),
+        row(6, "CONFIG SET setting settingvalue"),
+        row(3, "CONFIG SET (setting settingvalue)+"),
+        row(
+            1,
+            "CONFIG GET (LIST-*|HASH-MAX-*|*-MAX-LISTPACK-*|SET-*|ZSET-*)",
+        ),
+        row(1, "CONFIG HELP"),
+        row(1, "CONFIG garbage"),
+        row(1, "CONFIG RESETSTAT"),
+        row_7_2(3, "COMMAND INFO (command)+"),
+        row_7_2(3, "COMMAND DOCS (command)+"),
+        row(1, "COMMAND COUNT"),
+        row(
+            1,
+            "COMMAND LIST [FILTERBY (MODULE garbage|ACLCAT garbage|PATTERN pattern|garbage)]",
+        ),
+        row(1, "COMMAND HELP"),
+        row(1, "COMMAND garbage"),
+        row_7_2(
+            4,
+            "COMMAND (GETKEYS|GETKEYSANDFLAGS) (GET key|SET key str|MSET (key str)+|MGET (key)+|COPY key key|command|command garbage garbage|RENAME key key|OBJECT ENCODING key|PING|DEL (key)+|RESTORE key 0 payload)",
+        ),
+        row(1, "DEBUG HELP"),
+        row(1, "DEBUG SET-ACTIVE-EXPIRE 1"),
+        row(1, "DEBUG garbage"),
+        row(1, "DEBUG OBJECT key"),
+        row(2, "DBSIZE"),
+        row(1, "TIME"),
+        row(1, "LASTSAVE"),
+        row(1, "ROLE"),
+        row(2, "INFO [SERVER|KEYSPACE|garbage]"),
+        row(1, "MODULE (LIST|garbage)"),
+        row(1, "SWAPDB db db"),
+        row(2, "FLUSHDB garbage"),
+        row(1, "REPLICAOF NO ONE"),
+        row(1, "SLOWLOG (HELP|garbage)"),
+        row(1, "LATENCY (HELP|garbage)"),
+        row(1, "MEMORY (HELP|garbage)"),
+        row(1, "ACL (WHOAMI|HELP|CAT|garbage)"),
+        row(1, "FAILOVER ABORT"),
+        row(1, "REPLCONF garbage"),
+        row(1, "LOLWUT"),
+        row(1, "SET key str"),
+        row(2, "RPUSH key (str)+"),
+        row(2, "OBJECT ENCODING key"),
+    ],
+    samples: &[],
+};

@@ -1,0 +1,430 @@
+//! How replies are compared: by default they are the same, byte for byte. Everything else is in
+//! the tables here, with its reason.
+
+use super::reply::Reply;
+use super::sequence::Words;
+
+/// How two replies to a command are compared.
+#[derive(Clone, Copy, Debug)]
+pub enum Rule {
+    /// The elements are the same in some order.
+    Unordered,
+    /// Pairs of elements are the same in some order.
+    UnorderedPairs,
+    /// Both are of one kind, and lists of one length.
+    Shape,
+    /// Both are of one kind.
+    Kind,
+    /// Integers differ by at most so much.
+    Near(i64),
+    /// Full iterations are the same in some order, others are of one shape.
+    Scan,
+    /// These fields of lines `name=value` are the same.
+    LineFields(&'static [&'static str]),
+    /// The same but for these fields.
+    Except(&'static [&'static str]),
+    /// These fields of each command are the same.
+    Docs(&'static [&'static str]),
+}
+
+/// What replies are not compared byte for byte: the commands, by their first words; how; and why.
+#[rustfmt::skip]
+pub const RULES: &[(&[&str], Rule, &str)] = &[
+    (&["KEYS", "SMEMBERS", "SINTER", "SUNION", "SDIFF", "HKEYS", "HVALS", "PUBSUB CHANNELS",
+       "PUBSUB SHARDCHANNELS", "GEORADIUS", "GEORADIUSBYMEMBER", "GEOSEARCH", "SORT", "SORT_RO", "SPOP"],
+     Rule::Unordered, "the order is that of a hash table"),
+    (&["HGETALL", "CONFIG GET"], Rule::UnorderedPairs, "the order is that of a hash table"),
+    (&["SCAN", "SSCAN", "HSCAN", "ZSCAN"], Rule::Scan, "cursors are what a server makes of them"),
+    (&["RANDOMKEY", "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER"], Rule::Shape, "the answer is random"),
+    (&["TTL", "EXPIRETIME", "OBJECT IDLETIME"], Rule::Near(2), "two clocks are read, in seconds"),
+    (&["PTTL", "PEXPIRETIME"], Rule::Near(2_000), "two clocks are read, in milliseconds"),
+    (&["TIME", "LASTSAVE", "CLIENT ID", "CLIENT GETREDIR", "MEMORY USAGE", "DEBUG OBJECT", "DEBUG DIGEST",
+       "DEBUG DIGEST-VALUE", "OBJECT REFCOUNT", "INFO", "DUMP", "COMMAND COUNT", "COMMAND LIST", "COMMAND"],
+     Rule::Kind, "it tells of the server, not of the data"),
+    (&["CLIENT LIST", "CLIENT INFO"],
+     Rule::LineFields(CLIENT_FIELDS),
+     "the other fields are addresses, numbers and sizes"),
+    (&["HELLO"], Rule::Except(&["server", "version", "id"]), "it tells of the server"),
+    (&["XINFO"], Rule::Except(STREAM_FIELDS),
+     "times depend on the clock, and the tree on how it is built"),
+    (&["COMMAND DOCS"], Rule::Docs(&["since", "group"]), "the other texts are our own"),
+];
+
+/// Fields of CLIENT LIST that are compared.
+const CLIENT_FIELDS: &[&str] = &[
+    "name", "db", "sub", "psub", "ssub", "multi", "cmd", "user", "resp", "flags", "lib-name",
+    "lib-ver",
+];
+
+/// Fields of XINFO that are not compared.
+pub(super) const STREAM_FIELDS: &[&str] = &[
+    "idle",
+    "inactive",
+    "seen-time",
+    "active-time",
+    "radix-tree-keys",
+    "radix-tree-nodes",
+];
+
+/// The rule for a command. The texts of HELP are our own, and no server has all commands.
+pub(super) fn rule(words: &Words) -> Option<Rule> {
+    let upper: Vec<String> = words
+        .iter()
+        .map(|word| String::from_utf8_lossy(word).to_ascii_uppercase())
+        .collect();
+    let first = upper.first()?;
+    let both = upper.get(1).map(|second| format!("{first} {second}"));
+    let matches = |name: &&str| both.as_deref() == Some(*name) || *name == first.as_str();
+    let longest = RULES
+        .iter()
+        .filter_map(|(names, rule, _)| {
+            let names = names.iter().filter(|name| matches(name));
+            Some((names.map(|name| name.len()).max()?, *rule))
+        })
+        .max_by_key(|(len, _)| *len);
+    if upper.get(1).is_some_and(|word| word == "HELP") {
+        return Some(Rule::Kind);
+    }
+    if upper.len() == 2 && matches!(both.as_deref(), Some("COMMAND INFO" | "COMMAND DOCS")) {
+        return Some(Rule::Kind);
+    }
+    let rule = longest.map(|(_, rule)| rule)?;
+    let has = |word: &str| upper.iter().any(|other| other == word);
+    let ordered = match first.as_str() {
+        "SCAN" if upper.get(1).is_some_and(|cursor| cursor != "0") => return Some(Rule::Kind),
+        "SSCAN" | "HSCAN" | "ZSCAN" if upper.get(2).is_some_and(|cursor| cursor != "0") => {
+            return Some(Rule::Kind);
+        }
+        "COMMAND" => upper.len() > 1 && matches!(rule, Rule::Kind) && both_is_own(both.as_deref()),
+        "SORT" | "SORT_RO" => !has("BY"),
+        "GEOSEARCH" | "GEORADIUS" | "GEORADIUSBYMEMBER" => has("ASC") || has("DESC"),
+        _ => false,
+    };
+    (!ordered).then_some(rule)
+}
+
+/// Whether what follows COMMAND has no row in the table, and is compared byte for byte.
+fn both_is_own(both: Option<&str>) -> bool {
+    !matches!(both, Some("COMMAND COUNT" | "COMMAND LIST"))
+}
+
+impl Rule {
+    /// Whether two replies count as the same. Errors are compared to the letter before.
+    pub fn accepts(self, ours: &Reply, theirs: &Reply) -> bool {
+        if ours == theirs {
+            return true;
+        }
+        if ours.is_error() || theirs.is_error() || ours.kind() != theirs.kind() {
+            return false;
+        }
+        match self {
+            Self::Unordered => sorted(ours) == sorted(theirs),
+            Self::UnorderedPairs => sorted_pairs(ours) == sorted_pairs(theirs),
+            Self::Shape => ours.items().len() == theirs.items().len(),
+            Self::Kind => true,
+            Self::Near(most) => match (ours.int(), theirs.int()) {
+                (Some(ours), Some(theirs)) => ours.saturating_sub(theirs).saturating_abs() <= most,
+                _ => false,
+            },
+            Self::Scan => same_scan(ours.items(), theirs.items()),
+            Self::LineFields(names) => line_fields(ours, names) == line_fields(theirs, names),
+            Self::Except(names) => without(ours, names) == without(theirs, names),
+            Self::Docs(names) => docs(ours, names) == docs(theirs, names),
+        }
+    }
+}
+
+/// The elements in an order of their own.
+pub(super) fn sorted(reply: &Reply) -> Vec<&Reply> {
+    let mut items: Vec<&Reply> = reply.items().iter().collect();
+    items.sort_unstable();
+    items
+}
+
+/// The pairs in an order of their own.
+pub(super) fn sorted_pairs(reply: &Reply) -> Vec<&[Reply]> {
+    let mut pairs: Vec<&[Reply]> = reply.items().chunks(2).collect();
+    pairs.sort_unstable();
+    pairs
+}
+
+fn same_scan(ours: &[Reply], theirs: &[Reply]) -> bool {
+    let ([our_cursor, ours], [their_cursor, theirs]) = (ours, theirs) else {
+        return false;
+    };
+    let whole = our_cursor.text() == b"0" && their_cursor.text() == b"0";
+    if !whole {
+        return our_cursor.kind() == their_cursor.kind() && ours.kind() == theirs.kind();
+    }
+    // Pairs of HSCAN and ZSCAN fall apart on both sides alike.
+    sorted(ours) == sorted(theirs)
+}
+
+fn line_fields(reply: &Reply, names: &[&str]) -> Vec<String> {
+    let text = String::from_utf8_lossy(reply.text()).into_owned();
+    let fields = text.split_whitespace().filter(|field| {
+        let name = field.split('=').next().unwrap_or(field);
+        names.contains(&name)
+    });
+    let mut fields: Vec<String> = fields.map(str::to_owned).collect();
+    fields.sort_unstable();
+    fields
+}
+
+/// A reply with these fields left out, at any depth.
+pub(super) fn without(reply: &Reply, names: &[&str]) -> Reply {
+    let Reply::List(kind, items) = reply else {
+        return reply.clone();
+    };
+    let mut kept = Vec::new();
+    let mut left = items.iter();
+    while let Some(item) = left.next() {
+        if names.iter().any(|name| item.text() == name.as_bytes()) {
+            left.next();
+        } else {
+            kept.push(without(item, names));
+        }
+    }
+    Reply::List(*kind, kept)
+}
+
+fn docs<'a>(reply: &'a Reply, names: &[&str]) -> Vec<(&'a [u8], Vec<Option<&'a [u8]>>)> {
+    let mut all: Vec<_> = reply
+        .items()
+        .chunks_exact(2)
+        .map(|pair| {
+            let fields = names
+                .iter()
+                .map(|name| pair[1].field(name).map(Reply::text));
+            (pair[0].text(), fields.collect())
+        })
+        .collect();
+    all.sort_unstable();
+    all
+}
+
+/// Whom Holdfast is compared with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Peer {
+    /// A Redis that is older than the yardstick.
+    Redis70,
+    /// Redis 7.2.
+    Redis72,
+    /// A Valkey, which has changed a few things since Redis 7.2.
+    Valkey,
+}
+
+/// What differs besides a reply.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Also {
+    /// Nothing.
+    Nothing,
+    /// The other replies to the same command.
+    Replies,
+    /// Everything that follows: the sequence is not compared any further.
+    Everything,
+}
+
+/// A difference that is accepted.
+pub struct Accepted {
+    /// The peer that is alone with it, if it is one.
+    pub only: Option<Peer>,
+    /// Why it is accepted.
+    pub why: &'static str,
+    /// What else it makes different.
+    pub also: Also,
+    /// Whether this is it.
+    pub is_it: fn(&Words, &Reply, &Reply) -> bool,
+}
+
+impl std::fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.why)
+    }
+}
+
+fn names(words: &Words, name: &str) -> bool {
+    words
+        .first()
+        .is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// Whether this is a message, in either protocol. Those are compared apart from replies and in no
+/// order: Redis sends several patterns' messages in the order of a hash table, and what a
+/// connection sends to itself comes behind everything it has sent at once here.
+pub(super) fn is_message(reply: &Reply) -> bool {
+    let kinds: [&[u8]; 3] = [b"message", b"pmessage", b"smessage"];
+    let first = reply.items().first().map_or(&b""[..], Reply::text);
+    matches!(reply.kind(), b'*' | b'>') && reply.items().len() > 2 && kinds.contains(&first)
+}
+
+/// Whether two lists of what UNSUBSCRIBE without arguments answers are the same but for the order
+/// of the channels, which is that of a hash table.
+pub(super) fn same_farewells(ours: &[Reply], theirs: &[Reply]) -> bool {
+    let counts = |all: &[Reply]| -> Vec<Option<Reply>> {
+        all.iter().map(|one| one.items().get(2).cloned()).collect()
+    };
+    let names = |all: &[Reply]| {
+        let mut names: Vec<Vec<Reply>> = all
+            .iter()
+            .map(|one| one.items().iter().take(2).cloned().collect())
+            .collect();
+        names.sort_unstable();
+        names
+    };
+    counts(ours) == counts(theirs) && names(ours) == names(theirs)
+}
+
+/// The differences that are accepted, each with its reason.
+pub const ACCEPTED: &[Accepted] = &[
+    Accepted {
+        only: None,
+        why: "what is no UTF-8 in the texts of errors is shown as U+FFFD",
+        also: Also::Nothing,
+        is_it: |_, ours, theirs| {
+            let lossy = String::from_utf8_lossy(theirs.text());
+            theirs.is_error() && ours.is_error() && ours.text() == lossy.as_bytes()
+        },
+    },
+    Accepted {
+        only: Some(Peer::Valkey),
+        why: "Redis 7.2 has no READONLY and READWRITE outside a cluster",
+        also: Also::Everything,
+        is_it: |words, _, _| names(words, "READONLY") || names(words, "READWRITE"),
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 has no listpack encoding of lists and sets",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| {
+            names(words, "OBJECT")
+                && ours.text() == b"listpack"
+                && matches!(theirs.text(), b"quicklist" | b"hashtable")
+        },
+    },
+    Accepted {
+        only: Some(Peer::Valkey),
+        why: "Valkey 8 refuses MULTI and WATCH inside MULTI like any command, and aborts",
+        also: Also::Everything,
+        is_it: |_, _, theirs| theirs.text() == b"ERR Command not allowed inside a transaction",
+    },
+    Accepted {
+        only: Some(Peer::Valkey),
+        why: "Valkey 8 has no UNSUBSCRIBE without subscriptions",
+        also: Also::Replies,
+        is_it: |_, ours, theirs| theirs.text().starts_with(b"NOSUB ") && ours.text() != b"QUEUED",
+    },
+    Accepted {
+        only: Some(Peer::Valkey),
+        why: "and so it aborts a transaction that has one",
+        also: Also::Everything,
+        is_it: |_, _, theirs| theirs.text().starts_with(b"NOSUB "),
+    },
+    Accepted {
+        only: None,
+        why: "Redis adds with 64 bits of precision and reads hexadecimal floats",
+        also: Also::Everything,
+        is_it: |words, _, theirs| names(words, "INCRBYFLOAT") && !theirs.is_error(),
+    },
+    Accepted {
+        only: None,
+        why: "DEBUG is like other containers, and reads integers like other commands",
+        also: Also::Nothing,
+        is_it: |words, ours, _| names(words, "DEBUG") && ours.is_error(),
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 logs in before it looks at the other options of HELLO",
+        also: Also::Everything,
+        is_it: |words, _, _| names(words, "HELLO"),
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 has fewer settings",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| {
+            let all = ours.items();
+            let known = theirs.items().iter().all(|item| all.contains(item));
+            names(words, "CONFIG") && !ours.is_error() && known
+        },
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 knows no names of libraries",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| {
+            let fields = &CLIENT_FIELDS[..CLIENT_FIELDS.len() - 2];
+            names(words, "CLIENT") && line_fields(ours, fields) == line_fields(theirs, fields)
+        },
+    },
+    Accepted {
+        only: Some(Peer::Valkey),
+        why: "Redis 7.2 takes any word for a type in SCAN",
+        also: Also::Nothing,
+        is_it: |words, _, theirs| {
+            names(words, "SCAN") && theirs.text().starts_with(b"ERR unknown type name ")
+        },
+    },
+];
+
+/// Which accepted difference this is, if it is one.
+pub(super) fn accepted(
+    words: &Words,
+    ours: &Reply,
+    theirs: &Reply,
+    peer: Peer,
+) -> Option<&'static Accepted> {
+    ACCEPTED
+        .iter()
+        .find(|row| row.only.is_none_or(|only| only == peer) && (row.is_it)(words, ours, theirs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Words {
+        text.split(' ')
+            .map(|word| word.as_bytes().to_vec())
+            .collect()
+    }
+
+    fn list(items: &[&str]) -> Reply {
+        let item = |item: &&str| Reply::Text(b'$', item.as_bytes().to_vec());
+        Reply::List(b'*', items.iter().map(item).collect())
+    }
+
+    #[test]
+    fn the_longest_name_decides() {
+        assert!(matches!(
+            rule(&words("command docs get")),
+            Some(Rule::Docs(_))
+        ));
+        assert!(matches!(rule(&words("COMMAND")), Some(Rule::Kind)));
+        assert!(rule(&words("COMMAND INFO get")).is_none());
+        assert!(rule(&words("GET k")).is_none());
+    }
+
+    #[test]
+    fn order_counts_only_where_there_is_one() {
+        let (one, two) = (list(&["a", "b", "c", "d"]), list(&["c", "d", "a", "b"]));
+        assert!(Rule::Unordered.accepts(&one, &two));
+        assert!(Rule::UnorderedPairs.accepts(&one, &two));
+        assert!(!Rule::UnorderedPairs.accepts(&one, &list(&["a", "d", "c", "b"])));
+        assert!(!Rule::Unordered.accepts(&one, &list(&["a"])));
+    }
+
+    #[test]
+    fn errors_are_the_same_to_the_letter() {
+        let error = |text: &str| Reply::Line(b'-', text.as_bytes().to_vec());
+        assert!(!Rule::Kind.accepts(&error("ERR a"), &error("ERR b")));
+        assert!(!Rule::Kind.accepts(&error("ERR a"), &list(&[])));
+    }
+
+    #[test]
+    fn times_may_be_a_little_apart() {
+        let int = |value: i64| Reply::Line(b':', value.to_string().into_bytes());
+        assert!(Rule::Near(2).accepts(&int(100), &int(99)));
+        assert!(!Rule::Near(2).accepts(&int(-1), &int(99)));
+    }
+}
