@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use holdfast_core::keyspace::{Keyspace, Slot, Ttl};
+use holdfast_core::keyspace::{Evictor, Keyspace, Order, Rule, Slot, Ttl, Victim};
+use holdfast_core::machine::Wall;
 use holdfast_core::rng::Rng;
 use holdfast_core::value::ValueRef;
 
@@ -80,5 +81,41 @@ fn keyspace(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, keyspace);
+/// Choosing and removing an entry, which is put back, so that there are always as many.
+fn eviction(c: &mut Criterion) {
+    let mut group = c.benchmark_group("evict");
+    for (name, every, expiring) in [
+        ("any, by recency", 1, false),
+        ("one of those that expire, all do", 1, true),
+        ("one of those that expire, 1 in 1,000 does", 1_000, true),
+    ] {
+        let mut rng = Rng::new([3; 32]);
+        let mut keyspace = Keyspace::new(1, &mut rng);
+        let ttl = Ttl::At(Wall::from_millis(1));
+        for number in 0..KEYS {
+            let key = format!("key:{number:012}");
+            let ttl = if number % every == 0 { ttl } else { Ttl::Clear };
+            keyspace.db_mut(0).set_str(key.as_bytes(), b"xxx", ttl);
+        }
+        let rule = Rule {
+            order: Order::Recency,
+            expiring,
+        };
+        let mut evictor = Evictor::default();
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let mut budget = usize::MAX;
+                let victim = evictor.pick(&mut keyspace, rule, 5, &mut rng, &mut budget);
+                let Victim::Key { db, key } = victim else {
+                    panic!("there is always one");
+                };
+                keyspace.db_mut(db).delete(&key);
+                keyspace.db_mut(db).set_str(&key, b"xxx", ttl);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, keyspace, eviction);
 criterion_main!(benches);

@@ -11,6 +11,8 @@ use crate::value::List;
 #[derive(Debug, Default)]
 pub(super) struct Garbage {
     items: VecDeque<Item>,
+    /// Bytes of all of them.
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -23,7 +25,7 @@ impl Garbage {
     pub(super) fn add_db(&mut self, mut db: Db) {
         if !db.is_empty() {
             db.begin_free();
-            self.items.push_back(Item::Db(Box::new(db)));
+            self.push(Item::Db(Box::new(db)));
         }
     }
 
@@ -32,7 +34,7 @@ impl Garbage {
         if entry.free_effort() > LAZY_FREE_ALLOCATIONS
             && let Some(list) = entry.list_mut()
         {
-            self.items.push_back(Item::List(core::mem::take(list)));
+            self.push(Item::List(core::mem::take(list)));
         }
     }
 
@@ -40,14 +42,18 @@ impl Garbage {
     pub(super) fn free_some(&mut self, allocations: usize) -> bool {
         let mut left = allocations;
         while let Some(item) = self.items.front_mut() {
+            let before = item.memory();
             let done = match item {
                 Item::Db(db) => db.free_some(&mut left),
                 Item::List(list) => list.free_some(&mut left),
             };
+            self.bytes -= before - item.memory();
             if !done {
                 return false;
             }
-            self.items.pop_front();
+            if let Some(item) = self.items.pop_front() {
+                self.bytes -= item.memory();
+            }
         }
         true
     }
@@ -57,10 +63,25 @@ impl Garbage {
     }
 
     pub(super) fn memory(&self) -> usize {
-        let memory = |item: &Item| match item {
-            Item::Db(db) => db.memory(),
-            Item::List(list) => list.memory(),
-        };
-        self.items.iter().map(memory).sum()
+        self.bytes
+    }
+
+    /// Panics if it contradicts itself.
+    pub(super) fn check_invariants(&self) {
+        assert_eq!(self.bytes, self.items.iter().map(Item::memory).sum());
+    }
+
+    fn push(&mut self, item: Item) {
+        self.bytes += item.memory();
+        self.items.push_back(item);
+    }
+}
+
+impl Item {
+    fn memory(&self) -> usize {
+        match self {
+            Self::Db(db) => db.memory(),
+            Self::List(list) => list.memory(),
+        }
     }
 }

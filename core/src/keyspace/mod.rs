@@ -193,6 +193,7 @@ impl Keyspace {
     /// Panics if the keyspace contradicts itself.
     pub fn check_invariants(&self) {
         self.dbs.iter().for_each(Db::check_invariants);
+        self.shared.garbage.check_invariants();
     }
 }
 
