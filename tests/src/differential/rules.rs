@@ -272,7 +272,8 @@ pub(super) fn same_farewells(ours: &[Reply], theirs: &[Reply]) -> bool {
         names.sort_unstable();
         names
     };
-    counts(ours) == counts(theirs) && names(ours) == names(theirs)
+    let all_tell = ours.iter().all(|one| one.items().len() == 3);
+    all_tell && counts(ours) == counts(theirs) && names(ours) == names(theirs)
 }
 
 /// The differences that are accepted, each with its reason.
