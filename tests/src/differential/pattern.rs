@@ -165,7 +165,7 @@ fn close(left: &mut &[&'static str], with: &str) -> &'static str {
     let (token, rest) = left.split_first().expect("what opens is closed");
     assert!(token.starts_with(with), "{token} closes what {with} should");
     *left = rest;
-    *token
+    token
 }
 
 #[cfg(test)]
