@@ -1,9 +1,9 @@
 //! The notation of the tables: how a command may be written.
 //!
 //! Words that begin in lower case are kinds of arguments (see `draw.rs`), all others stand for
-//! themselves, without the quote they may begin with. `[a|b]` is one of them or nothing, `(a|b)` is one of them; behind a closing
-//! parenthesis, `+` repeats one to four times, `*` none to three times and `#` many times. A
-//! lone `;` begins another command of the same step.
+//! themselves, without the quote they may begin with. `[a|b]` is one of them or nothing, `(a|b)`
+//! is one of them; behind a closing parenthesis, `+` repeats one to four times, `*` none to three
+//! times and `#` many times. A lone `;` begins another command of the same step.
 
 use super::draw::Draw;
 
