@@ -498,10 +498,13 @@ fn selects(pattern: &[u8], key: &[u8]) -> bool {
     pattern == b"*" || glob::matches(pattern, key)
 }
 
-/// A cursor as Redis reads it: with a sign or not, and nothing at all is 0.
+/// A cursor as Redis reads it: what fits a signed integer must not be negative, other numbers may
+/// have a sign.
 fn cursor(text: &[u8]) -> Option<u64> {
+    if let Some(value) = resp::parse_int(text) {
+        return u64::try_from(value).ok();
+    }
     let (negative, digits) = match text {
-        [] => return Some(0),
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),
         digits => (false, digits),

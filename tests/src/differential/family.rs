@@ -146,7 +146,7 @@ impl Known {
 fn setting_name(pattern: &Pattern) -> &'static str {
     match pattern {
         Pattern::All(parts) => match parts.get(2) {
-            Some(Pattern::Word(name) | Pattern::Kind(name)) => *name,
+            Some(Pattern::Word(name) | Pattern::Kind(name)) => name,
             Some(Pattern::All(_) | Pattern::One(_) | Pattern::Repeat(..)) | None => "",
         },
         Pattern::Word(_) | Pattern::Kind(_) | Pattern::One(_) | Pattern::Repeat(..) => "",

@@ -1,9 +1,9 @@
 //! The notation of the tables: how a command may be written.
 //!
 //! Words that begin in lower case are kinds of arguments (see `draw.rs`), all others stand for
-//! themselves, without the quote they may begin with. `[a|b]` is one of them or nothing, `(a|b)` is one of them; behind a closing
-//! parenthesis, `+` repeats one to four times, `*` none to three times and `#` many times. A
-//! lone `;` begins another command of the same step.
+//! themselves, without the quote they may begin with. `[a|b]` is one of them or nothing, `(a|b)`
+//! is one of them; behind a closing parenthesis, `+` repeats one to four times, `*` none to three
+//! times and `#` many times. A lone `;` begins another command of the same step.
 
 use super::draw::Draw;
 
@@ -165,7 +165,7 @@ fn close(left: &mut &[&'static str], with: &str) -> &'static str {
     let (token, rest) = left.split_first().expect("what opens is closed");
     assert!(token.starts_with(with), "{token} closes what {with} should");
     *left = rest;
-    *token
+    token
 }
 
 #[cfg(test)]

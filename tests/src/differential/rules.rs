@@ -188,15 +188,13 @@ pub(super) fn without(reply: &Reply, names: &[&str]) -> Reply {
     Reply::List(*kind, kept)
 }
 
-fn docs<'a>(reply: &'a Reply, names: &[&str]) -> Vec<(&'a [u8], Vec<Option<&'a [u8]>>)> {
-    let mut all: Vec<_> = reply
-        .items()
-        .chunks_exact(2)
+fn docs<'a>(reply: &'a Reply, names: &[&str]) -> Vec<Vec<&'a [u8]>> {
+    let pairs = reply.items().chunks_exact(2);
+    let mut all: Vec<Vec<&[u8]>> = pairs
         .map(|pair| {
-            let fields = names
-                .iter()
-                .map(|name| pair[1].field(name).map(Reply::text));
-            (pair[0].text(), fields.collect())
+            let field = |name: &&str| pair[1].field(name).map_or(&b""[..], Reply::text);
+            let fields = names.iter().map(field);
+            core::iter::once(pair[0].text()).chain(fields).collect()
         })
         .collect();
     all.sort_unstable();
@@ -272,7 +270,8 @@ pub(super) fn same_farewells(ours: &[Reply], theirs: &[Reply]) -> bool {
         names.sort_unstable();
         names
     };
-    counts(ours) == counts(theirs) && names(ours) == names(theirs)
+    let all_tell = ours.iter().all(|one| one.items().len() == 3);
+    all_tell && counts(ours) == counts(theirs) && names(ours) == names(theirs)
 }
 
 /// The differences that are accepted, each with its reason.

@@ -344,6 +344,13 @@ fn batches(sequence: &Sequence) -> Vec<(usize, Vec<Words>)> {
     batches
 }
 
+/// Messages, apart from replies.
+#[derive(Debug, Default)]
+struct Heard {
+    ours: Vec<Reply>,
+    theirs: Vec<Reply>,
+}
+
 /// Compares replies, and knows what EXEC will answer for.
 #[derive(Debug)]
 struct Comparison {
@@ -353,7 +360,7 @@ struct Comparison {
     /// What each connection has queued.
     queued: Vec<Vec<Words>>,
     /// What each connection was sent besides replies, by ours and by the other one.
-    messages: Vec<(Vec<Reply>, Vec<Reply>)>,
+    messages: Vec<Heard>,
 }
 
 impl Comparison {
@@ -374,8 +381,8 @@ impl Comparison {
         theirs: &Answer,
     ) -> Option<Difference> {
         let (ours_closed, theirs_closed) = (ours.closed, theirs.closed);
-        let ours = self.replies(link, ours, |messages| &mut messages.0);
-        let theirs = self.replies(link, theirs, |messages| &mut messages.1);
+        let ours = self.replies(link, ours, |heard| &mut heard.ours);
+        let theirs = self.replies(link, theirs, |heard| &mut heard.theirs);
         let last = commands.last()?;
         let ends = last.len() == 1 && last[0].to_ascii_uppercase().ends_with(b"UNSUBSCRIBE");
         if ends && commands.len() == 1 && same_farewells(&ours, &theirs) {
@@ -387,7 +394,7 @@ impl Comparison {
             let (one, two) = (ours.get(at), theirs.get(at));
             let message = two.or(one).is_some_and(|reply| reply.kind() == b'>');
             let words = if message { None } else { waiting.next() };
-            let shown = words.or(commands.last())?;
+            let shown = words.unwrap_or(last);
             let (Some(one), Some(two)) = (one, two) else {
                 let show =
                     |reply: Option<&Reply>| reply.map_or_else(|| "nothing".to_owned(), Reply::show);
@@ -420,7 +427,7 @@ impl Comparison {
         &mut self,
         link: usize,
         answer: &Answer,
-        side: fn(&mut (Vec<Reply>, Vec<Reply>)) -> &mut Vec<Reply>,
+        side: fn(&mut Heard) -> &mut Vec<Reply>,
     ) -> Vec<Reply> {
         if self.messages.len() <= link {
             self.messages.resize_with(link + 1, Default::default);
@@ -432,7 +439,7 @@ impl Comparison {
 
     /// The first connection on which other messages arrived.
     fn messages(mut self) -> Option<Difference> {
-        for (link, (ours, theirs)) in self.messages.iter_mut().enumerate() {
+        for (link, Heard { ours, theirs }) in self.messages.iter_mut().enumerate() {
             ours.sort_unstable();
             theirs.sort_unstable();
             if ours != theirs {

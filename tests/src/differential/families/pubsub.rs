@@ -34,10 +34,6 @@ pub(super) const FAMILY: Family = Family {
         row(3, "EXEC"),
         row(1, "CLIENT INFO"),
         row(
-            1,
-            "CLIENT REPLY OFF ; PUBLISH channel str ; CLIENT REPLY ON",
-        ),
-        row(
             3,
             "CONFIG SET NOTIFY-KEYSPACE-EVENTS (KEA|Kg$|E$lx|KA|AKEmn|X)",
         ),
