@@ -63,16 +63,17 @@ fn write_part(hasher: &mut SipHasher13, part: &[u8]) {
     hasher.write(part);
 }
 
-/// Two hashes of differently keyed hashers make up the 160 bits.
+/// A hash of 128 bits, and 32 bits more that are made of it.
 fn digest(write: impl Fn(&mut SipHasher13)) -> Digest {
+    let mut hasher = SipHasher13::new_with_keys(0, 0);
+    write(&mut hasher);
+    let hash = hasher.finish128().as_bytes();
+    let mut more = SipHasher13::new_with_keys(1, 0);
+    more.write(&hash);
+    let more = more.finish128().as_bytes();
     let mut all = EMPTY;
-    for (half, chunk) in all.chunks_mut(16).enumerate() {
-        let mut hasher = SipHasher13::new_with_keys(half as u64, 0);
-        write(&mut hasher);
-        let bytes = hasher.finish128().as_bytes();
-        let len = chunk.len();
-        chunk.copy_from_slice(&bytes[..len]);
-    }
+    all[..16].copy_from_slice(&hash);
+    all[16..].copy_from_slice(&more[..4]);
     all
 }
 
