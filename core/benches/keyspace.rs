@@ -27,14 +27,9 @@ fn keyspace(c: &mut Criterion) {
     group.bench_function("get hit", |bencher| {
         bencher.iter(|| {
             let key = picks.next().expect("endless");
-            match keyspace
-                .db(0)
-                .get(black_box(key))
-                .map(|entry| entry.value())
-            {
-                Some(ValueRef::Str(text)) => text.len(),
-                Some(ValueRef::List(_)) | None => 0,
-            }
+            let found = keyspace.db(0).get(black_box(key));
+            let text = found.and_then(|entry| entry.value().as_str());
+            text.map_or(0, |text| text.len())
         });
     });
     group.bench_function("set existing", |bencher| {

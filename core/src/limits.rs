@@ -58,8 +58,6 @@ pub const SNAPSHOT_AHEAD_BYTES: usize = 4 * RDB_CHUNK_BYTES;
 pub const SNAPSHOT_HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The part of the dataset's memory that is added.
 pub const SNAPSHOT_HELD_SHARE: usize = 16;
-/// Chunks of a long list that a snapshot encodes at a time.
-pub const SNAPSHOT_LIST_CHUNKS: usize = 4;
 /// A list item at least this long is a node of its own in RDB data, outside any listpack.
 pub const RDB_PLAIN_NODE_BYTES: usize = 64 * 1024;
 
@@ -113,6 +111,11 @@ const _: () = assert!(REPLICAS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);
 const _: () = assert!(PEERS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);
 /// The most bytes of one chunk of a list, unless a single item is longer.
 pub const LIST_CHUNK_BYTES: usize = 8 * 1024;
+/// Items of a packed collection at most; it is counted in 16 bits.
+pub const PACK_ITEMS_MAX: usize = u16::MAX as usize;
+/// Bytes of a packed collection at most, whatever the configuration allows: each change moves
+/// what lies behind it.
+pub const PACK_BYTES_MAX: usize = 128 * 1024;
 /// Keys of commands that wait in a connection's input which are looked up ahead, together.
 pub const WARM_KEYS_MAX: usize = 16;
 /// The most entries of one segment of a table; a full one splits.

@@ -7,7 +7,7 @@ use holdfast_core::persist::load::{Expired, Intake};
 use holdfast_core::persist::rdb::{Decoder, Item, Options, RdbFault, dump, restore};
 use holdfast_core::persist::snapshot::{Snapshot, SnapshotOptions};
 use holdfast_core::rng::Rng;
-use holdfast_core::value::{Fill, Value};
+use holdfast_core::value::{Shape, Value};
 
 /// Reads any bytes without a panic, finds the same in them whatever the pieces, and gets back
 /// what it understood after writing it again.
@@ -88,7 +88,7 @@ fn reload(keyspace: &mut Keyspace) {
 }
 
 fn restore_and_dump(payload: &[u8]) {
-    if let Ok(value) = restore(payload, Fill::default()) {
+    if let Ok(value) = restore(payload, &Shape::default()) {
         round_trip(&value);
     }
 }
@@ -96,7 +96,7 @@ fn restore_and_dump(payload: &[u8]) {
 fn round_trip(value: &Value) {
     for compress in [false, true] {
         let payload = dump(value.as_ref(), compress);
-        let back = restore(&payload, Fill::default()).expect("we wrote it");
+        let back = restore(&payload, &Shape::default()).expect("we wrote it");
         assert!(same(&back, value));
     }
 }

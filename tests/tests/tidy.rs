@@ -263,7 +263,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("resp", &["limits", "conn"]),
     ("conn", &["limits", "machine", "resp"]),
     ("pubsub", &["glob", "machine"]),
-    ("value", &["limits", "resp"]),
+    ("value", &["limits", "resp", "rng"]),
     ("keyspace", &["limits", "machine", "rng", "value"]),
     ("config", &["glob", "limits"]),
     (

@@ -8,7 +8,7 @@ use crate::machine::{ConnId, Wall};
 use crate::resp::{ArgvRef, Reply};
 use crate::server::client::{Client, ClientFlags};
 use crate::server::state::State;
-use crate::value::{Fill, IntText, List, StrRef, Value};
+use crate::value::{Collection, IntText, Shape, StrRef, Value};
 use bytes::Bytes;
 
 /// The context of one command: its reply, and the data it may touch.
@@ -172,19 +172,20 @@ impl Data<'_> {
             .transpose()
     }
 
-    /// Finds a list to read it.
-    pub fn read_list(&mut self, key: &[u8]) -> Result<Option<&List>, Fail> {
+    /// Finds a collection to read it.
+    #[inline]
+    pub fn lend<T: Collection>(&mut self, key: &[u8]) -> Result<Option<T::Ref<'_>>, Fail> {
         let found = self.read(key);
         found
-            .map(|entry| entry.value().as_list().ok_or(Fail::WrongType))
+            .map(|entry| entry.value().as_collection::<T>().ok_or(Fail::WrongType))
             .transpose()
     }
 
-    /// Finds a list that is about to be changed, which does not count as reading it.
-    pub fn peek_list(&mut self, key: &[u8]) -> Result<Option<&List>, Fail> {
+    /// Finds a collection that is about to be changed, which does not count as reading it.
+    pub fn peek<T: Collection>(&mut self, key: &[u8]) -> Result<Option<T::Ref<'_>>, Fail> {
         let found = self.read_untouched(key);
         found
-            .map(|entry| entry.value().as_list().ok_or(Fail::WrongType))
+            .map(|entry| entry.value().as_collection::<T>().ok_or(Fail::WrongType))
             .transpose()
     }
 
@@ -262,7 +263,7 @@ impl Data<'_> {
             Slot::Taken(entry) => (entry, false),
             Slot::Vacant(place) => (place.set_str(b"", None), true),
         };
-        let mut text = entry.value_mut().into_str().ok_or(Fail::WrongType)?;
+        let mut text = entry.str_mut().ok_or(Fail::WrongType)?;
         let result = edit(&mut text);
         drop(entry);
         if made {
@@ -271,27 +272,38 @@ impl Data<'_> {
         Ok(result)
     }
 
-    /// Changes the list a key holds; one that was left empty goes with its key. If there is none
-    /// it is made on demand, or nothing is done.
-    pub fn edit_list<R>(
+    /// Changes the collection a key holds; one that was left empty goes with its key. If there is
+    /// none it is made on demand, or nothing is done.
+    pub fn edit<T: Collection, R>(
         &mut self,
         key: &[u8],
         make: bool,
-        edit: impl FnOnce(&mut List, Fill) -> R,
+        change: impl FnOnce(&mut T, &Shape) -> R,
     ) -> Result<Option<R>, Fail> {
-        let fill = self.st.fill();
-        let (mut entry, made) = match self.slot(key) {
-            Slot::Taken(entry) => (entry, false),
-            Slot::Vacant(place) if make => (place.insert(List::new().into(), None), true),
-            Slot::Vacant(_) => return Ok(None),
+        let shape = self.st.shape;
+        let (result, made) = match self.slot(key) {
+            Slot::Taken(mut entry) => {
+                let result = entry.edit::<T, _>(|collection| {
+                    let result = change(collection, &shape);
+                    (result, collection.is_empty())
+                });
+                let (result, empty) = result.ok_or(Fail::WrongType)?;
+                if empty {
+                    entry.delete();
+                }
+                return Ok(Some(result));
+            }
+            Slot::Vacant(_) if !make => return Ok(None),
+            Slot::Vacant(place) => {
+                let mut collection = T::default();
+                let result = change(&mut collection, &shape);
+                let made = !collection.is_empty();
+                if made {
+                    drop(place.insert(collection.into(), None));
+                }
+                (result, made)
+            }
         };
-        let list = entry.value_mut().into_list().ok_or(Fail::WrongType)?;
-        let result = edit(list, fill);
-        if list.is_empty() {
-            entry.delete();
-        } else {
-            drop(entry);
-        }
         if made {
             self.created(key);
         }

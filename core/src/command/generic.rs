@@ -739,7 +739,7 @@ fn restore(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     } else {
         rdb::restore
     };
-    let value = restore(payload, cx.data.st.fill()).map_err(|fault| {
+    let value = restore(payload, &cx.data.st.shape).map_err(|fault| {
         if fault == RdbFault::BadFooter {
             return Fail::BadDump;
         }

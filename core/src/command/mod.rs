@@ -20,14 +20,20 @@ pub mod connection;
 pub mod debug;
 pub mod expiry;
 pub mod generic;
+pub mod geo;
+pub mod hash;
 pub mod hyperloglog;
 pub mod list;
 pub mod memory;
 pub mod pubsub;
 pub mod range;
 pub mod replication;
+pub mod set;
+pub mod sort;
+pub mod stream;
 pub mod string;
 pub mod transactions;
+pub mod zset;
 
 use spec::Spec;
 
@@ -43,6 +49,8 @@ pub static FAMILIES: &[&[Spec]] = &[
     debug::COMMANDS,
     expiry::COMMANDS,
     generic::COMMANDS,
+    geo::COMMANDS,
+    hash::COMMANDS,
     hyperloglog::COMMANDS,
     list::COMMANDS,
     list::elements::COMMANDS,
@@ -51,8 +59,12 @@ pub static FAMILIES: &[&[Spec]] = &[
     memory::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,
+    set::COMMANDS,
+    sort::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
+    zset::COMMANDS,
 ];
 
 #[cfg(test)]

@@ -6,13 +6,12 @@ use smallvec::SmallVec;
 use super::Shared;
 use super::entry::{Content, Entry};
 use super::handle::{Detached, EntryMut, EntryRef, Slot, Vacant};
-use super::hash::KeyHasher;
 use super::snapshot::{SegmentSink, Walk};
-use super::table::{Location, SegmentId, Table};
 use crate::limits::WARM_KEYS_MAX;
 use crate::machine::Wall;
 use crate::rng::Rng;
-use crate::value::Value;
+use crate::value::table::{Location, SegmentId, Table};
+use crate::value::{KeyHasher, Value};
 
 /// Keys that will be looked for soon.
 pub type WarmKeys<'a> = SmallVec<[&'a [u8]; WARM_KEYS_MAX]>;

@@ -1,18 +1,21 @@
-//! One key with its value and what is known of it, in 16 bytes and one allocation if it is a
-//! short string.
+//! One key with its value and what is known of it, in 16 bytes and one allocation if the value is
+//! a short string or a small collection.
 
 use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 
-use super::table::TableEntry;
 use crate::limits::SHARED_REPLY_BYTES;
 use crate::machine::Wall;
-use crate::value::{IntText, List, Str, StrRef, Value, ValueRef, alloc_size, parse_int};
+use crate::value::table::TableEntry;
+use crate::value::{
+    Collection, Form, IntText, Str, StrRef, Tail, Value, ValueRef, alloc_size, parse_int, varint,
+};
 
 /// A key and its value.
 #[derive(Debug)]
 pub(super) enum Entry {
-    /// A string shorter than [`SHARED_REPLY_BYTES`]: see [`Record`].
-    Str(Box<[u8]>),
+    /// A string shorter than [`SHARED_REPLY_BYTES`] or a small collection: see [`Record`].
+    Record(Box<[u8]>),
     /// Anything else.
     Object(Box<Object>),
 }
@@ -25,14 +28,8 @@ pub(super) struct Object {
     key: Box<[u8]>,
     expire: Option<Wall>,
     lru: u32,
-    body: Body,
-}
-
-#[derive(Debug)]
-enum Body {
-    /// A string that replies share.
-    Shared(Bytes),
-    List(List),
+    /// A string that replies share, or a large collection.
+    body: Value,
 }
 
 /// What a new value of a key is made of.
@@ -43,7 +40,7 @@ pub(super) enum Content<'a> {
     /// encoding.
     Short(&'a [u8], bool),
     Shared(Bytes),
-    List(List),
+    Collection(Value),
 }
 
 impl<'a> Content<'a> {
@@ -81,7 +78,9 @@ impl<'a> Content<'a> {
             Value::Str(Str::Int(number)) => Self::Int(*number),
             Value::Str(Str::Raw(text)) => Self::text(text),
             Value::Str(Str::Shared(bytes)) => Self::bytes(bytes),
-            Value::List(list) => Self::List(core::mem::take(list)),
+            Value::List(_) | Value::Hash(_) | Value::Set(_) | Value::Zset(_) | Value::Stream(_) => {
+                Self::Collection(core::mem::take(value))
+            }
         }
     }
 }
@@ -90,7 +89,7 @@ impl TableEntry for Entry {
     #[inline]
     fn key(&self) -> &[u8] {
         match self {
-            Self::Str(record) => Record::of(record).key,
+            Self::Record(record) => Record::of(record).key,
             Self::Object(object) => &object.key,
         }
     }
@@ -98,7 +97,7 @@ impl TableEntry for Entry {
     #[inline]
     fn touch(&self) -> usize {
         match self {
-            Self::Str(record) => record.len(),
+            Self::Record(record) => record.len(),
             Self::Object(_) => 0,
         }
     }
@@ -114,9 +113,18 @@ impl Entry {
                 let flags = if edited { EDITED } else { 0 };
                 return Self::record(key, text, flags, expire, lru);
             }
-            Content::Shared(bytes) => Body::Shared(bytes),
-            Content::List(list) => Body::List(list),
+            Content::Shared(bytes) => Value::Str(Str::Shared(bytes)),
+            Content::Collection(value) => match value.into_small() {
+                Ok((form, tail)) => {
+                    return Self::record(key, tail.bytes(), form_bits(form), expire, lru);
+                }
+                Err(large) => large,
+            },
         };
+        Self::object(key, expire, lru, body)
+    }
+
+    fn object(key: &[u8], expire: Option<Wall>, lru: u32, body: Value) -> Self {
         Self::Object(Box::new(Object {
             key: key.into(),
             expire,
@@ -137,15 +145,12 @@ impl Entry {
     /// A copy; shared bytes stay shared.
     pub(super) fn copy(&self) -> Self {
         match self {
-            Self::Str(bytes) => Self::Str(bytes.clone()),
+            Self::Record(bytes) => Self::Record(bytes.clone()),
             Self::Object(object) => Self::Object(Box::new(Object {
                 key: object.key.clone(),
                 expire: object.expire,
                 lru: object.lru,
-                body: match &object.body {
-                    Body::Shared(bytes) => Body::Shared(bytes.clone()),
-                    Body::List(list) => Body::List(list.clone()),
-                },
+                body: object.body.clone(),
             })),
         }
     }
@@ -153,7 +158,7 @@ impl Entry {
     /// Replaces the value, in place if the new one fits.
     #[inline]
     pub(super) fn set_content(&mut self, content: Content<'_>) {
-        if let Self::Str(bytes) = self {
+        if let Self::Record(bytes) = self {
             match &content {
                 Content::Int(number) => {
                     return set_record(bytes, &number.to_le_bytes(), INT);
@@ -161,7 +166,7 @@ impl Entry {
                 Content::Short(text, edited) => {
                     return set_record(bytes, text, if *edited { EDITED } else { 0 });
                 }
-                Content::Shared(_) | Content::List(_) => (),
+                Content::Shared(_) | Content::Collection(_) => (),
             }
         }
         *self = Self::new(self.key(), content, self.expire(), self.lru());
@@ -182,58 +187,104 @@ impl Entry {
     #[inline]
     pub(super) fn value(&self) -> ValueRef<'_> {
         match self {
-            Self::Str(bytes) => ValueRef::Str(Record::of(bytes).text()),
-            Self::Object(object) => match &object.body {
-                Body::Shared(bytes) => ValueRef::Str(StrRef::Shared(bytes)),
-                Body::List(list) => ValueRef::List(list),
-            },
+            Self::Record(bytes) => Record::of(bytes).value(),
+            Self::Object(object) => object.body.as_ref(),
         }
     }
 
     pub(super) fn into_value(self) -> Value {
         match self {
-            Self::Str(bytes) => Value::Str(Record::of(&bytes).text().to_str()),
-            Self::Object(object) => match object.body {
-                Body::Shared(bytes) => Value::Str(Str::Shared(bytes)),
-                Body::List(list) => Value::List(list),
-            },
+            Self::Record(bytes) => Record::of(&bytes).value().to_value(),
+            Self::Object(object) => object.body,
         }
     }
 
-    pub(super) fn list_mut(&mut self) -> Option<&mut List> {
+    /// The bytes of a small collection, and what they are.
+    pub(super) fn small(&self) -> Option<(Form, &[u8])> {
         match self {
-            Self::Object(object) => match &mut object.body {
-                Body::List(list) => Some(list),
-                Body::Shared(_) => None,
-            },
-            Self::Str(_) => None,
+            Self::Record(bytes) => Some((form_of(bytes[0])?, Record::of(bytes).bytes)),
+            Self::Object(_) => None,
         }
+    }
+
+    /// Takes a large value away, if there is one.
+    pub(super) fn take_large(&mut self) -> Option<Value> {
+        match self {
+            Self::Record(_) => None,
+            Self::Object(object) => Some(core::mem::take(&mut object.body)),
+        }
+    }
+
+    /// Lends the value for a change, if it is a collection of this kind.
+    #[inline]
+    pub(super) fn edit<T: Collection, R>(&mut self, change: impl FnOnce(&mut T) -> R) -> Option<R> {
+        match self {
+            Self::Record(_) => self.edit_record(change),
+            Self::Object(object) => {
+                let collection = T::of(&mut object.body)?;
+                let result = change(collection);
+                if collection.is_small() {
+                    let small = core::mem::take(collection).into();
+                    let Object { expire, lru, .. } = **object;
+                    *self = Self::new(&object.key, Content::Collection(small), expire, lru);
+                }
+                Some(result)
+            }
+        }
+    }
+
+    fn edit_record<T: Collection, R>(&mut self, change: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let Self::Record(bytes) = self else {
+            unreachable!("the caller has looked");
+        };
+        let form = form_of(bytes[0])?;
+        let base = bytes.len() - Record::of(bytes).bytes.len();
+        // The change may drop the allocation, and the key with it.
+        let head: SmallVec<[u8; HEAD_BYTES]> = bytes[..base].into();
+        let tail = Tail::new(core::mem::take(bytes).into_vec(), base);
+        let Some(mut collection) = T::from_small(form, tail) else {
+            unreachable!("forms are asked for by those who know them");
+        };
+        let result = change(&mut collection);
+        match collection.into_small() {
+            Ok((form, tail)) => {
+                let (mut record, at) = tail.into_parts();
+                if at != base {
+                    record.splice(..at, head.iter().copied());
+                }
+                record[0] = head[0] & EXPIRES | form_bits(form);
+                *bytes = record.into_boxed_slice();
+            }
+            Err(large) => {
+                *bytes = head.into_vec().into_boxed_slice();
+                *self = Self::object(self.key(), self.expire(), self.lru(), large.into());
+            }
+        }
+        Some(result)
     }
 
     /// What OBJECT ENCODING answers.
     pub(super) fn encoding(&self) -> &'static str {
-        match self {
-            Self::Str(bytes) => {
-                let record = Record::of(bytes);
-                if record.flags & INT != 0 {
-                    "int"
-                } else if record.flags & EDITED != 0 || record.value.len() > EMBSTR_BYTES_MAX {
-                    "raw"
-                } else {
-                    "embstr"
-                }
+        let value = self.value();
+        let text = match value.encoding() {
+            Some(encoding) => return encoding,
+            None => value.as_str(),
+        };
+        match (self, text) {
+            (_, Some(StrRef::Int(_))) => "int",
+            (Self::Record(bytes), Some(StrRef::Raw(text)))
+                if bytes[0] & EDITED == 0 && text.len() <= EMBSTR_BYTES_MAX =>
+            {
+                "embstr"
             }
-            Self::Object(object) => match &object.body {
-                Body::Shared(_) => "raw",
-                Body::List(list) => list.encoding(),
-            },
+            (_, _) => "raw",
         }
     }
 
     #[inline]
     pub(super) fn expire(&self) -> Option<Wall> {
         match self {
-            Self::Str(bytes) => {
+            Self::Record(bytes) => {
                 if bytes[0] & EXPIRES == 0 {
                     return None;
                 }
@@ -249,19 +300,19 @@ impl Entry {
     pub(super) fn set_expire(&mut self, expire: Option<Wall>) {
         match (&mut *self, expire) {
             (Self::Object(object), _) => object.expire = expire,
-            (Self::Str(bytes), Some(at)) if bytes[0] & EXPIRES != 0 => {
+            (Self::Record(bytes), Some(at)) if bytes[0] & EXPIRES != 0 => {
                 let field = &mut bytes[META_BYTES..META_BYTES + EXPIRE_BYTES];
                 field.copy_from_slice(&at.as_millis().to_le_bytes());
             }
-            (Self::Str(bytes), None) if bytes[0] & EXPIRES == 0 => (),
-            (Self::Str(_), _) => *self = self.rebuilt(self.key(), expire),
+            (Self::Record(bytes), None) if bytes[0] & EXPIRES == 0 => (),
+            (Self::Record(_), _) => *self = self.rebuilt(self.key(), expire),
         }
     }
 
     #[inline]
     pub(super) fn lru(&self) -> u32 {
         match self {
-            Self::Str(bytes) => u32::from_le_bytes([bytes[1], bytes[2], bytes[3], 0]),
+            Self::Record(bytes) => u32::from_le_bytes([bytes[1], bytes[2], bytes[3], 0]),
             Self::Object(object) => object.lru,
         }
     }
@@ -270,7 +321,7 @@ impl Entry {
     #[inline]
     pub(super) fn set_lru(&mut self, lru: u32) {
         match self {
-            Self::Str(bytes) => bytes[1..META_BYTES].copy_from_slice(&lru.to_le_bytes()[..3]),
+            Self::Record(bytes) => bytes[1..META_BYTES].copy_from_slice(&lru.to_le_bytes()[..3]),
             Self::Object(object) => object.lru = lru & LRU_BITS,
         }
     }
@@ -296,8 +347,8 @@ impl Entry {
             self.set_content(Content::Short(text, true));
         }
         match self {
-            Self::Str(bytes) => {
-                let text = Record::of(bytes).value;
+            Self::Record(bytes) => {
+                let text = Record::of(bytes).bytes;
                 let (head, len) = (bytes.len() - text.len(), text.len().max(least));
                 if len >= SHARED_REPLY_BYTES {
                     let mut longer = BytesMut::with_capacity(len);
@@ -317,7 +368,7 @@ impl Entry {
                 edit(&mut bytes[head..])
             }
             Self::Object(object) => {
-                let Body::Shared(shared) = &mut object.body else {
+                let Value::Str(Str::Shared(shared)) = &mut object.body else {
                     unreachable!("only strings are edited as text");
                 };
                 let mut text = match core::mem::take(shared).try_into_mut() {
@@ -338,14 +389,11 @@ impl Entry {
     #[inline]
     pub(super) fn memory(&self) -> usize {
         match self {
-            Self::Str(bytes) => alloc_size(bytes.len()),
+            Self::Record(bytes) => alloc_size(bytes.len()),
             Self::Object(object) => {
                 alloc_size(size_of::<Object>())
                     + alloc_size(object.key.len())
-                    + match &object.body {
-                        Body::Shared(bytes) => alloc_size(bytes.len()),
-                        Body::List(list) => list.memory(),
-                    }
+                    + object.body.memory()
             }
         }
     }
@@ -353,26 +401,28 @@ impl Entry {
     /// How many allocations freeing the value takes.
     pub(super) fn free_effort(&self) -> usize {
         match self {
-            Self::Str(_) => 1,
-            Self::Object(object) => match &object.body {
-                Body::Shared(_) => 1,
-                Body::List(list) => list.chunk_count(),
-            },
+            Self::Record(_) => 1,
+            Self::Object(object) => object.body.free_effort(),
         }
     }
 
-    /// The same string with another key or time of expiry.
+    /// The same record with another key or time of expiry.
     fn rebuilt(&self, key: &[u8], expire: Option<Wall>) -> Self {
-        let Self::Str(bytes) = self else {
+        let Self::Record(bytes) = self else {
             unreachable!("only records have their key and time in one allocation");
         };
         let record = Record::of(bytes);
-        let kept = record.flags & (INT | EDITED);
-        Self::record(key, record.value, kept, expire, self.lru())
+        Self::record(
+            key,
+            record.bytes,
+            record.flags & !EXPIRES,
+            expire,
+            self.lru(),
+        )
     }
 
     fn record(key: &[u8], value: &[u8], flags: u8, expire: Option<Wall>, lru: u32) -> Self {
-        let (prefix, width) = key_prefix(key.len());
+        let (prefix, width) = varint::encode(key.len());
         let expire_bytes = if expire.is_some() { EXPIRE_BYTES } else { 0 };
         let total = META_BYTES + expire_bytes + width + key.len() + value.len();
         let mut bytes = Vec::with_capacity(total);
@@ -389,17 +439,17 @@ impl Entry {
         bytes.extend_from_slice(&prefix[..width]);
         bytes.extend_from_slice(key);
         bytes.extend_from_slice(value);
-        Self::Str(bytes.into_boxed_slice())
+        Self::Record(bytes.into_boxed_slice())
     }
 }
 
-/// The parts of a string's record: flags, LRU or LFU field (3 bytes), time of expiry (8 bytes, if
-/// flagged), length of the key (7 bits a byte, the lowest first), key, and the value: its text,
-/// or 8 bytes of a number if flagged.
+/// The parts of a record: flags, LRU or LFU field (3 bytes), time of expiry (8 bytes, if
+/// flagged), length of the key (as [`varint`] has it), key, and the value: the text of a string,
+/// or 8 bytes of a number if flagged, or the bytes of a small collection if there is a form.
 struct Record<'a> {
     flags: u8,
     key: &'a [u8],
-    value: &'a [u8],
+    bytes: &'a [u8],
 }
 
 impl<'a> Record<'a> {
@@ -407,42 +457,54 @@ impl<'a> Record<'a> {
     fn of(bytes: &'a [u8]) -> Self {
         let flags = bytes[0];
         let at = META_BYTES + usize::from(flags & EXPIRES) * EXPIRE_BYTES;
-        let rest = &bytes[at + 1..];
-        let first = bytes[at];
-        let (key, value) = if first < 0x80 {
-            rest.split_at(usize::from(first))
-        } else {
-            Self::split_long_key(first, rest)
-        };
-        Self { flags, key, value }
-    }
-
-    #[cold]
-    fn split_long_key(first: u8, rest: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-        let mut len = usize::from(first & 0x7f);
-        for (at, &byte) in rest.iter().enumerate() {
-            len |= usize::from(byte & 0x7f) << (7 * (at + 1));
-            if byte < 0x80 {
-                return rest[at + 1..].split_at(len);
-            }
-        }
-        unreachable!("a record is written by this module alone, and the length in it ends")
+        let (len, width) = varint::decode(&bytes[at..]);
+        let (key, bytes) = bytes[at + width..].split_at(len);
+        Self { flags, key, bytes }
     }
 
     #[inline]
-    fn text(&self) -> StrRef<'a> {
-        if self.flags & INT == 0 {
-            return StrRef::Raw(self.value);
+    fn value(&self) -> ValueRef<'a> {
+        match form_of(self.flags) {
+            None if self.flags & INT == 0 => ValueRef::Str(StrRef::Raw(self.bytes)),
+            None => {
+                let number = self.bytes.first_chunk().expect("a number has eight bytes");
+                ValueRef::Str(StrRef::Int(i64::from_le_bytes(*number)))
+            }
+            Some(form) => ValueRef::small(form, self.bytes),
         }
-        let number = self.value.first_chunk().expect("a number has eight bytes");
-        StrRef::Int(i64::from_le_bytes(*number))
     }
+}
+
+/// The form of a record's collection; none if it is a string.
+#[inline]
+fn form_of(flags: u8) -> Option<Form> {
+    match flags >> FORM_SHIFT {
+        0 => None,
+        1 => Some(Form::List),
+        2 => Some(Form::Hash),
+        3 => Some(Form::Ints),
+        4 => Some(Form::Set),
+        5 => Some(Form::Zset),
+        _ => unreachable!("records are written by this module alone"),
+    }
+}
+
+/// The flags that say so.
+const fn form_bits(form: Form) -> u8 {
+    let number = match form {
+        Form::List => 1,
+        Form::Hash => 2,
+        Form::Ints => 3,
+        Form::Set => 4,
+        Form::Zset => 5,
+    };
+    number << FORM_SHIFT
 }
 
 /// Replaces the value of a record, in place if it is as long as the old one.
 #[inline]
 fn set_record(bytes: &mut Box<[u8]>, value: &[u8], flags: u8) {
-    let old = Record::of(bytes).value.len();
+    let old = Record::of(bytes).bytes.len();
     let head = bytes.len() - old;
     if old == value.len() {
         bytes[head..].copy_from_slice(value);
@@ -456,29 +518,19 @@ fn set_record(bytes: &mut Box<[u8]>, value: &[u8], flags: u8) {
     bytes[0] = (bytes[0] & EXPIRES) | flags;
 }
 
-fn key_prefix(len: usize) -> ([u8; KEY_PREFIX_MAX], usize) {
-    let mut bytes = [0; KEY_PREFIX_MAX];
-    let (mut rest, mut width) = (len, 0);
-    while rest >= 0x80 {
-        bytes[width] = (rest & 0x7f) as u8 | 0x80;
-        rest >>= 7;
-        width += 1;
-    }
-    bytes[width] = rest as u8;
-    (bytes, width + 1)
-}
-
 /// Flags and LRU or LFU field.
 const META_BYTES: usize = 4;
 const EXPIRE_BYTES: usize = 8;
-/// Seven bits of a 64-bit length per byte.
-const KEY_PREFIX_MAX: usize = 10;
 /// Flag: the record has a time of expiry. It is 1, so that it counts the fields.
 const EXPIRES: u8 = 1;
 /// Flag: the value is a number.
 const INT: u8 = 2;
 /// Flag: the value was edited, so that it is raw however short it is.
 const EDITED: u8 = 4;
+/// The flags from here on are the form of a collection.
+const FORM_SHIFT: u32 = 3;
+/// Room on the stack for what is in front of a value; longer keys are rare.
+const HEAD_BYTES: usize = 64;
 /// The longest text of the encoding embstr.
 const EMBSTR_BYTES_MAX: usize = 44;
 const LRU_BITS: u32 = (1 << 24) - 1;

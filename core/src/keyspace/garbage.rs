@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::db::Db;
 use super::entry::Entry;
 use crate::limits::LAZY_FREE_ALLOCATIONS;
-use crate::value::List;
+use crate::value::Value;
 
 /// Databases and long values to be freed by and by.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub(super) struct Garbage {
 #[derive(Debug)]
 enum Item {
     Db(Box<Db>),
-    List(List),
+    Value(Value),
 }
 
 impl Garbage {
@@ -32,9 +32,9 @@ impl Garbage {
     /// Takes over a value that is about to go if freeing it at once would take long.
     pub(super) fn take_content(&mut self, entry: &mut Entry) {
         if entry.free_effort() > LAZY_FREE_ALLOCATIONS
-            && let Some(list) = entry.list_mut()
+            && let Some(value) = entry.take_large()
         {
-            self.push(Item::List(core::mem::take(list)));
+            self.push(Item::Value(value));
         }
     }
 
@@ -45,7 +45,7 @@ impl Garbage {
             let before = item.memory();
             let done = match item {
                 Item::Db(db) => db.free_some(&mut left),
-                Item::List(list) => list.free_some(&mut left),
+                Item::Value(value) => value.free_some(&mut left),
             };
             self.bytes -= before - item.memory();
             if !done {
@@ -68,7 +68,8 @@ impl Garbage {
 
     /// Panics if it contradicts itself.
     pub(super) fn check_invariants(&self) {
-        assert_eq!(self.bytes, self.items.iter().map(Item::memory).sum());
+        let bytes = self.items.iter().map(Item::memory).sum::<usize>();
+        assert_eq!(self.bytes, bytes);
     }
 
     fn push(&mut self, item: Item) {
@@ -81,7 +82,7 @@ impl Item {
     fn memory(&self) -> usize {
         match self {
             Self::Db(db) => db.memory(),
-            Self::List(list) => list.memory(),
+            Self::Value(value) => value.memory(),
         }
     }
 }

@@ -4,10 +4,10 @@ use bytes::Bytes;
 
 use super::db::{DbMut, Ttl};
 use super::entry::{Content, Entry};
-use super::table::{Location, TableEntry as _};
 use crate::machine::Wall;
 use crate::rng::Rng;
-use crate::value::{List, StrRef, Value, ValueRef};
+use crate::value::table::{Location, TableEntry as _};
+use crate::value::{Collection, Form, StrRef, Value, ValueRef};
 
 /// A key and its value, to read.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,11 @@ impl<'a> EntryRef<'a> {
     #[inline]
     pub fn value(self) -> ValueRef<'a> {
         self.0.value()
+    }
+
+    /// The bytes of a small collection, and what they are.
+    pub fn small(self) -> Option<(Form, &'a [u8])> {
+        self.0.small()
     }
 
     /// When the key expires.
@@ -161,15 +166,19 @@ impl<'a> EntryMut<'a> {
         self.set_content(Content::value(&mut value), ttl);
     }
 
-    /// Lends the value for a change of its own kind.
+    /// Lends the string for a change, if it is one.
     #[inline]
-    pub fn value_mut(&mut self) -> ValueMut<'_> {
+    pub fn str_mut(&mut self) -> Option<StrMut<'_>> {
         let entry = self.db.entry_mut(self.at);
-        if entry.value().as_list().is_none() {
-            return ValueMut::Str(StrMut(entry));
-        }
-        let list = entry.list_mut();
-        ValueMut::List(list.expect("what is no string is a list"))
+        entry.value().as_str().is_some().then_some(StrMut(entry))
+    }
+
+    /// Lends the value for a change, if it is a collection of this kind. One that becomes empty
+    /// is for the caller to remove.
+    #[inline]
+    pub fn edit<T: Collection, R>(&mut self, change: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.value().as_collection::<T>()?;
+        self.db.entry_mut(self.at).edit(change)
     }
 
     /// Sets or clears the time of expiry.
@@ -261,33 +270,6 @@ impl Drop for EntryMut<'_> {
     #[inline]
     fn drop(&mut self) {
         self.settle();
-    }
-}
-
-/// A value, to write.
-#[derive(Debug)]
-pub enum ValueMut<'a> {
-    /// A string.
-    Str(StrMut<'a>),
-    /// A list. One that becomes empty is for the caller to remove.
-    List(&'a mut List),
-}
-
-impl<'a> ValueMut<'a> {
-    /// The string, if it is one.
-    pub fn into_str(self) -> Option<StrMut<'a>> {
-        match self {
-            Self::Str(text) => Some(text),
-            Self::List(_) => None,
-        }
-    }
-
-    /// The list, if it is one.
-    pub fn into_list(self) -> Option<&'a mut List> {
-        match self {
-            Self::List(list) => Some(list),
-            Self::Str(_) => None,
-        }
     }
 }
 

@@ -9,25 +9,21 @@ mod entry;
 mod evict;
 mod garbage;
 mod handle;
-mod hash;
-mod segment;
 mod snapshot;
-mod table;
-mod taken;
 mod usage;
 
 use core::any::Any;
 
 pub use db::{Db, DbMut, Ttl, WarmKeys};
 pub use evict::{Evictor, Order, Rule, Victim};
-pub use handle::{Detached, EntryMut, EntryRef, Slot, StrMut, Vacant, ValueMut};
+pub use handle::{Detached, EntryMut, EntryRef, Slot, StrMut, Vacant};
 pub use snapshot::SegmentSink;
 pub use usage::{Tracked, Usage};
 
 use crate::machine::Wall;
 use crate::rng::Rng;
+use crate::value::KeyHasher;
 use garbage::Garbage;
-use hash::KeyHasher;
 use snapshot::Snapshot;
 
 /// All databases of a server.
@@ -63,6 +59,11 @@ impl Keyspace {
             dbs: core::iter::repeat_with(db).take(databases).collect(),
             shared,
         }
+    }
+
+    /// What places keys, and the elements of large values.
+    pub fn hasher(&self) -> KeyHasher {
+        self.shared.hasher
     }
 
     /// One database, to write to.

@@ -25,6 +25,7 @@ fn content(value: ValueRef<'_>) -> Content {
     match value {
         ValueRef::Str(text) => Content::Str(text.to_vec()),
         ValueRef::List(list) => Content::List(list.iter().map(<[u8]>::to_vec).collect()),
+        other => panic!("no {} was put there", other.type_name()),
     }
 }
 
@@ -326,20 +327,15 @@ fn edit_both(mut db: DbMut<'_>, model: &mut BTreeMap<Vec<u8>, Held>, key: &[u8],
         }
     };
     let expected = &mut model.get_mut(key).unwrap().0;
-    match (entry.value_mut(), expected) {
-        (ValueMut::Str(text), Content::Str(expected)) => edit_text(text, expected, &edit),
-        (ValueMut::List(list), Content::List(expected)) => {
-            edit_list(list, expected, &edit);
+    match expected {
+        Content::Str(expected) => edit_text(entry.str_mut().unwrap(), expected, &edit),
+        Content::List(expected) => {
+            let edited = entry.edit::<List, _>(|list| edit_list(list, expected, &edit));
+            assert!(edited.is_some());
             if expected.is_empty() {
                 entry.delete();
                 model.remove(key);
             }
-        }
-        (ValueMut::Str(_), Content::List(_)) | (ValueMut::List(_), Content::Str(_)) => {
-            panic!(
-                "{} is of another type than it should be",
-                key.escape_ascii()
-            )
         }
     }
 }
@@ -542,7 +538,7 @@ fn encodings_are_those_of_redis() {
         db.set_str(b"key", text, Ttl::Clear);
         let mut entry = db.get_mut(b"key").unwrap();
         if !tail.is_empty() {
-            entry.value_mut().into_str().unwrap().append(tail);
+            entry.str_mut().unwrap().append(tail);
         }
         entry.as_ref().encoding()
     };
@@ -566,7 +562,7 @@ fn a_change_of_the_same_length_moves_nothing() {
     db.set_str(&[0; 4], b"41", Ttl::Clear);
     let before = place(&db);
     let mut entry = db.get_mut(&[0; 4]).unwrap();
-    entry.value_mut().into_str().unwrap().set_int(-1_000_000);
+    entry.str_mut().unwrap().set_int(-1_000_000);
     drop(entry);
     assert_eq!(place(&db), before);
 }
@@ -605,7 +601,7 @@ fn shared_bytes_are_not_copied_until_they_change() {
     };
     assert_eq!(held.as_ptr(), bytes.as_ptr());
     let mut entry = db.get_mut(b"key").unwrap();
-    entry.value_mut().into_str().unwrap().set_range(0, b"y");
+    entry.str_mut().unwrap().set_range(0, b"y");
     drop(entry);
     assert_eq!(bytes[0], b'x');
     let value = db.remove(b"key").unwrap().into_value();

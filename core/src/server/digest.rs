@@ -1,7 +1,7 @@
 //! Fingerprints of values and of the dataset, equal for equal data however it is kept.
 
 use crate::keyspace::{EntryRef, Keyspace};
-use crate::value::{IntText, ValueRef};
+use crate::value::{HashRef, IntText, ListRef, SetRef, StreamRef, ValueRef, ZsetRef};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::hash::Hasher as _;
 
@@ -47,14 +47,39 @@ fn write_value(hasher: &mut SipHasher13, value: ValueRef<'_>) {
             hasher.write_u8(0);
             write_part(hasher, text.text(&mut IntText::default()));
         }
-        ValueRef::List(list) => {
-            hasher.write_u8(1);
-            hasher.write_u64(list.len() as u64);
-            for element in list.iter() {
-                write_part(hasher, element);
-            }
-        }
+        ValueRef::List(list) => write_list(hasher, list),
+        ValueRef::Hash(hash) => write_hash(hasher, hash),
+        ValueRef::Set(set) => write_set(hasher, set),
+        ValueRef::Zset(zset) => write_zset(hasher, zset),
+        ValueRef::Stream(stream) => write_stream(hasher, stream),
     }
+}
+
+fn write_list(hasher: &mut SipHasher13, list: ListRef<'_>) {
+    hasher.write_u8(1);
+    hasher.write_u64(list.len() as u64);
+    for element in list.iter() {
+        write_part(hasher, element);
+    }
+}
+
+fn write_hash(hasher: &mut SipHasher13, hash: HashRef<'_>) {
+    hasher.write_u8(2);
+    hasher.write_u64(hash.len() as u64);
+}
+
+fn write_set(hasher: &mut SipHasher13, set: SetRef<'_>) {
+    hasher.write_u8(3);
+    hasher.write_u64(set.len() as u64);
+}
+
+fn write_zset(hasher: &mut SipHasher13, zset: ZsetRef<'_>) {
+    hasher.write_u8(4);
+    hasher.write_u64(zset.len() as u64);
+}
+
+fn write_stream(hasher: &mut SipHasher13, _stream: StreamRef<'_>) {
+    hasher.write_u8(5);
 }
 
 /// With its length, so that no two sequences of parts look alike.

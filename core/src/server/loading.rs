@@ -13,7 +13,6 @@ use crate::persist::snapshot::Snapshot;
 use crate::repl::action::Attempt;
 use crate::repl::node::Place;
 use crate::repl::{Offset, ReplId};
-use crate::value::Fill;
 
 /// The file id of the dataset being loaded; no other part uses it.
 const FILE: FileId = FileId(2);
@@ -58,14 +57,8 @@ impl State {
     pub(super) fn decode_options(&self) -> Options {
         Options {
             checksum: self.config.rdbchecksum() && !self.debug.skip_checksum,
-            fill: self.fill(),
+            shape: self.shape,
         }
-    }
-
-    /// Which lists are kept as listpacks.
-    pub fn fill(&self) -> Fill {
-        let size = self.config.list_max_listpack_size();
-        Fill(i32::try_from(size).unwrap_or(if size < 0 { i32::MIN } else { i32::MAX }))
     }
 
     fn load(&mut self, path: Box<str>, why: Why, expired: Expired) {

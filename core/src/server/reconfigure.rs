@@ -2,8 +2,9 @@
 
 use super::state::{Purpose, State};
 use crate::command::cx::Cx;
-use crate::config::{Access, Changes, SetError};
+use crate::config::{Access, Changes, Config, SetError};
 use crate::machine::{Addr, ConnId, DiskOp};
+use crate::value::{Fill, KeyHasher, NodeLimits, PackLimits, Shape};
 
 impl Cx<'_> {
     /// Whether the client may use what `enable-debug-command` and its kin guard.
@@ -27,6 +28,7 @@ impl Cx<'_> {
             st.effects.disk(Purpose::Ignore, DiskOp::ChangeDir { path });
         }
         st.refresh_replication_settings();
+        st.shape = shape(&st.config, st.shape.hasher);
         let usage = ["maxmemory-policy", "lfu-log-factor", "lfu-decay-time"];
         if usage.iter().any(|name| changes.has(name)) {
             self.data.keys.set_usage(st.usage());
@@ -58,5 +60,33 @@ impl State {
     pub fn refresh_replication_settings(&mut self) {
         let settings = super::replication::settings(&self.config);
         self.repl.configure(self.now, settings);
+    }
+}
+
+/// In which form the configuration wants collections kept.
+pub(super) fn shape(config: &Config, hasher: KeyHasher) -> Shape {
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let fill = config.list_max_listpack_size();
+    let extreme = if fill < 0 { i32::MIN } else { i32::MAX };
+    Shape {
+        hasher,
+        list: Fill(i32::try_from(fill).unwrap_or(extreme)),
+        hash: PackLimits {
+            entries: count(config.hash_max_listpack_entries()),
+            value: count(config.hash_max_listpack_value()),
+        },
+        set_ints: count(config.set_max_intset_entries()),
+        set: PackLimits {
+            entries: count(config.set_max_listpack_entries()),
+            value: count(config.set_max_listpack_value()),
+        },
+        zset: PackLimits {
+            entries: count(config.zset_max_listpack_entries()),
+            value: count(config.zset_max_listpack_value()),
+        },
+        stream: NodeLimits {
+            bytes: count(config.stream_node_max_bytes()),
+            entries: count(config.stream_node_max_entries()),
+        },
     }
 }

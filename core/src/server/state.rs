@@ -25,6 +25,7 @@ use crate::pubsub::PubSub;
 use crate::repl::Replication;
 use crate::repl::action::Attempt;
 use crate::rng::Rng;
+use crate::value::{KeyHasher, Shape};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Everything of the server but its keys, so that a command may borrow both.
@@ -53,6 +54,8 @@ pub struct State {
     pub client_memory: ClientMemory,
     /// How far eviction has come.
     pub eviction: Eviction,
+    /// In which form collections are kept.
+    pub shape: Shape,
     /// The randomness commands draw from.
     pub rng: Rng,
     /// What the system says of the process.
@@ -152,6 +155,7 @@ impl State {
             memory_peak: 0,
             client_memory: ClientMemory::default(),
             eviction: Eviction::default(),
+            shape: super::reconfigure::shape(&config, KeyHasher::new(&mut rng.fork("elements"))),
             lifecycle: Lifecycle::default(),
             rng: rng.fork("commands"),
             by_client_id: BTreeMap::new(),

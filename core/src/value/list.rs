@@ -9,7 +9,7 @@ pub use fill::Fill;
 use fill::listpack_entry_size;
 
 use super::packed::item_size;
-use super::{Packed, PackedIter, alloc_size};
+use super::{Collection, Form, Packed, PackedIter, Tail, Value, ValueRef, alloc_size};
 use crate::limits::LIST_CHUNK_BYTES;
 
 /// A list of byte strings, quick at both ends.
@@ -198,7 +198,18 @@ impl List {
         self.len == 0
     }
 
-    /// How many allocations hold the items, which is what freeing the list takes.
+    /// Lends it for reading.
+    #[inline]
+    pub fn as_ref(&self) -> ListRef<'_> {
+        ListRef(self)
+    }
+
+    /// How many allocations freeing it takes.
+    pub fn free_effort(&self) -> usize {
+        self.chunk_count()
+    }
+
+    /// How many chunks hold the items.
     pub fn chunk_count(&self) -> usize {
         self.chunks.len()
     }
@@ -394,6 +405,105 @@ impl List {
             || fill
                 .node_bytes()
                 .is_some_and(|node| node > LIST_CHUNK_BYTES)
+    }
+}
+
+/// A list to read.
+#[derive(Clone, Copy, Debug)]
+pub struct ListRef<'a>(pub &'a List);
+
+impl<'a> core::ops::Deref for ListRef<'a> {
+    type Target = List;
+
+    fn deref(&self) -> &List {
+        self.0
+    }
+}
+
+impl<'a> ListRef<'a> {
+    /// A small one out of its bytes.
+    pub(super) fn small(_bytes: &'a [u8]) -> Self {
+        unreachable!("no list is small")
+    }
+
+    /// A copy.
+    pub fn to_list(self) -> List {
+        self.0.clone()
+    }
+
+    /// Its parts.
+    pub fn parts(self) -> Option<ListParts> {
+        Some(ListParts {
+            list: self.0.clone(),
+            next: 0,
+        })
+    }
+}
+
+/// The chunks of a list, to be taken one by one.
+#[derive(Debug)]
+pub struct ListParts {
+    list: List,
+    next: usize,
+}
+
+impl ListParts {
+    /// The next chunk.
+    pub fn take(&mut self) -> Option<&Packed> {
+        if self.next == self.list.chunk_count() {
+            return None;
+        }
+        self.next += 1;
+        Some(self.list.chunk(self.next - 1))
+    }
+
+    /// How many chunks are left.
+    pub fn len(&self) -> usize {
+        self.list.chunk_count() - self.next
+    }
+
+    /// Whether none is left.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of the parts that are left.
+    pub fn memory(&self) -> usize {
+        self.list.memory()
+    }
+}
+
+impl Collection for List {
+    type Ref<'a> = ListRef<'a>;
+
+    fn lent(value: ValueRef<'_>) -> Option<ListRef<'_>> {
+        match value {
+            ValueRef::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    fn of(value: &mut Value) -> Option<&mut Self> {
+        match value {
+            Value::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    fn from_small(_: Form, _: Tail) -> Option<Self> {
+        None
+    }
+
+    fn into_small(self) -> Result<(Form, Tail), Self> {
+        Err(self)
+    }
+
+    fn is_small(&self) -> bool {
+        false
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len == 0
     }
 }
 

@@ -1,6 +1,6 @@
 //! A run of byte strings in one allocation.
 
-use super::alloc_size;
+use super::{alloc_size, varint};
 
 /// Byte strings in a row, in one allocation, read from either end and cheap to lengthen and
 /// shorten at both.
@@ -32,7 +32,7 @@ impl Packed {
         if self.buf.capacity() - self.buf.len() < need {
             self.make_room_behind(need);
         }
-        let (prefix, width) = prefix_of(item.len());
+        let (prefix, width) = varint::encode(item.len());
         self.buf.extend_from_slice(&prefix[..width]);
         self.buf.extend_from_slice(item);
         self.buf.extend(prefix[..width].iter().rev());
@@ -212,12 +212,12 @@ impl Packed {
     }
 
     fn item_at(&self, at: usize) -> &[u8] {
-        let (len, width) = decode(self.buf[at..].iter());
+        let (len, width) = varint::decode(&self.buf[at..]);
         &self.buf[at + width..at + width + len]
     }
 
     fn item_before(&self, end: usize) -> &[u8] {
-        let (len, width) = decode(self.buf[..end].iter().rev());
+        let (len, width) = varint::decode_long(self.buf[..end].iter().rev());
         &self.buf[end - width - len..end - width]
     }
 
@@ -308,50 +308,11 @@ impl ExactSizeIterator for PackedIter<'_> {}
 
 /// Bytes an item of `len` bytes takes with both its lengths.
 pub(super) const fn item_size(len: usize) -> usize {
-    len + 2 * prefix_width(len)
-}
-
-const fn prefix_width(len: usize) -> usize {
-    let mut width = 1;
-    let mut rest = len >> 7;
-    while rest > 0 {
-        rest >>= 7;
-        width += 1;
-    }
-    width
-}
-
-/// Seven bits per byte, the lowest first; the top bit says that more follow.
-fn prefix_of(len: usize) -> ([u8; PREFIX_MAX], usize) {
-    let mut bytes = [0; PREFIX_MAX];
-    let mut rest = len;
-    let mut width = 0;
-    loop {
-        let low = (rest & 0x7f) as u8;
-        rest >>= 7;
-        if rest == 0 {
-            bytes[width] = low;
-            return (bytes, width + 1);
-        }
-        bytes[width] = low | 0x80;
-        width += 1;
-    }
-}
-
-/// A length and how many bytes it takes.
-fn decode<'a>(bytes: impl Iterator<Item = &'a u8>) -> (usize, usize) {
-    let mut len = 0;
-    for (width, &byte) in bytes.enumerate() {
-        len |= usize::from(byte & 0x7f) << (7 * width);
-        if byte & 0x80 == 0 {
-            return (len, width + 1);
-        }
-    }
-    unreachable!("a run is written by this module alone, and every length in it ends")
+    len + 2 * varint::width(len)
 }
 
 fn write_item(into: &mut [u8], item: &[u8]) {
-    let (prefix, width) = prefix_of(item.len());
+    let (prefix, width) = varint::encode(item.len());
     let end = into.len();
     into[..width].copy_from_slice(&prefix[..width]);
     into[width..end - width].copy_from_slice(item);
@@ -360,8 +321,6 @@ fn write_item(into: &mut [u8], item: &[u8]) {
     }
 }
 
-/// Seven bits of a 64-bit length per byte.
-const PREFIX_MAX: usize = 10;
 /// Room below which giving it back is not worth a copy.
 const ROOM_KEPT: usize = 64;
 

@@ -6,7 +6,7 @@ use crate::command::cx::Cx;
 use crate::command::fail::Fail;
 use crate::keyspace::Db;
 use crate::limits::SEGMENT_ENTRIES_MAX;
-use crate::value::List;
+use crate::value::{List, ListRef};
 use core::fmt::Write as _;
 
 /// Version and checksum at the end of a DUMP payload.
@@ -28,7 +28,7 @@ pub(super) fn object(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     );
     let quicklist = entry
         .value()
-        .as_list()
+        .as_collection::<List>()
         .filter(|_| entry.encoding() == "quicklist");
     if let Some(list) = quicklist {
         let nodes = list.chunk_count();
@@ -114,11 +114,11 @@ pub(super) fn quicklist(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail>
 }
 
 /// The list under a key that is there, if it has this encoding.
-fn list_of<'a>(cx: &'a Cx<'_>, key: &[u8], encoding: &str) -> Result<Option<&'a List>, Fail> {
+fn list_of<'a>(cx: &'a Cx<'_>, key: &[u8], encoding: &str) -> Result<Option<ListRef<'a>>, Fail> {
     let entry = cx.data.keys.db(cx.data.db).get(key);
     let entry = entry.ok_or(Fail::NoSuchKey)?;
     let is_it = entry.encoding() == encoding;
-    Ok(entry.value().as_list().filter(|_| is_it))
+    Ok(entry.value().as_collection::<List>().filter(|_| is_it))
 }
 
 /// DEBUG CLIENT-EVICTION.

@@ -106,7 +106,7 @@ fn place(index: i64, len: usize) -> Option<usize> {
 
 fn lindex(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     // Redis reads the index only if there is a list.
-    let Some(list) = cx.data.read_list(args.bulk()?)? else {
+    let Some(list) = cx.data.lend::<List>(args.bulk()?)? else {
         cx.out.null();
         return Ok(());
     };
@@ -121,14 +121,14 @@ fn lindex(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 fn lset(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let key = args.bulk()?;
     // Redis reads the index only if there is a list.
-    let list = cx.data.peek_list(key)?.ok_or(Fail::NoSuchKey)?;
+    let list = cx.data.peek::<List>(key)?.ok_or(Fail::NoSuchKey)?;
     let index = place(args.int()?, list.len()).ok_or(Fail::IndexOutOfRange)?;
     let element = args.bulk()?;
-    cx.data.edit_list(key, false, |list, fill| {
+    cx.data.edit::<List, _>(key, false, |list, shape| {
         // Redis sees whether one more of that size fits, not what it replaces.
-        list.will_grow(fill, 1, element.len());
+        list.will_grow(shape.list, 1, element.len());
         list.set(index, element);
-        list.has_shrunk(fill);
+        list.has_shrunk(shape.list);
     })?;
     cx.data.changed(key, Class::LIST, "lset");
     cx.out.ok();
@@ -145,9 +145,9 @@ fn linsert(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         return Err(Fail::Syntax);
     };
     let (pivot, element) = (args.bulk()?, args.bulk()?);
-    let inserted = cx.data.edit_list(key, false, |list, fill| {
+    let inserted = cx.data.edit::<List, _>(key, false, |list, shape| {
         // Redis makes room before it has found the pivot.
-        list.will_grow(fill, 1, element.len());
+        list.will_grow(shape.list, 1, element.len());
         let at = list.iter().position(|found| found == pivot)?;
         list.insert(at + behind, element);
         Some(list.len())
@@ -171,10 +171,10 @@ fn lrem(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         0 => usize::MAX,
         count => usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX),
     };
-    let removed = cx.data.edit_list(key, false, |list, fill| {
+    let removed = cx.data.edit::<List, _>(key, false, |list, shape| {
         let removed = list.remove_equal(element, most, count < 0);
         if removed > 0 {
-            list.has_shrunk(fill);
+            list.has_shrunk(shape.list);
         }
         (removed, list.len())
     })?;
@@ -193,7 +193,7 @@ fn lrem(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 fn ltrim(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let key = args.bulk()?;
     let (start, stop) = (args.int()?, args.int()?);
-    let Some(len) = cx.data.peek_list(key)?.map(List::len) else {
+    let Some(len) = cx.data.peek::<List>(key)?.map(|list| list.len()) else {
         cx.out.ok();
         return Ok(());
     };
@@ -206,10 +206,10 @@ fn ltrim(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     };
     let removed = len - kept.len();
     if removed > 0 {
-        cx.data.edit_list(key, false, |list, fill| {
+        cx.data.edit::<List, _>(key, false, |list, shape| {
             list.remove(kept.end, len - kept.end);
             list.remove(0, kept.start);
-            list.has_shrunk(fill);
+            list.has_shrunk(shape.list);
         })?;
     }
     // Redis tells of it even where nothing was to be removed.
@@ -271,7 +271,7 @@ fn not_negative(args: &mut Args<'_>, otherwise: &'static str) -> Result<usize, F
 fn lpos(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let (key, element) = (args.bulk()?, args.bulk()?);
     let search = Search::parse(args)?;
-    let Some(list) = cx.data.read_list(key)? else {
+    let Some(list) = cx.data.lend::<List>(key)? else {
         match search.count {
             Some(_) => cx.out.array(0),
             None => cx.out.null(),

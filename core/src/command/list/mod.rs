@@ -207,7 +207,7 @@ impl End {
 
 /// Whether a key holds a list, which is what those wait for who wait for an element.
 fn is_list(value: Option<ValueRef<'_>>) -> bool {
-    value.is_some_and(|value| value.as_list().is_some())
+    value.is_some_and(|value| value.as_collection::<List>().is_some())
 }
 
 fn lpush(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
@@ -231,8 +231,8 @@ fn push(cx: &mut Cx<'_>, mut args: Args<'_>, end: End, make: bool) -> Result<(),
     let elements = args.rest();
     let pushed = elements.len() as u64;
     let bytes = elements.clone().map(<[u8]>::len).sum();
-    let len = cx.data.edit_list(key, make, |list, fill| {
-        list.will_grow(fill, elements.len(), bytes);
+    let len = cx.data.edit::<List, _>(key, make, |list, shape| {
+        list.will_grow(shape.list, elements.len(), bytes);
         for element in elements {
             end.push(list, element);
         }
@@ -251,7 +251,7 @@ fn push(cx: &mut Cx<'_>, mut args: Args<'_>, end: End, make: bool) -> Result<(),
 fn llen(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let len = cx
         .data
-        .read_list(args.bulk()?)?
+        .lend::<List>(args.bulk()?)?
         .map_or(0, |list| list.len());
     cx.out.int(len as i64);
     Ok(())
@@ -260,7 +260,7 @@ fn llen(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 fn lrange(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let key = args.bulk()?;
     let (start, stop) = (args.int()?, args.int()?);
-    let Some(list) = cx.data.read_list(key)? else {
+    let Some(list) = cx.data.lend::<List>(key)? else {
         cx.out.array(0);
         return Ok(());
     };
@@ -296,7 +296,7 @@ fn pop(cx: &mut Cx<'_>, mut args: Args<'_>, end: End) -> Result<(), Fail> {
                 .map_err(|_| Fail::NotPositive)?,
         )
     };
-    let there = cx.data.peek_list(key)?.map(List::len);
+    let there = cx.data.peek::<List>(key)?.map(|list| list.len());
     let Some(len) = there else {
         match count {
             None => cx.out.null(),
@@ -317,11 +317,11 @@ fn pop(cx: &mut Cx<'_>, mut args: Args<'_>, end: End) -> Result<(), Fail> {
 /// Takes elements from a list that has as many, and replies with each.
 fn take(cx: &mut Cx<'_>, key: &[u8], end: End, count: usize) -> Result<(), Fail> {
     let out = &mut cx.out;
-    let left = cx.data.edit_list(key, false, |list, fill| {
+    let left = cx.data.edit::<List, _>(key, false, |list, shape| {
         for _ in 0..count {
             out.bulk(&end.pop(list));
         }
-        list.has_shrunk(fill);
+        list.has_shrunk(shape.list);
         list.len()
     })?;
     cx.data

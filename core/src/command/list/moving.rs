@@ -7,6 +7,7 @@ use crate::command::cx::Cx;
 use crate::command::fail::Fail;
 use crate::command::spec::{Arity, Flags as F, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
+use crate::value::List;
 
 const MOVE: F = F::WRITE.and(F::DENYOOM);
 const WAIT: F = MOVE.and(F::BLOCKING);
@@ -101,26 +102,26 @@ impl<'a> Route<'a> {
 /// Moves an element and replies with it; false if there is none.
 fn shift(cx: &mut Cx<'_>, route: Route<'_>) -> Result<bool, Fail> {
     let ((from, taken_at), (to, put_at)) = (route.from, route.to);
-    if cx.data.peek_list(from)?.is_none() {
+    if cx.data.peek::<List>(from)?.is_none() {
         return Ok(false);
     }
     let turns = from == to;
     if !turns {
-        cx.data.peek_list(to)?;
+        cx.data.peek::<List>(to)?;
     }
-    let taken = cx.data.edit_list(from, false, |list, fill| {
+    let taken = cx.data.edit::<List, _>(from, false, |list, shape| {
         let element = taken_at.pop(list);
         if turns {
-            list.will_grow(fill, 1, element.len());
+            list.will_grow(shape.list, 1, element.len());
             put_at.push(list, &element);
         }
-        list.has_shrunk(fill);
+        list.has_shrunk(shape.list);
         (element, list.len())
     })?;
     let (element, left) = taken.expect("the list is there");
     if !turns {
-        cx.data.edit_list(to, true, |list, fill| {
-            list.will_grow(fill, 1, element.len());
+        cx.data.edit::<List, _>(to, true, |list, shape| {
+            list.will_grow(shape.list, 1, element.len());
             put_at.push(list, &element);
         })?;
     }

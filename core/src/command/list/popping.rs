@@ -110,7 +110,7 @@ impl<'a> Harvest<'a> {
     fn find(&self, cx: &mut Cx<'_>) -> Result<Option<(&'a [u8], usize)>, Fail> {
         for at in self.keys.clone() {
             let key = self.argv.get(at);
-            if let Some(len) = cx.data.peek_list(key)?.map(List::len) {
+            if let Some(len) = cx.data.peek::<List>(key)?.map(|list| list.len()) {
                 return Ok(Some((key, self.count.min(len))));
             }
         }

@@ -9,7 +9,7 @@ use crate::persist::rdb::kind::{
     OP_SLOT_INFO, VERSION_READ_MAX, VERSION_WITH_CHECKSUM,
 };
 use crate::persist::rdb::read::{Progress, ValueReader};
-use crate::value::{Fill, Value};
+use crate::value::{Shape, Value};
 
 /// What a reader wants done with the data.
 #[derive(Clone, Copy, Debug)]
@@ -17,14 +17,14 @@ pub struct Options {
     /// Whether the checksum at the end is compared.
     pub checksum: bool,
     /// Which lists are listpacks.
-    pub fill: Fill,
+    pub shape: Shape,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             checksum: true,
-            fill: Fill::default(),
+            shape: Shape::default(),
         }
     }
 }
@@ -303,7 +303,7 @@ impl Decoder {
                 self.read_text(Target::Key, Stage::Value(reader), Step::On)
             }
             Stage::Value(reader) => {
-                let step = match reader.read(&mut self.input, self.options.fill)? {
+                let step = match reader.read(&mut self.input, &self.options.shape)? {
                     Progress::Wait => return Ok(Step::Wait),
                     Progress::Ready(value) => Step::Key(value),
                     Progress::Empty => Step::EmptyKey,

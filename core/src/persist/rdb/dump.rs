@@ -7,7 +7,7 @@ use crate::persist::rdb::fault::RdbFault;
 use crate::persist::rdb::input::Input;
 use crate::persist::rdb::kind::{VERSION_READ_MAX, VERSION_WRITTEN};
 use crate::persist::rdb::read::{Progress, ValueReader};
-use crate::value::{Fill, Value, ValueRef};
+use crate::value::{Shape, Value, ValueRef};
 
 /// Serialises a value as DUMP does.
 #[must_use]
@@ -23,16 +23,16 @@ pub fn dump(value: ValueRef<'_>, compress: bool) -> Vec<u8> {
 ///
 /// [`RdbFault::BadFooter`] is what RESTORE answers with that fault's own text; it calls any other
 /// a bad data format.
-pub fn restore(payload: &[u8], fill: Fill) -> Result<Value, RdbFault> {
-    restore_body(checked_body(payload, true), fill)
+pub fn restore(payload: &[u8], shape: &Shape) -> Result<Value, RdbFault> {
+    restore_body(checked_body(payload, true), shape)
 }
 
 /// As [`restore`], whatever the checksum is.
-pub fn restore_unchecked(payload: &[u8], fill: Fill) -> Result<Value, RdbFault> {
-    restore_body(checked_body(payload, false), fill)
+pub fn restore_unchecked(payload: &[u8], shape: &Shape) -> Result<Value, RdbFault> {
+    restore_body(checked_body(payload, false), shape)
 }
 
-fn restore_body(body: Option<&[u8]>, fill: Fill) -> Result<Value, RdbFault> {
+fn restore_body(body: Option<&[u8]>, shape: &Shape) -> Result<Value, RdbFault> {
     let body = body.ok_or(RdbFault::BadFooter)?;
     let mut input = Input::new(false);
     input.feed(body);
@@ -40,7 +40,7 @@ fn restore_body(body: Option<&[u8]>, fill: Fill) -> Result<Value, RdbFault> {
     let [kind] = input.array().ok_or(truncated)?;
     let unsupported = RdbFault::UnsupportedType { kind, offset: 0 };
     let mut reader = ValueReader::new(kind).ok_or(unsupported)?;
-    let value = match reader.read(&mut input, fill)? {
+    let value = match reader.read(&mut input, shape)? {
         Progress::Ready(value) => value,
         Progress::Wait => {
             return Err(RdbFault::Truncated {

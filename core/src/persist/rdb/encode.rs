@@ -2,18 +2,19 @@
 
 use bytes::Bytes;
 
-use crate::limits::{RDB_CHUNK_BYTES, RDB_COMPRESS_BYTES_MAX, RDB_PLAIN_NODE_BYTES};
+use crate::limits::{RDB_CHUNK_BYTES, RDB_COMPRESS_BYTES_MAX};
 use crate::machine::Wall;
 use crate::persist::crc::Crc64;
 use crate::persist::listpack;
 use crate::persist::lzf::Compressor;
 use crate::persist::rdb::kind::{
-    LEN_32_BITS, LEN_64_BITS, NODE_PACKED, NODE_PLAIN, OP_AUX, OP_EOF, OP_EXPIRE_MS, OP_FREQ,
-    OP_FUNCTION2, OP_IDLE, OP_RESIZE_DB, OP_SELECT_DB, STR_INT8, STR_INT16, STR_INT32, STR_LZF,
-    TYPE_LIST_QUICKLIST_2, TYPE_STRING, VERSION_WRITTEN,
+    LEN_32_BITS, LEN_64_BITS, OP_AUX, OP_EOF, OP_EXPIRE_MS, OP_FREQ, OP_FUNCTION2, OP_IDLE,
+    OP_RESIZE_DB, OP_SELECT_DB, STR_INT8, STR_INT16, STR_INT32, STR_LZF, TYPE_STRING,
+    VERSION_WRITTEN,
 };
 use crate::persist::rdb::out::Out;
-use crate::value::{List, StrRef, ValueRef, parse_int};
+use crate::persist::rdb::{hash, list, set, stream, zset};
+use crate::value::{Parts, StrRef, ValueRef, parse_int};
 
 /// What is stored of a key beside its value.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -136,48 +137,71 @@ impl Encoder {
 
     /// Writes a key with its value.
     pub fn key(&mut self, key: &[u8], value: ValueRef<'_>, meta: KeyMeta) {
-        match value {
-            ValueRef::Str(text) => {
-                self.key_head(TYPE_STRING, key, meta);
-                self.str_value(text);
+        match value.parts() {
+            None => {
+                self.key_head(small_kind(value), key, meta);
+                self.small(value);
+                self.out.cut();
             }
-            ValueRef::List(list) => {
-                self.list_head(key, list, meta);
-                self.list_nodes(list, 0, list.chunk_count());
+            Some(mut parts) => {
+                self.parts_head(key, &parts, meta);
+                while self.part(&mut parts).is_some() {}
             }
         }
+    }
+
+    /// Writes the key of a value in parts. [`part`](Self::part) must write them all before
+    /// anything else.
+    pub fn parts_head(&mut self, key: &[u8], parts: &Parts, meta: KeyMeta) {
+        self.key_head(parts_kind(parts), key, meta);
+        self.before_parts(parts);
+    }
+
+    fn before_parts(&mut self, parts: &Parts) {
+        match parts {
+            Parts::List(parts) => list::write_head(self, parts),
+            Parts::Hash(parts) => hash::write_head(self, parts),
+            Parts::Set(parts) => set::write_head(self, parts),
+            Parts::Zset(parts) => zset::write_head(self, parts),
+            Parts::Stream(parts) => stream::write_head(self, parts),
+        }
+    }
+
+    /// Writes and drops the next part and returns what that cost, in bytes about; none if there
+    /// is none left.
+    pub fn part(&mut self, parts: &mut Parts) -> Option<usize> {
+        let cost = match parts {
+            Parts::List(parts) => list::write_part(self, parts),
+            Parts::Hash(parts) => hash::write_part(self, parts),
+            Parts::Set(parts) => set::write_part(self, parts),
+            Parts::Zset(parts) => zset::write_part(self, parts),
+            Parts::Stream(parts) => stream::write_part(self, parts),
+        };
         self.out.cut();
+        cost
     }
 
-    /// Writes a list's key and how many nodes follow. [`list_nodes`](Self::list_nodes) must write
-    /// them all before anything else.
-    pub fn list_head(&mut self, key: &[u8], list: &List, meta: KeyMeta) {
-        self.key_head(TYPE_LIST_QUICKLIST_2, key, meta);
-        self.len(wide(list.chunk_count()));
-    }
-
-    /// Writes a list's chunks from `from` to before `to`, each as a node.
-    pub fn list_nodes(&mut self, list: &List, from: usize, to: usize) {
-        for index in from..to {
-            self.list_node(list, index);
-            self.out.cut();
+    fn small(&mut self, value: ValueRef<'_>) {
+        match value {
+            ValueRef::Str(text) => self.str_value(text),
+            ValueRef::Hash(small) => hash::write_small(self, small),
+            ValueRef::Set(small) => set::write_small(self, small),
+            ValueRef::Zset(small) => zset::write_small(self, small),
+            ValueRef::List(_) | ValueRef::Stream(_) => unreachable!("it has parts"),
         }
     }
 
-    fn list_node(&mut self, list: &List, index: usize) {
-        let chunk = list.chunk(index);
-        if chunk.len() == 1
-            && let Some(item) = chunk.front()
-            && item.len() >= RDB_PLAIN_NODE_BYTES
-        {
-            self.len(NODE_PLAIN);
-            return self.string(item);
-        }
-        self.len(NODE_PACKED);
+    /// Writes items as a listpack.
+    pub(super) fn listpack<'a>(&mut self, items: impl Iterator<Item = &'a [u8]>) {
         let mut packer = core::mem::take(&mut self.packer);
-        chunk.iter().for_each(|item| packer.push(item));
+        items.for_each(|item| packer.push(item));
         packer.finish(|block| self.string(block));
         self.packer = packer;
+    }
+
+    /// Writes bytes as they are.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.out.tail.extend_from_slice(bytes);
     }
 
     /// Writes the end and, once all chunks before it are taken, the checksum.
@@ -249,7 +273,8 @@ impl Encoder {
         self.compressor.is_some() && (COMPRESS_LEN_MIN..=RDB_COMPRESS_BYTES_MAX).contains(&len)
     }
 
-    fn string(&mut self, bytes: &[u8]) {
+    /// Writes a string, as a number or compressed if that is shorter.
+    pub(super) fn string(&mut self, bytes: &[u8]) {
         if bytes.len() <= INT32_TEXT_LEN_MAX
             && let Some(number) = parse_int(bytes).and_then(|number| i32::try_from(number).ok())
         {
@@ -300,7 +325,8 @@ impl Encoder {
         }
     }
 
-    fn len(&mut self, len: u64) {
+    /// Writes a length.
+    pub(super) fn len(&mut self, len: u64) {
         let [.., e, f, g, h] = len.to_be_bytes();
         match len {
             0..0x40 => self.out.tail.push(h),
@@ -315,18 +341,38 @@ impl Encoder {
 
     /// Writes a value as a DUMP payload has it, and takes it.
     pub(super) fn value_alone(mut self, value: ValueRef<'_>) -> Vec<u8> {
-        match value {
-            ValueRef::Str(text) => {
-                self.out.tail.push(TYPE_STRING);
-                self.str_value(text);
+        match value.parts() {
+            None => {
+                self.out.tail.push(small_kind(value));
+                self.small(value);
             }
-            ValueRef::List(list) => {
-                self.out.tail.push(TYPE_LIST_QUICKLIST_2);
-                self.len(wide(list.chunk_count()));
-                self.list_nodes(list, 0, list.chunk_count());
+            Some(mut parts) => {
+                self.out.tail.push(parts_kind(&parts));
+                self.before_parts(&parts);
+                while self.part(&mut parts).is_some() {}
             }
         }
         self.out.into_vec()
+    }
+}
+
+fn small_kind(value: ValueRef<'_>) -> u8 {
+    match value {
+        ValueRef::Str(_) => TYPE_STRING,
+        ValueRef::Hash(small) => hash::kind(small),
+        ValueRef::Set(small) => set::kind(small),
+        ValueRef::Zset(small) => zset::kind(small),
+        ValueRef::List(_) | ValueRef::Stream(_) => unreachable!("it has parts"),
+    }
+}
+
+fn parts_kind(parts: &Parts) -> u8 {
+    match parts {
+        Parts::List(_) => list::KIND,
+        Parts::Hash(_) => hash::PARTS_KIND,
+        Parts::Set(_) => set::PARTS_KIND,
+        Parts::Zset(_) => zset::PARTS_KIND,
+        Parts::Stream(_) => stream::PARTS_KIND,
     }
 }
 

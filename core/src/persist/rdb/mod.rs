@@ -4,10 +4,15 @@ mod decode;
 mod dump;
 mod encode;
 mod fault;
+mod hash;
 mod input;
 mod kind;
+mod list;
 mod out;
 mod read;
+mod set;
+mod stream;
+mod zset;
 
 pub use decode::{Decoder, Item, Options};
 pub use dump::{dump, restore, restore_unchecked};

@@ -6,49 +6,20 @@ use crate::limits::SHARED_REPLY_BYTES;
 use crate::persist::listpack::{self, Entry, PackFault};
 use crate::persist::rdb::fault::RdbFault;
 use crate::persist::rdb::input::{Input, Text};
-use crate::persist::rdb::kind::{
-    NODE_PACKED, NODE_PLAIN, TYPE_LIST, TYPE_LIST_QUICKLIST, TYPE_LIST_QUICKLIST_2,
-    TYPE_LIST_ZIPLIST, TYPE_STRING,
-};
+use crate::persist::rdb::kind::TYPE_STRING;
+use crate::persist::rdb::{hash, list, set, stream, zset};
 use crate::persist::ziplist;
-use crate::value::{Fill, List, Str, Value};
+use crate::value::{Shape, Str, Value};
 
 /// How far the reading of one value has come.
 #[derive(Debug)]
 pub(super) enum ValueReader {
     Str,
-    /// A list of strings, before its length.
-    Items,
-    ItemsLeft {
-        left: u64,
-        list: List,
-    },
-    Ziplist,
-    /// A list of nodes, before their number.
-    Nodes {
-        form: NodeForm,
-    },
-    NodesLeft {
-        form: NodeForm,
-        left: u64,
-        list: List,
-    },
-    /// A node of which the container is known.
-    Node {
-        packed: bool,
-        left: u64,
-        list: List,
-    },
-    Done,
-}
-
-/// What the nodes of a quicklist are.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum NodeForm {
-    /// Ziplists, as Redis wrote before 7.0.
-    Ziplists,
-    /// Each preceded by its container.
-    Contained,
+    List(list::Reader),
+    Hash(hash::Reader),
+    Set(set::Reader),
+    Zset(zset::Reader),
+    Stream(stream::Reader),
 }
 
 /// What a step of reading came to.
@@ -64,146 +35,28 @@ pub(super) enum Progress {
 impl ValueReader {
     /// Starts on a value of a type; none for a type that is not supported.
     pub(super) fn new(kind: u8) -> Option<Self> {
-        match kind {
-            TYPE_STRING => Some(Self::Str),
-            TYPE_LIST => Some(Self::Items),
-            TYPE_LIST_ZIPLIST => Some(Self::Ziplist),
-            TYPE_LIST_QUICKLIST => Some(Self::Nodes {
-                form: NodeForm::Ziplists,
-            }),
-            TYPE_LIST_QUICKLIST_2 => Some(Self::Nodes {
-                form: NodeForm::Contained,
-            }),
-            _ => None,
-        }
+        (kind == TYPE_STRING)
+            .then_some(Self::Str)
+            .or_else(|| list::Reader::new(kind).map(Self::List))
+            .or_else(|| hash::Reader::new(kind).map(Self::Hash))
+            .or_else(|| set::Reader::new(kind).map(Self::Set))
+            .or_else(|| zset::Reader::new(kind).map(Self::Zset))
+            .or_else(|| stream::Reader::new(kind).map(Self::Stream))
     }
 
     /// Reads on as far as the input goes.
-    pub(super) fn read(&mut self, input: &mut Input, fill: Fill) -> Result<Progress, RdbFault> {
-        loop {
-            match self {
-                Self::Str => {
-                    let Some(text) = input.text()? else {
-                        return Ok(Progress::Wait);
-                    };
-                    *self = Self::Done;
-                    return Ok(Progress::Ready(Value::Str(string(text, input))));
-                }
-                Self::Items => {
-                    let Some(left) = input.len()? else {
-                        return Ok(Progress::Wait);
-                    };
-                    *self = Self::ItemsLeft {
-                        left,
-                        list: List::new(),
-                    };
-                }
-                Self::Ziplist => {
-                    let Some(text) = input.text()? else {
-                        return Ok(Progress::Wait);
-                    };
-                    let mut list = List::new();
-                    push_ziplist(&text, input, &mut list)?;
-                    return Ok(self.finish(list, fill));
-                }
-                Self::Nodes { form } => {
-                    let Some(left) = input.len()? else {
-                        return Ok(Progress::Wait);
-                    };
-                    *self = Self::NodesLeft {
-                        form: *form,
-                        left,
-                        list: List::new(),
-                    };
-                }
-                Self::ItemsLeft { left: 0, list } | Self::NodesLeft { left: 0, list, .. } => {
-                    let list = core::mem::take(list);
-                    return Ok(self.finish(list, fill));
-                }
-                Self::ItemsLeft { left, list } => {
-                    let Some(text) = input.text()? else {
-                        return Ok(Progress::Wait);
-                    };
-                    push_text(&text, input, list);
-                    *left -= 1;
-                }
-                Self::NodesLeft { .. } | Self::Node { .. } => {
-                    if !self.read_node(input)? {
-                        return Ok(Progress::Wait);
-                    }
-                }
-                Self::Done => unreachable!("a value that was read is not read again"),
-            }
-        }
-    }
-
-    /// Reads a step of a node; false if more bytes are needed.
-    fn read_node(&mut self, input: &mut Input) -> Result<bool, RdbFault> {
+    pub(super) fn read(&mut self, input: &mut Input, shape: &Shape) -> Result<Progress, RdbFault> {
         match self {
-            Self::NodesLeft {
-                form: NodeForm::Ziplists,
-                left,
-                list,
-            } => {
-                let Some(text) = input.text()? else {
-                    return Ok(false);
-                };
-                push_ziplist(&text, input, list)?;
-                *left -= 1;
-            }
-            Self::NodesLeft {
-                form: NodeForm::Contained,
-                left,
-                list,
-            } => {
-                let offset = input.offset();
-                let Some(container) = input.len()? else {
-                    return Ok(false);
-                };
-                if container != NODE_PLAIN && container != NODE_PACKED {
-                    let what = "Quicklist integrity check failed: unknown node container";
-                    return Err(RdbFault::Corrupt { what, offset });
-                }
-                let packed = container == NODE_PACKED;
-                *self = Self::Node {
-                    packed,
-                    left: *left,
-                    list: core::mem::take(list),
-                };
-            }
-            Self::Node { packed, left, list } => {
-                let Some(text) = input.text()? else {
-                    return Ok(false);
-                };
-                if *packed {
-                    push_listpack(&text, input, list)?;
-                } else {
-                    push_text(&text, input, list);
-                }
-                let (left, list) = (*left - 1, core::mem::take(list));
-                *self = Self::NodesLeft {
-                    form: NodeForm::Contained,
-                    left,
-                    list,
-                };
-            }
-            Self::Str
-            | Self::Items
-            | Self::ItemsLeft { .. }
-            | Self::Ziplist
-            | Self::Nodes { .. }
-            | Self::Done => unreachable!("only nodes are read here"),
+            Self::Str => Ok(match input.text()? {
+                None => Progress::Wait,
+                Some(text) => Progress::Ready(Value::Str(string(text, input))),
+            }),
+            Self::List(reader) => reader.read(input, shape),
+            Self::Hash(reader) => reader.read(input, shape),
+            Self::Set(reader) => reader.read(input, shape),
+            Self::Zset(reader) => reader.read(input, shape),
+            Self::Stream(reader) => reader.read(input, shape),
         }
-        Ok(true)
-    }
-
-    fn finish(&mut self, mut list: List, fill: Fill) -> Progress {
-        *self = Self::Done;
-        if list.is_empty() {
-            return Progress::Empty;
-        }
-        list.settle(fill);
-        Progress::Ready(Value::List(list))
     }
 }
 
@@ -219,25 +72,37 @@ fn string(text: Text, input: &Input) -> Str {
     }
 }
 
-fn push_text(text: &Text, input: &Input, list: &mut List) {
+/// Calls `with` with the bytes of a text.
+pub(super) fn with_text<R>(text: &Text, input: &Input, with: impl FnOnce(&[u8]) -> R) -> R {
     match text {
-        Text::Int(number) => Entry::Int(*number).with_bytes(|item| list.push_back(item)),
-        Text::Span(span) => list.push_back(input.bytes(span)),
-        Text::Owned(bytes) => list.push_back(bytes),
+        Text::Int(number) => Entry::Int(*number).with_bytes(with),
+        Text::Span(span) => with(input.bytes(span)),
+        Text::Owned(bytes) => with(bytes),
     }
 }
 
-fn push_listpack(text: &Text, input: &Input, list: &mut List) -> Result<(), RdbFault> {
+/// Calls `each` with the entries of a listpack in order.
+pub(super) fn each_listpack(
+    text: &Text,
+    input: &Input,
+    each: impl FnMut(&[u8]),
+) -> Result<(), RdbFault> {
     let block = block(text, input)?;
-    push_entries(listpack::Reader::new(block), input, list)
+    each_entry(listpack::Reader::new(block), input, each)
 }
 
-fn push_ziplist(text: &Text, input: &Input, list: &mut List) -> Result<(), RdbFault> {
+/// Calls `each` with the entries of a ziplist in order.
+pub(super) fn each_ziplist(
+    text: &Text,
+    input: &Input,
+    each: impl FnMut(&[u8]),
+) -> Result<(), RdbFault> {
     let block = block(text, input)?;
-    push_entries(ziplist::Reader::new(block), input, list)
+    each_entry(ziplist::Reader::new(block), input, each)
 }
 
-fn block<'a>(text: &'a Text, input: &'a Input) -> Result<&'a [u8], RdbFault> {
+/// The bytes of a text that must not be a number.
+pub(super) fn block<'a>(text: &'a Text, input: &'a Input) -> Result<&'a [u8], RdbFault> {
     match text {
         Text::Span(span) => Ok(input.bytes(span)),
         Text::Owned(bytes) => Ok(bytes),
@@ -248,19 +113,17 @@ fn block<'a>(text: &'a Text, input: &'a Input) -> Result<&'a [u8], RdbFault> {
     }
 }
 
-fn push_entries<'a>(
+fn each_entry<'a>(
     entries: Result<impl Iterator<Item = Result<Entry<'a>, PackFault>>, PackFault>,
     input: &Input,
-    list: &mut List,
+    mut each: impl FnMut(&[u8]),
 ) -> Result<(), RdbFault> {
     let fault = |fault: PackFault| RdbFault::Corrupt {
         what: fault.what,
         offset: input.text_offset(),
     };
     for entry in entries.map_err(fault)? {
-        entry
-            .map_err(fault)?
-            .with_bytes(|item| list.push_back(item));
+        entry.map_err(fault)?.with_bytes(&mut each);
     }
     Ok(())
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::limits::{RDB_CHUNK_BYTES, RDB_PLAIN_NODE_BYTES};
 use crate::machine::Wall;
 use crate::persist::crc::crc64;
-use crate::value::{Fill, List, Str, Value, ValueRef};
+use crate::value::{Fill, List, Shape, Str, Value, ValueRef};
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -382,11 +382,14 @@ fn a_payload_is_restored_and_a_damaged_one_is_not() {
     for value in values {
         let payload = dump(value.as_ref(), true);
         assert_eq!(payload[payload.len() - 10..][..2], [10, 0]);
-        assert!(restore(&payload, Fill::default()).unwrap() == value);
+        assert!(restore(&payload, &Shape::default()).unwrap() == value);
         for at in [0, payload.len() / 2, payload.len() - 9, payload.len() - 1] {
             let mut damaged = payload.clone();
             damaged[at] ^= 0x40;
-            assert_eq!(restore(&damaged, Fill::default()), Err(RdbFault::BadFooter));
+            assert_eq!(
+                restore(&damaged, &Shape::default()),
+                Err(RdbFault::BadFooter)
+            );
         }
     }
 }
@@ -396,7 +399,7 @@ fn a_payload_with_a_sound_footer_is_still_checked() {
     let sealed = |body: &[u8]| {
         let mut payload = [body, &[11, 0]].concat();
         payload.extend_from_slice(&crc64(&payload).to_le_bytes());
-        restore(&payload, Fill::default())
+        restore(&payload, &Shape::default())
     };
     assert_eq!(sealed(&[0, 1, b'x']), Ok(Value::Str(Str::new(b"x"))));
     assert!(matches!(sealed(&[]), Err(RdbFault::Truncated { .. })));
@@ -413,14 +416,24 @@ fn a_payload_with_a_sound_footer_is_still_checked() {
         sealed(&[4, 0]),
         Err(RdbFault::UnsupportedType { kind: 4, .. })
     ));
-    assert_eq!(restore(&[0; 9], Fill::default()), Err(RdbFault::BadFooter));
+    assert_eq!(
+        restore(&[0; 9], &Shape::default()),
+        Err(RdbFault::BadFooter)
+    );
 }
 
 #[test]
 fn a_list_takes_its_encoding_from_the_fill() {
     let payload = dump(list(&[b"a", b"b", b"c"]).as_ref(), true);
     for (fill, encoding) in [(Fill(2), "quicklist"), (Fill(3), "listpack")] {
-        let Value::List(list) = restore(&payload, fill).unwrap() else {
+        let Value::List(list) = restore(
+            &payload,
+            &Shape {
+                list: fill,
+                ..Shape::default()
+            },
+        )
+        .unwrap() else {
             panic!("it is a list")
         };
         assert_eq!(list.encoding(), encoding);
@@ -428,24 +441,27 @@ fn a_list_takes_its_encoding_from_the_fill() {
 }
 
 #[test]
-fn a_list_in_slices_is_the_same_as_in_one() {
+fn a_list_in_parts_is_the_same_as_in_one() {
     let items: Vec<Vec<u8>> = (0..9_000)
         .map(|n| format!("item {n}").into_bytes())
         .collect();
-    let long: List = items.iter().map(Vec::as_slice).collect();
+    let mut long: List = items.iter().map(Vec::as_slice).collect();
     let mut whole = Encoder::new(true, true);
-    whole.key(b"list", ValueRef::List(&long), KeyMeta::default());
+    whole.key(b"list", ValueRef::List(long.as_ref()), KeyMeta::default());
     whole.eof();
     let whole = drain(&mut whole);
-    for slice in [1, 4, 1000] {
-        let mut encoder = Encoder::new(true, true);
-        encoder.list_head(b"list", &long, KeyMeta::default());
-        for from in (0..long.chunk_count()).step_by(slice) {
-            encoder.list_nodes(&long, from, long.chunk_count().min(from + slice));
-        }
-        encoder.eof();
-        assert!(drain(&mut encoder) == whole);
+    let mut encoder = Encoder::new(true, true);
+    let mut parts = ValueRef::List(long.as_ref()).parts().unwrap();
+    encoder.parts_head(b"list", &parts, KeyMeta::default());
+    let mut count = 0;
+    while encoder.part(&mut parts).is_some() {
+        long.push_front(b"later");
+        long.drop_back();
+        count += 1;
     }
+    assert!(count > 5, "a long list has parts");
+    encoder.eof();
+    assert!(drain(&mut encoder) == whole);
 }
 
 fn any_value() -> impl Strategy<Value = Value> {
@@ -467,7 +483,7 @@ proptest! {
     #[test]
     fn any_value_survives_dump_and_restore(value in any_value(), compress: bool) {
         let payload = dump(value.as_ref(), compress);
-        prop_assert!(restore(&payload, Fill::default()).unwrap() == value);
+        prop_assert!(restore(&payload, &Shape::default()).unwrap() == value);
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::keyspace::{EntryRef, SegmentSink, Usage};
-use crate::limits::{SNAPSHOT_AHEAD_BYTES, SNAPSHOT_LIST_CHUNKS};
+use crate::limits::SNAPSHOT_AHEAD_BYTES;
 use crate::machine::Wall;
 use crate::persist::rdb::{Encoder, KeyMeta};
-use crate::value::{List, StrRef, ValueRef};
+use crate::value::{Form, Parts, StrRef, ValueRef};
 
 /// Takes entries as they were and encodes them by and by.
 pub(super) struct Held {
@@ -18,8 +18,8 @@ pub(super) struct Held {
     usage: Usage,
     /// Oldest first, none empty.
     batches: VecDeque<Batch>,
-    /// The list that is being encoded, and the chunk that comes next.
-    list: Option<(Box<List>, usize)>,
+    /// The large value that is being encoded, and what was counted for it.
+    parts: Option<(Box<Parts>, usize)>,
     /// Bytes of all that is held.
     bytes: usize,
     /// Keys encoded.
@@ -49,7 +49,9 @@ enum Body {
     /// As many bytes behind the key.
     Text(usize),
     Shared(Bytes),
-    List(Box<List>),
+    /// A small collection, of as many bytes behind the key.
+    Small(Form, usize),
+    Parts(Box<Parts>),
 }
 
 impl Held {
@@ -58,7 +60,7 @@ impl Held {
             encoder,
             usage,
             batches: VecDeque::new(),
-            list: None,
+            parts: None,
             bytes: 0,
             keys: 0,
         }
@@ -70,7 +72,7 @@ impl Held {
 
     /// Whether all entries that came are encoded.
     pub(super) fn is_empty(&self) -> bool {
-        self.batches.is_empty() && self.list.is_none()
+        self.batches.is_empty() && self.parts.is_none()
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -85,8 +87,8 @@ impl Held {
     pub(super) fn encode_some(&mut self, budget: usize) {
         let mut left = budget;
         while left > 0 && self.encoder.buffered() < SNAPSHOT_AHEAD_BYTES {
-            let cost = if self.list.is_some() {
-                self.encode_slice()
+            let cost = if self.parts.is_some() {
+                self.encode_part()
             } else {
                 self.encode_record()
             };
@@ -97,23 +99,18 @@ impl Held {
         }
     }
 
-    /// Encodes the next slice of the list under way; returns what that cost.
-    fn encode_slice(&mut self) -> usize {
-        let Some((list, next)) = &mut self.list else {
+    /// Encodes the next part of the value under way; returns what that cost.
+    fn encode_part(&mut self) -> usize {
+        let Some((parts, held)) = &mut self.parts else {
             return 0;
         };
-        let to = list.chunk_count().min(*next + SNAPSHOT_LIST_CHUNKS);
-        let cost = (*next..to)
-            .map(|chunk| list.chunk(chunk).bytes())
-            .sum::<usize>();
-        self.encoder.list_nodes(list, *next, to);
-        *next = to;
-        if to == list.chunk_count() {
-            self.bytes -= list.memory();
+        let cost = self.encoder.part(parts);
+        if cost.is_none() {
+            self.bytes -= *held;
             self.keys += 1;
-            self.list = None;
+            self.parts = None;
         }
-        cost.max(1)
+        cost.unwrap_or(0).max(1)
     }
 
     /// Encodes the next record; returns what that cost, 0 if there is none.
@@ -152,12 +149,18 @@ impl Held {
                     .key(key, ValueRef::Str(StrRef::Shared(&bytes)), meta);
                 shared_len = bytes.len();
             }
-            Body::List(list) => {
-                self.encoder.list_head(key, &list, meta);
-                self.list = Some((list, 0));
+            Body::Small(form, len) => {
+                let value = ValueRef::small(form, &rest[..len]);
+                self.encoder.key(key, value, meta);
+                text_len = len;
+            }
+            Body::Parts(parts) => {
+                self.encoder.parts_head(key, &parts, meta);
+                let held = parts.memory();
+                self.parts = Some((parts, held));
             }
         }
-        self.keys += usize::from(self.list.is_none());
+        self.keys += usize::from(self.parts.is_none());
         let own = RECORD_BYTES + *key_len + text_len;
         self.bytes -= own + shared_len;
         batch.at += *key_len + text_len;
@@ -190,11 +193,18 @@ impl Held {
                 bytes += shared.len();
                 Body::Shared(shared.clone())
             }
-            ValueRef::List(list) => {
-                let list = Box::new(list.clone());
-                bytes += list.memory();
-                Body::List(list)
-            }
+            collection => match (collection.parts(), entry.small()) {
+                (Some(parts), _) => {
+                    bytes += parts.memory();
+                    Body::Parts(Box::new(parts))
+                }
+                (None, Some((form, small))) => {
+                    batch.texts.extend_from_slice(small);
+                    bytes += small.len();
+                    Body::Small(form, small.len())
+                }
+                (None, None) => unreachable!("a collection is small or has parts"),
+            },
         };
         batch.records.push(Record {
             key_len: key.len(),

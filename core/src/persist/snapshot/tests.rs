@@ -43,6 +43,7 @@ fn text(value: &Value) -> String {
             .iter()
             .map(|item| format!("{} ", item.escape_ascii()))
             .collect(),
+        other => format!("{other:?}"),
     }
 }
 
@@ -93,10 +94,8 @@ fn change(keyspace: &mut Keyspace, rng: &mut Rng, keys: u64) {
             }
         }
         7 => {
-            if let Some(mut entry) = db_mut.get_mut(&key)
-                && let Some(list) = entry.value_mut().into_list()
-            {
-                list.push_back(b"pushed");
+            if let Some(mut entry) = db_mut.get_mut(&key) {
+                entry.edit::<List, _>(|list| list.push_back(b"pushed"));
             }
         }
         8 | 9 => {

@@ -5,26 +5,26 @@ use crate::limits::SEGMENT_ENTRIES_MAX;
 /// The entries of a segment, by place, that the snapshot of one version need not take any more:
 /// it has taken them before they changed, or they are younger than it.
 #[derive(Clone, Debug)]
-pub(super) struct Taken {
+pub(crate) struct Taken {
     /// Of the snapshot; for any other this means nothing.
-    pub(super) version: u64,
+    pub(crate) version: u64,
     bits: [u64; WORDS],
 }
 
 impl Taken {
     /// None yet.
-    pub(super) fn new(version: u64) -> Self {
+    pub(crate) fn new(version: u64) -> Self {
         Self {
             version,
             bits: [0; WORDS],
         }
     }
 
-    pub(super) fn has(&self, entry: usize) -> bool {
+    pub(crate) fn has(&self, entry: usize) -> bool {
         self.bits[entry / WORD] >> (entry % WORD) & 1 != 0
     }
 
-    pub(super) fn set(&mut self, entry: usize, taken: bool) {
+    pub(crate) fn set(&mut self, entry: usize, taken: bool) {
         let bit = 1 << (entry % WORD);
         if taken {
             self.bits[entry / WORD] |= bit;
@@ -34,7 +34,7 @@ impl Taken {
     }
 
     /// Follows an entry's removal, after which the last one lies in its place.
-    pub(super) fn swap_remove(&mut self, entry: usize, last: usize) {
+    pub(crate) fn swap_remove(&mut self, entry: usize, last: usize) {
         self.set(entry, self.has(last));
         self.set(last, false);
     }

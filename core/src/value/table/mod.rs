@@ -1,14 +1,22 @@
 //! The hash-ordered table: a directory of segments.
 
-use super::hash::KeyHasher;
-use super::segment::{Place, Segment};
+mod hash;
+mod segment;
+mod shelf;
+mod taken;
+
 use crate::limits::{SEGMENT_DEPTH_MAX, SEGMENT_ENTRIES_MAX, WARM_KEYS_MAX};
 use crate::rng::Rng;
 use crate::value::alloc_size;
+use core::marker::PhantomData;
+pub use hash::KeyHasher;
+use segment::Place;
+pub(crate) use segment::Segment;
+pub(crate) use shelf::{Owned, Shared, Shelf};
 use smallvec::SmallVec;
 
 /// What a [`Table`] holds.
-pub(super) trait TableEntry {
+pub(crate) trait TableEntry {
     /// What tells it from the others.
     fn key(&self) -> &[u8];
     /// Reads the entry itself and nothing it points to.
@@ -21,35 +29,38 @@ pub(super) trait TableEntry {
 /// doubles the directory only if the segment had all of its bits; sparse halves merge again. So
 /// no step costs more than one segment and a copy of the directory, of four bytes per some
 /// hundreds of entries.
-#[derive(Debug)]
-pub(super) struct Table<E> {
+///
+/// The shelf says who owns the segments: the table alone, or its clones as well.
+#[derive(Clone, Debug)]
+pub(crate) struct Table<E, S = Owned<E>> {
     hasher: KeyHasher,
     /// `2^bits` segments, each as often as its range is wide.
     directory: Vec<u32>,
     bits: u8,
-    segments: Segments<E>,
+    segments: S,
     /// How many segments there are of each depth.
     depths: [u32; SEGMENT_DEPTH_MAX as usize + 1],
     len: usize,
     /// Bytes of the segments' allocations.
     heap: usize,
+    entry: PhantomData<E>,
 }
 
 /// Where an entry lies; good until the table changes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Location {
-    pub(super) segment: SegmentId,
+pub(crate) struct Location {
+    pub(crate) segment: SegmentId,
     place: Place,
 }
 
 /// A segment of a table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct SegmentId(u32);
+pub(crate) struct SegmentId(u32);
 
-impl<E: TableEntry> Table<E> {
+impl<E: TableEntry, S: Shelf<E>> Table<E, S> {
     /// An empty table, younger than the snapshot of `version`.
-    pub(super) fn new(hasher: KeyHasher, version: u64) -> Self {
-        let mut segments = Segments::default();
+    pub(crate) fn new(hasher: KeyHasher, version: u64) -> Self {
+        let mut segments = S::default();
         let SegmentId(first) = segments.insert(Segment::new(0, 0, version));
         let mut depths = [0; SEGMENT_DEPTH_MAX as usize + 1];
         depths[0] = 1;
@@ -61,17 +72,18 @@ impl<E: TableEntry> Table<E> {
             depths,
             len: 0,
             heap: 0,
+            entry: PhantomData,
         }
     }
 
     #[inline]
-    pub(super) fn hash(&self, key: &[u8]) -> u64 {
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         self.hasher.hash(key)
     }
 
     /// Finds the entry with this key.
     #[inline]
-    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Location> {
+    pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<Location> {
         let segment = self.segment_of(hash);
         let place = self.segment(segment).find(hash, key)?;
         Some(Location { segment, place })
@@ -81,7 +93,7 @@ impl<E: TableEntry> Table<E> {
     ///
     /// A find waits for memory three times in a row: for the index, the entry and its record.
     /// Here the waits for different keys overlap, since none depends on what another one brings.
-    pub(super) fn warm(&self, hashes: &[u64]) {
+    pub(crate) fn warm(&self, hashes: &[u64]) {
         let slots = hashes
             .iter()
             .map(|&hash| self.segment(self.segment_of(hash)).warm_index(hash));
@@ -98,12 +110,12 @@ impl<E: TableEntry> Table<E> {
 
     /// The segment that covers a hash.
     #[inline]
-    pub(super) fn segment_of(&self, hash: u64) -> SegmentId {
+    pub(crate) fn segment_of(&self, hash: u64) -> SegmentId {
         SegmentId(self.directory[self.directory_index(hash)])
     }
 
     /// Adds an entry whose key is not there yet to a segment that has room.
-    pub(super) fn insert(&mut self, segment: SegmentId, hash: u64, entry: E) -> Location {
+    pub(crate) fn insert(&mut self, segment: SegmentId, hash: u64, entry: E) -> Location {
         let place = self.resize(segment, |segment, hasher| {
             segment.insert(hash, entry, hasher)
         });
@@ -112,7 +124,7 @@ impl<E: TableEntry> Table<E> {
     }
 
     /// Takes an entry out.
-    pub(super) fn remove(&mut self, location: Location) -> E {
+    pub(crate) fn remove(&mut self, location: Location) -> E {
         self.len -= 1;
         self.resize(location.segment, |segment, hasher| {
             segment.remove(location.place, hasher)
@@ -120,12 +132,12 @@ impl<E: TableEntry> Table<E> {
     }
 
     /// Whether a segment has no room for another entry.
-    pub(super) fn is_full(&self, segment: SegmentId) -> bool {
+    pub(crate) fn is_full(&self, segment: SegmentId) -> bool {
         self.segment(segment).len() == SEGMENT_ENTRIES_MAX
     }
 
     /// Splits a segment in two.
-    pub(super) fn split(&mut self, id: SegmentId) {
+    pub(crate) fn split(&mut self, id: SegmentId) {
         let depth = self.segment(id).depth;
         assert!(
             depth < SEGMENT_DEPTH_MAX,
@@ -148,7 +160,7 @@ impl<E: TableEntry> Table<E> {
 
     /// The segment with the other half of the next wider range, if both are so sparse that they
     /// should be one.
-    pub(super) fn sparse_buddy(&self, id: SegmentId) -> Option<SegmentId> {
+    pub(crate) fn sparse_buddy(&self, id: SegmentId) -> Option<SegmentId> {
         let segment = self.segment(id);
         if segment.depth == 0 || segment.len() > MERGED_ENTRIES_MAX {
             return None;
@@ -161,7 +173,7 @@ impl<E: TableEntry> Table<E> {
     }
 
     /// Merges a segment with its buddy; the merged one has the id that is returned.
-    pub(super) fn merge(
+    pub(crate) fn merge(
         &mut self,
         id: SegmentId,
         buddy: SegmentId,
@@ -187,14 +199,14 @@ impl<E: TableEntry> Table<E> {
 
     /// Counts an entry as one that the snapshot of that version need not take any more; false if
     /// it had no need to before.
-    pub(super) fn take_once(&mut self, at: Location, snapshot: u64) -> bool {
+    pub(crate) fn take_once(&mut self, at: Location, snapshot: u64) -> bool {
         self.resize(at.segment, |segment, _| {
             segment.take_once(at.place, snapshot)
         })
     }
 
     /// Says that the snapshot of that version has taken all entries of a segment.
-    pub(super) fn set_through(&mut self, id: SegmentId, snapshot: u64) {
+    pub(crate) fn set_through(&mut self, id: SegmentId, snapshot: u64) {
         self.resize(id, |segment, _| segment.set_through(snapshot));
     }
 
@@ -203,7 +215,7 @@ impl<E: TableEntry> Table<E> {
     ///
     /// A cursor is a position: the top bits of a hash. Entries at one position are visited
     /// together, so an entry is visited by just one call, whatever else comes and goes.
-    pub(super) fn scan(&self, cursor: u64, count: usize, visit: &mut impl FnMut(&E)) -> u64 {
+    pub(crate) fn scan(&self, cursor: u64, count: usize, visit: &mut impl FnMut(&E)) -> u64 {
         if cursor >= CURSOR_END {
             return 0;
         }
@@ -232,7 +244,7 @@ impl<E: TableEntry> Table<E> {
     }
 
     /// An entry, each as likely as any other.
-    pub(super) fn random(&self, rng: &mut Rng) -> Option<&E> {
+    pub(crate) fn random(&self, rng: &mut Rng) -> Option<&E> {
         if self.len == 0 {
             return None;
         }
@@ -254,7 +266,7 @@ impl<E: TableEntry> Table<E> {
 
     /// One try to hit an entry, each as likely as any other.
     #[inline]
-    pub(super) fn random_try(&self, rng: &mut Rng) -> Option<&E> {
+    pub(crate) fn random_try(&self, rng: &mut Rng) -> Option<&E> {
         let segment = self.segment(self.segment_of(rng.next_u64()));
         // A range twice as wide is met twice as often, so it is taken half as often.
         let spread = (SEGMENT_ENTRIES_MAX as u64) << (self.bits - segment.depth);
@@ -263,7 +275,7 @@ impl<E: TableEntry> Table<E> {
     }
 
     /// All entries, segment by segment in the order of their ranges.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &E> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &E> {
         let mut next = Some(0);
         core::iter::from_fn(move || {
             let segment = self.segment(self.segment_of(next?));
@@ -274,49 +286,49 @@ impl<E: TableEntry> Table<E> {
     }
 
     #[inline]
-    pub(super) fn segment(&self, id: SegmentId) -> &Segment<E> {
+    pub(crate) fn segment(&self, id: SegmentId) -> &Segment<E> {
         self.segments.get(id)
     }
 
     #[inline]
-    pub(super) fn segment_mut(&mut self, id: SegmentId) -> &mut Segment<E> {
+    pub(crate) fn segment_mut(&mut self, id: SegmentId) -> &mut Segment<E> {
         self.segments.get_mut(id)
     }
 
     #[inline]
-    pub(super) fn entry(&self, location: Location) -> &E {
+    pub(crate) fn entry(&self, location: Location) -> &E {
         self.segment(location.segment).entry(location.place)
     }
 
     #[inline]
-    pub(super) fn entry_mut(&mut self, location: Location) -> &mut E {
+    pub(crate) fn entry_mut(&mut self, location: Location) -> &mut E {
         self.segment_mut(location.segment).entry_mut(location.place)
     }
 
     /// Takes all entries of a segment out, for a table that is being freed.
-    pub(super) fn take_entries(&mut self, id: SegmentId) -> Vec<E> {
+    pub(crate) fn take_entries(&mut self, id: SegmentId) -> Vec<E> {
         let entries = self.resize(id, |segment, _| segment.take_entries());
         self.len -= entries.len();
         entries
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// How many segments there are.
-    pub(super) fn segment_count(&self) -> usize {
+    pub(crate) fn segment_count(&self) -> usize {
         self.depths.iter().sum::<u32>() as usize
     }
 
     /// Bytes of the table's own allocations, without what its entries own.
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         let directory = alloc_size(self.directory.capacity() * size_of::<u32>());
         self.heap + directory + self.segments.memory()
     }
 
     /// Panics if the table contradicts itself.
-    pub(super) fn check_invariants(&self) {
+    pub(crate) fn check_invariants(&self) {
         assert_eq!(self.directory.len(), 1 << self.bits);
         let mut depths = [0; SEGMENT_DEPTH_MAX as usize + 1];
         let (mut len, mut heap) = (0, 0);
@@ -370,85 +382,11 @@ impl<E: TableEntry> Table<E> {
     }
 }
 
-/// Segments in pages that never move, so that more of them cost no copy of the others.
-#[derive(Debug)]
-struct Segments<E> {
-    pages: Vec<Vec<Segment<E>>>,
-    free: Vec<u32>,
-}
-
-impl<E> Default for Segments<E> {
-    fn default() -> Self {
-        Self {
-            pages: Vec::new(),
-            free: Vec::new(),
-        }
-    }
-}
-
-impl<E: TableEntry> Segments<E> {
-    fn insert(&mut self, segment: Segment<E>) -> SegmentId {
-        if let Some(id) = self.free.pop().map(SegmentId) {
-            *self.get_mut(id) = segment;
-            return id;
-        }
-        if self
-            .pages
-            .last()
-            .is_none_or(|page| page.len() == PAGE_SEGMENTS)
-        {
-            // The first page grows by and by, since most databases stay small.
-            let room = if self.pages.is_empty() {
-                1
-            } else {
-                PAGE_SEGMENTS
-            };
-            self.pages.push(Vec::with_capacity(room));
-        }
-        let last = self.pages.len() - 1;
-        let page = &mut self.pages[last];
-        page.push(segment);
-        let id = last * PAGE_SEGMENTS + page.len() - 1;
-        SegmentId(u32::try_from(id).expect("fewer segments than bytes of memory"))
-    }
-
-    fn remove(&mut self, id: SegmentId) -> Segment<E> {
-        let vacant = Segment::new(0, 0, 0);
-        let segment = core::mem::replace(self.get_mut(id), vacant);
-        self.free.push(id.0);
-        segment
-    }
-
-    #[inline]
-    fn get(&self, SegmentId(id): SegmentId) -> &Segment<E> {
-        &self.pages[id as usize / PAGE_SEGMENTS][id as usize % PAGE_SEGMENTS]
-    }
-
-    #[inline]
-    fn get_mut(&mut self, SegmentId(id): SegmentId) -> &mut Segment<E> {
-        &mut self.pages[id as usize / PAGE_SEGMENTS][id as usize % PAGE_SEGMENTS]
-    }
-
-    fn live(&self) -> usize {
-        self.pages.iter().map(Vec::len).sum::<usize>() - self.free.len()
-    }
-
-    fn memory(&self) -> usize {
-        let first = self.pages.first().map_or(0, Vec::capacity);
-        let page = alloc_size(PAGE_SEGMENTS * size_of::<Segment<E>>());
-        alloc_size(first * size_of::<Segment<E>>())
-            + self.pages.len().saturating_sub(1) * page
-            + alloc_size(self.pages.capacity() * size_of::<Vec<Segment<E>>>())
-            + alloc_size(self.free.capacity() * size_of::<u32>())
-    }
-}
-
 /// Scan cursors stay below it: some clients read them as doubles.
 const CURSOR_END: u64 = 1 << 53;
 const CURSOR_SHIFT: u32 = 64 - 53;
 /// Halves with so few entries together become one.
 const MERGED_ENTRIES_MAX: usize = SEGMENT_ENTRIES_MAX / 4;
-const PAGE_SEGMENTS: usize = 64;
 /// Even in a table that is as sparse as merging lets it be, so many misses in a row do not occur
 /// in practice.
 const RANDOM_TRIES_MAX: usize = 256;

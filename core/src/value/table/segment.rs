@@ -1,7 +1,7 @@
 //! A segment: the entries of one range of hashes.
 
+use super::TableEntry;
 use super::hash::KeyHasher;
-use super::table::TableEntry;
 use super::taken::Taken;
 use crate::limits::SEGMENT_ENTRIES_MAX;
 use crate::value::alloc_size;
@@ -12,8 +12,8 @@ use crate::value::alloc_size;
 /// slot rises with its hash, and an entry that finds its home taken goes into the next free slot,
 /// without wrapping around. So a run of slots without a vacant one holds all the entries whose
 /// homes lie in it, and walking the runs walks the entries in order of their hashes.
-#[derive(Debug)]
-pub(super) struct Segment<E> {
+#[derive(Clone, Debug)]
+pub(crate) struct Segment<E> {
     entries: Vec<E>,
     index: Vec<Slot>,
     /// Slots that are a home; those behind them take what overflows.
@@ -21,16 +21,16 @@ pub(super) struct Segment<E> {
     /// Slots whose entry was removed but which a run needs.
     dead: u32,
     /// The lowest hash of the range.
-    pub(super) start: u64,
+    pub(crate) start: u64,
     /// The snapshot that is through with this segment, or that it is younger than.
     version: u64,
     /// What a later snapshot has got of it meanwhile.
     taken: Option<Box<Taken>>,
     /// No entry expires before; the maximum if none expires at all.
-    pub(super) min_expire: i64,
+    pub(crate) min_expire: i64,
     /// Bytes of the entries' and the index's allocations.
     heap: u32,
-    pub(super) depth: u8,
+    pub(crate) depth: u8,
 }
 
 /// A vacant or dead slot, or the low bits of a hash over the place of an entry.
@@ -39,14 +39,14 @@ struct Slot(u16);
 
 /// Where an entry lies in its segment; good until the segment changes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     slot: u16,
     entry: u16,
 }
 
 impl<E: TableEntry> Segment<E> {
     /// An empty segment, without an allocation.
-    pub(super) fn new(start: u64, depth: u8, version: u64) -> Self {
+    pub(crate) fn new(start: u64, depth: u8, version: u64) -> Self {
         Self {
             entries: Vec::new(),
             index: Vec::new(),
@@ -63,7 +63,7 @@ impl<E: TableEntry> Segment<E> {
 
     /// Finds the entry with this key.
     #[inline]
-    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Place> {
+    pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<Place> {
         let home = self.home(hash);
         let tag = Slot::tag(hash);
         for (distance, &slot) in self.index.get(home..)?.iter().enumerate() {
@@ -85,7 +85,7 @@ impl<E: TableEntry> Segment<E> {
 
     /// Reads the slot where the search for a hash starts.
     #[inline]
-    pub(super) fn warm_index(&self, hash: u64) -> usize {
+    pub(crate) fn warm_index(&self, hash: u64) -> usize {
         self.index
             .get(self.home(hash))
             .map_or(0, |slot| slot.entry())
@@ -93,7 +93,7 @@ impl<E: TableEntry> Segment<E> {
 
     /// The first entry that may be the one searched for, which is not read.
     #[inline]
-    pub(super) fn likely(&self, hash: u64) -> Option<&E> {
+    pub(crate) fn likely(&self, hash: u64) -> Option<&E> {
         let tag = Slot::tag(hash);
         let slots = self.index.get(self.home(hash)..)?;
         let mut nearby = slots.iter().take(WARM_SLOTS);
@@ -102,7 +102,7 @@ impl<E: TableEntry> Segment<E> {
     }
 
     /// Adds an entry whose key is not there yet.
-    pub(super) fn insert(&mut self, hash: u64, entry: E, hasher: &KeyHasher) -> Place {
+    pub(crate) fn insert(&mut self, hash: u64, entry: E, hasher: &KeyHasher) -> Place {
         let len = self.entries.len();
         assert!(len < SEGMENT_ENTRIES_MAX, "a full segment is split first");
         if len == self.entries.capacity() {
@@ -125,7 +125,7 @@ impl<E: TableEntry> Segment<E> {
     }
 
     /// Takes an entry out.
-    pub(super) fn remove(&mut self, place: Place, hasher: &KeyHasher) -> E {
+    pub(crate) fn remove(&mut self, place: Place, hasher: &KeyHasher) -> E {
         let last = self.entries.len() - 1;
         if usize::from(place.entry) != last {
             let moved = self.slot_of(last, hasher);
@@ -144,7 +144,7 @@ impl<E: TableEntry> Segment<E> {
     }
 
     /// Moves the upper half of the range into a segment of its own.
-    pub(super) fn split(&mut self, hasher: &KeyHasher) -> Self {
+    pub(crate) fn split(&mut self, hasher: &KeyHasher) -> Self {
         let bit = 1 << (63 - self.depth);
         let depth = self.depth + 1;
         let mut low = Self::new(self.start, depth, self.version);
@@ -177,7 +177,7 @@ impl<E: TableEntry> Segment<E> {
 
     /// Takes over the entries of the segment with the other half of the range, while the snapshot
     /// of that version is under way, if one is.
-    pub(super) fn merge(&mut self, buddy: Self, hasher: &KeyHasher, snapshot: Option<u64>) {
+    pub(crate) fn merge(&mut self, buddy: Self, hasher: &KeyHasher, snapshot: Option<u64>) {
         assert_eq!(
             self.depth, buddy.depth,
             "halves of a range are equally deep"
@@ -226,7 +226,7 @@ impl<E: TableEntry> Segment<E> {
 
     /// Counts an entry as one that the snapshot need not take any more; false if it had no need
     /// to before.
-    pub(super) fn take_once(&mut self, place: Place, snapshot: u64) -> bool {
+    pub(crate) fn take_once(&mut self, place: Place, snapshot: u64) -> bool {
         let entry = usize::from(place.entry);
         let pending = self.is_pending(entry, snapshot);
         if pending {
@@ -240,18 +240,18 @@ impl<E: TableEntry> Segment<E> {
     }
 
     /// The entries that the snapshot has to take, none if it was here before.
-    pub(super) fn pending(&self, snapshot: u64) -> impl Iterator<Item = &E> {
+    pub(crate) fn pending(&self, snapshot: u64) -> impl Iterator<Item = &E> {
         let entries = self.entries.iter().enumerate();
         entries.filter_map(move |(at, entry)| self.is_pending(at, snapshot).then_some(entry))
     }
 
     /// Whether the snapshot was here before.
-    pub(super) fn is_through(&self, snapshot: u64) -> bool {
+    pub(crate) fn is_through(&self, snapshot: u64) -> bool {
         self.version >= snapshot
     }
 
     /// Says that the snapshot has taken all entries.
-    pub(super) fn set_through(&mut self, snapshot: u64) {
+    pub(crate) fn set_through(&mut self, snapshot: u64) {
         self.version = snapshot;
         self.taken = None;
         self.measure();
@@ -259,7 +259,7 @@ impl<E: TableEntry> Segment<E> {
 
     /// Calls `visit` with the entries from the hash `from` on, in order of their hashes, until
     /// it says to stop. The hash is visited with its entry.
-    pub(super) fn visit_from(
+    pub(crate) fn visit_from(
         &self,
         from: u64,
         hasher: &KeyHasher,
@@ -293,7 +293,7 @@ impl<E: TableEntry> Segment<E> {
     }
 
     /// Takes all entries out.
-    pub(super) fn take_entries(&mut self) -> Vec<E> {
+    pub(crate) fn take_entries(&mut self) -> Vec<E> {
         self.index = Vec::new();
         self.taken = None;
         self.heap = 0;
@@ -301,37 +301,37 @@ impl<E: TableEntry> Segment<E> {
     }
 
     #[inline]
-    pub(super) fn entry(&self, place: Place) -> &E {
+    pub(crate) fn entry(&self, place: Place) -> &E {
         &self.entries[usize::from(place.entry)]
     }
 
     #[inline]
-    pub(super) fn entry_mut(&mut self, place: Place) -> &mut E {
+    pub(crate) fn entry_mut(&mut self, place: Place) -> &mut E {
         &mut self.entries[usize::from(place.entry)]
     }
 
-    pub(super) fn entries(&self) -> &[E] {
+    pub(crate) fn entries(&self) -> &[E] {
         &self.entries
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Bytes of the segment's own allocations.
-    pub(super) fn heap(&self) -> usize {
+    pub(crate) fn heap(&self) -> usize {
         self.heap as usize
     }
 
     /// The first hash after the range; none if it reaches to the end.
-    pub(super) fn end(&self) -> Option<u64> {
+    pub(crate) fn end(&self) -> Option<u64> {
         // A range of depth 0 has 2^64 hashes, and its end does not fit either.
         let hashes = 1_u64.checked_shl(64 - u32::from(self.depth))?;
         self.start.checked_add(hashes)
     }
 
     /// Panics if the segment contradicts itself.
-    pub(super) fn check_invariants(&self, hasher: &KeyHasher) {
+    pub(crate) fn check_invariants(&self, hasher: &KeyHasher) {
         assert!(self.entries.len() <= SEGMENT_ENTRIES_MAX);
         let mut seen = vec![false; self.entries.len()];
         let mut dead = 0;

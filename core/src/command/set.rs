@@ -1,0 +1,6 @@
+//! set: PLACEHOLDER.
+
+use super::spec::Spec;
+
+/// The family's rows.
+pub static COMMANDS: &[Spec] = &[];

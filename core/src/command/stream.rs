@@ -1,0 +1,6 @@
+//! stream: PLACEHOLDER.
+
+use super::spec::Spec;
+
+/// The family's rows.
+pub static COMMANDS: &[Spec] = &[];
