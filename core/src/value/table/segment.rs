@@ -259,11 +259,11 @@ impl<E: TableEntry> Segment<E> {
 
     /// Calls `visit` with the entries from the hash `from` on, in order of their hashes, until
     /// it says to stop. The hash is visited with its entry.
-    pub(crate) fn visit_from(
-        &self,
+    pub(crate) fn visit_from<'a>(
+        &'a self,
         from: u64,
         hasher: &KeyHasher,
-        visit: &mut impl FnMut(u64, &E) -> bool,
+        visit: &mut impl FnMut(u64, &'a E) -> bool,
     ) -> bool {
         let mut run: Vec<(u64, u16)> = Vec::new();
         let home = if from <= self.start {
