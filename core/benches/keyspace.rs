@@ -6,7 +6,6 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use holdfast_core::keyspace::{Evictor, Keyspace, Order, Rule, Slot, Ttl, Victim};
 use holdfast_core::machine::Wall;
 use holdfast_core::rng::Rng;
-use holdfast_core::value::ValueRef;
 
 const KEYS: u64 = 100_000;
 

@@ -184,7 +184,7 @@ impl<'a> PackRef<'a> {
     }
 
     /// The position of the first item that equals `item`, looking at every `stride`-th from the
-    /// first on.
+    /// first on; there are a multiple of `stride` items.
     #[inline]
     pub fn find(self, item: &[u8], stride: usize) -> Option<usize> {
         let mut at = self.start();
@@ -349,7 +349,7 @@ mod tests {
                 let read = pack.as_ref();
                 prop_assert_eq!(read.len(), model.len());
                 prop_assert!(read.iter().eq(model.iter().map(Vec::as_slice)));
-                for stride in 1..3 {
+                for stride in (1..3).filter(|stride| model.len() % stride == 0) {
                     for wanted in &model {
                         let index = model.iter().step_by(stride).position(|item| item == wanted);
                         let at = index.and_then(|index| read.position(index * stride));
