@@ -6,7 +6,6 @@ use crate::config::NotifyFlags as Class;
 use crate::keyspace::{Detached, EntryMut, EntryRef, Keyspace, Slot, Ttl};
 use crate::machine::{ConnId, Wall};
 use crate::resp::{ArgvRef, Reply};
-use crate::rng::Rng;
 use crate::server::client::{Client, ClientFlags};
 use crate::server::state::State;
 use crate::value::{Collection, IntText, Shape, StrRef, Value};
@@ -182,17 +181,17 @@ impl Data<'_> {
             .transpose()
     }
 
-    /// As [`lend`](Self::lend), with the generator to draw elements by.
-    pub fn lend_to_draw<T: Collection>(
+    /// As [`lend`](Self::lend), with all else of the server: its generator draws elements.
+    pub fn lend_with_state<T: Collection>(
         &mut self,
         key: &[u8],
-    ) -> Result<Option<(T::Ref<'_>, &mut Rng)>, Fail> {
+    ) -> Result<Option<(T::Ref<'_>, &mut State)>, Fail> {
         if self.lend::<T>(key)?.is_none() {
             return Ok(None);
         }
         let entry = self.keys.db(self.db).get(key);
         let found = entry.and_then(|entry| entry.value().as_collection::<T>());
-        Ok(found.map(|found| (found, &mut self.st.rng)))
+        Ok(found.map(|found| (found, &mut *self.st)))
     }
 
     /// Finds a collection that is about to be changed, which does not count as reading it.

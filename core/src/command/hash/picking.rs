@@ -64,8 +64,8 @@ fn hrandfield(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         }
         return draw(cx, key, count, with_values);
     }
-    let found = cx.data.lend_to_draw::<Hash>(key)?;
-    match found.and_then(|(hash, rng)| hash.random(rng)) {
+    let found = cx.data.lend_with_state::<Hash>(key)?;
+    match found.and_then(|(hash, st)| hash.random(&mut st.rng)) {
         Some((field, _)) => cx.out.bulk(field),
         None => cx.out.null(),
     }
@@ -75,7 +75,7 @@ fn hrandfield(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 /// Replies with so many different fields, or with fields drawn so many times if the count is
 /// negative.
 fn draw(cx: &mut Cx<'_>, key: &[u8], count: i64, with_values: bool) -> Result<(), Fail> {
-    let Some((hash, rng)) = cx.data.lend_to_draw::<Hash>(key)? else {
+    let Some((hash, st)) = cx.data.lend_with_state::<Hash>(key)? else {
         cx.out.array(0);
         return Ok(());
     };
@@ -95,11 +95,11 @@ fn draw(cx: &mut Cx<'_>, key: &[u8], count: i64, with_values: bool) -> Result<()
     if count < 0 {
         check_draws(hash, wanted)?;
         out.array(wanted * flat);
-        hash.draw(wanted, rng, |field, value| pair(out, field, value));
+        hash.draw(wanted, &mut st.rng, |field, value| pair(out, field, value));
     } else {
         let wanted = wanted.min(hash.len());
         out.array(wanted * flat);
-        hash.sample(wanted, rng, |field, value| pair(out, field, value));
+        hash.sample(wanted, &mut st.rng, |field, value| pair(out, field, value));
     }
     Ok(())
 }

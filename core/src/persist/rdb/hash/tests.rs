@@ -68,18 +68,20 @@ fn packed(items: &[&[u8]]) -> Vec<u8> {
 }
 
 fn restored(payload: &[u8], shape: &Shape) -> Result<Hash, RdbFault> {
-    match restore(payload, shape)? {
-        Value::Hash(hash) => Ok(hash),
-        other => panic!("{other:?} is no hash"),
-    }
+    let value = restore(payload, shape)?;
+    let Value::Hash(hash) = value else {
+        panic!("{value:?} is no hash");
+    };
+    Ok(hash)
 }
 
 #[track_caller]
 fn refused(payload: &[u8], shape: &Shape) -> &'static str {
-    match restored(payload, shape).unwrap_err() {
-        RdbFault::Corrupt { what, .. } => what,
-        other => panic!("{other}"),
-    }
+    let fault = restored(payload, shape).unwrap_err();
+    let RdbFault::Corrupt { what, .. } = fault else {
+        panic!("{fault}");
+    };
+    what
 }
 
 #[test]
