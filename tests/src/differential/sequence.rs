@@ -128,10 +128,11 @@ fn spoil_words(words: &mut Words, draw: &mut Draw<'_>, fragile: bool, blocking: 
         _ if blocking => change_case(&mut words[0], draw),
         0 => change_case(&mut words[at], draw),
         1 => drop(words.pop()),
-        2 => words.push(draw.garbage()),
+        2 if !fragile => words.push(draw.garbage()),
         3 if at > 0 && !fragile => words[at] = draw.garbage(),
         4 if at > 0 && other > 0 && !fragile => words.swap(at, other),
         _ if at > 0 && !fragile => drop(words.remove(at)),
+        _ if fragile => words.push(b"x".to_vec()),
         _ => words.push(draw.garbage()),
     }
 }
