@@ -66,11 +66,7 @@ fn files_with_hashes_are_exchanged_with_redis() {
         }
         assert_eq!(client.text(&["SAVE"]), "OK");
         let mut target = Node::new(to, Kind::Server, "");
-        std::fs::copy(
-            source.dir().join("dump.rdb"),
-            target.dir().join("dump.rdb"),
-        )
-        .unwrap();
+        std::fs::copy(source.dir().join("dump.rdb"), target.dir().join("dump.rdb")).unwrap();
         target.start();
         let mut client = target.client();
         for (key, pairs) in sample() {
@@ -97,11 +93,7 @@ fn a_file_shows_a_large_hash_as_it_was_however_it_is_written_to_meanwhile() {
         (info.get("rdb_bgsave_in_progress") == "0").then_some(())
     });
     let mut target = Node::new(OURS, Kind::Server, "");
-    std::fs::copy(
-        source.dir().join("dump.rdb"),
-        target.dir().join("dump.rdb"),
-    )
-    .unwrap();
+    std::fs::copy(source.dir().join("dump.rdb"), target.dir().join("dump.rdb")).unwrap();
     target.start();
     assert_holds(&mut target.client(), "large", &pairs);
 }

@@ -311,9 +311,12 @@ pub const ACCEPTED: &[Accepted] = &[
     },
     Accepted {
         only: Some(Peer::Redis70),
-        why: "Redis 7.0 takes negative cursors",
+        why: "Redis 7.0 takes cursors that are negative, and none behind space",
         also: Also::Nothing,
-        is_it: |_, ours, _| ours.text() == b"ERR invalid cursor",
+        is_it: |_, ours, theirs| {
+            let refused = |reply: &Reply| reply.text() == b"ERR invalid cursor";
+            refused(ours) || refused(theirs)
+        },
     },
     Accepted {
         only: Some(Peer::Valkey),
