@@ -120,6 +120,8 @@ pub const PACK_ITEMS_MAX: usize = u16::MAX as usize;
 pub const PACK_BYTES_MAX: usize = 128 * 1024;
 /// Keys of commands that wait in a connection's input which are looked up ahead, together.
 pub const WARM_KEYS_MAX: usize = 16;
+/// Keys of a database from which on that is worth it: about those that a cache holds.
+pub const WARM_DB_KEYS_MIN: usize = 4096;
 /// The most entries of one segment of a table; a full one splits.
 pub const SEGMENT_ENTRIES_MAX: usize = 448;
 /// The most bits of a hash that choose a segment.
