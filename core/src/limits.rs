@@ -181,3 +181,5 @@ pub const CLIENT_ITEM_BYTES: usize = 128;
 pub const FREED_PER_TURN_MAX: usize = 2_000;
 /// Bytes asked of a file at a time.
 pub const FILE_READ_BYTES: u32 = 256 * 1024;
+/// The most bytes of elements drawn again and again for one reply; more are refused.
+pub const DRAWN_BYTES_MAX: usize = 1 << 30;
