@@ -29,7 +29,9 @@ pub use shape::{NodeLimits, PackLimits, Shape};
 pub use stream::{Stream, StreamParts, StreamRef};
 pub use string::{IntText, Str, StrRef, parse_int};
 pub use table::KeyHasher;
-pub use zset::{Zset, ZsetParts, ZsetRef};
+pub use zset::{
+    BigZset, LexBound, LexRange, ScoreRange, Zset, ZsetChange, ZsetIter, ZsetParts, ZsetRef,
+};
 
 /// A value of its own, outside the keyspace.
 #[derive(Clone, Debug, Eq, PartialEq)]
