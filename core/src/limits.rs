@@ -184,3 +184,5 @@ pub const ZSET_PAGE_BYTES: usize = 16 * 1024;
 pub const ZSET_INLINE_BYTES_MAX: usize = 1000;
 /// Elements of a large sorted set per segment of its index, about.
 pub const ZSET_SEGMENT_ENTRIES: usize = 104;
+/// The most bytes of elements drawn again and again for one reply; more are refused.
+pub const DRAWN_BYTES_MAX: usize = 1 << 30;

@@ -181,6 +181,19 @@ impl Data<'_> {
             .transpose()
     }
 
+    /// As [`lend`](Self::lend), with all else of the server: its generator draws elements.
+    pub fn lend_with_state<T: Collection>(
+        &mut self,
+        key: &[u8],
+    ) -> Result<Option<(T::Ref<'_>, &mut State)>, Fail> {
+        if self.lend::<T>(key)?.is_none() {
+            return Ok(None);
+        }
+        let entry = self.keys.db(self.db).get(key);
+        let found = entry.and_then(|entry| entry.value().as_collection::<T>());
+        Ok(found.map(|found| (found, &mut *self.st)))
+    }
+
     /// Finds a collection that is about to be changed, which does not count as reading it.
     pub fn peek<T: Collection>(&mut self, key: &[u8]) -> Result<Option<T::Ref<'_>>, Fail> {
         let found = self.read_untouched(key);

@@ -4,9 +4,9 @@ use super::args::Args;
 use super::cx::Cx;
 use super::fail::Fail;
 use super::help;
+use super::scan::{self, ScanOptions};
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
-use crate::glob;
 use crate::keyspace::Ttl;
 use crate::machine::Wall;
 use crate::persist::rdb::{self, RdbFault};
@@ -493,33 +493,6 @@ fn move_(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     Ok(())
 }
 
-/// Whether KEYS and SCAN show a key. `*` stands for all of them, the empty one too.
-fn selects(pattern: &[u8], key: &[u8]) -> bool {
-    pattern == b"*" || glob::matches(pattern, key)
-}
-
-/// A cursor as Redis reads it: what fits a signed integer must not be negative, other numbers may
-/// have a sign.
-fn cursor(text: &[u8]) -> Option<u64> {
-    if let Some(value) = resp::parse_int(text) {
-        return u64::try_from(value).ok();
-    }
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let value: u64 = core::str::from_utf8(digits).ok()?.parse().ok()?;
-    Some(if negative {
-        value.wrapping_neg()
-    } else {
-        value
-    })
-}
-
 fn keys(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let pattern = args.bulk()?;
     let now = cx.data.now_for_expiry();
@@ -527,7 +500,7 @@ fn keys(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let later = cx.out.array_later();
     let mut count = 0;
     for entry in db.iter().filter(|entry| !entry.is_expired(now)) {
-        if selects(pattern, entry.key()) {
+        if scan::selects(pattern, entry.key()) {
             cx.out.bulk(entry.key());
             count += 1;
         }
@@ -544,45 +517,9 @@ fn randomkey(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
     Ok(())
 }
 
-/// The options of SCAN.
-struct ScanOptions<'a> {
-    pattern: Option<&'a [u8]>,
-    count: usize,
-    kind: Option<&'a [u8]>,
-}
-
-impl<'a> ScanOptions<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, Fail> {
-        let mut options = Self {
-            pattern: None,
-            count: 10,
-            kind: None,
-        };
-        while !args.is_done() {
-            if args.left() < 2 {
-                return Err(Fail::Syntax);
-            }
-            if args.keyword("count") {
-                let count = args.int()?;
-                if count < 1 {
-                    return Err(Fail::Syntax);
-                }
-                options.count = usize::try_from(count).unwrap_or(usize::MAX);
-            } else if args.keyword("match") {
-                options.pattern = Some(args.bulk()?);
-            } else if args.keyword("type") {
-                options.kind = Some(args.bulk()?);
-            } else {
-                return Err(Fail::Syntax);
-            }
-        }
-        Ok(options)
-    }
-}
-
 fn scan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
-    let cursor = cursor(args.bulk()?).ok_or(Fail::InvalidCursor)?;
-    let options = ScanOptions::parse(args)?;
+    let cursor = scan::cursor(args.bulk()?)?;
+    let options = ScanOptions::parse(args, true)?;
     let now = cx.data.now_for_expiry();
     let mut found: Vec<Box<[u8]>> = Vec::new();
     let next = cx
@@ -591,9 +528,7 @@ fn scan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         .db(cx.data.db)
         .scan(cursor, options.count, |entry| {
             let shown = !entry.is_expired(now)
-                && options
-                    .pattern
-                    .is_none_or(|pattern| selects(pattern, entry.key()))
+                && options.selects(entry.key())
                 && options.kind.is_none_or(|kind| {
                     kind.eq_ignore_ascii_case(entry.value().type_name().as_bytes())
                 });

@@ -28,6 +28,7 @@ pub mod memory;
 pub mod pubsub;
 pub mod range;
 pub mod replication;
+pub mod scan;
 pub mod set;
 pub mod sort;
 pub mod stream;
@@ -51,6 +52,9 @@ pub static FAMILIES: &[&[Spec]] = &[
     generic::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
+    hash::counting::COMMANDS,
+    hash::picking::COMMANDS,
+    hash::reading::COMMANDS,
     hyperloglog::COMMANDS,
     list::COMMANDS,
     list::elements::COMMANDS,

@@ -381,6 +381,8 @@ pub enum Group {
     HyperLogLog,
     /// Lists.
     List,
+    /// Hashes.
+    Hash,
     /// Publish and subscribe.
     PubSub,
     /// MULTI and WATCH.
@@ -404,6 +406,7 @@ impl Group {
             Self::Bitmap => "bitmap",
             Self::HyperLogLog => "hyperloglog",
             Self::List => "list",
+            Self::Hash => "hash",
             Self::PubSub => "pubsub",
             Self::Transactions => "transactions",
             Self::Connection => "connection",

@@ -9,3 +9,4 @@ pub mod replace;
 pub mod save;
 pub mod snapshot;
 pub mod ziplist;
+pub mod zipmap;

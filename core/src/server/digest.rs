@@ -66,6 +66,15 @@ fn write_list(hasher: &mut SipHasher13, list: ListRef<'_>) {
 fn write_hash(hasher: &mut SipHasher13, hash: HashRef<'_>) {
     hasher.write_u8(2);
     hasher.write_u64(hash.len() as u64);
+    let mut all = EMPTY;
+    for (field, value) in hash.iter() {
+        let one = digest(|hasher| {
+            write_part(hasher, field);
+            write_part(hasher, value);
+        });
+        xor(&mut all, one);
+    }
+    hasher.write(&all);
 }
 
 fn write_set(hasher: &mut SipHasher13, set: SetRef<'_>) {

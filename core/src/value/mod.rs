@@ -19,7 +19,7 @@ pub(crate) mod varint;
 mod zset;
 
 pub use alloc::alloc_size;
-pub use hash::{Hash, HashParts, HashRef};
+pub use hash::{Fields, Hash, HashParts, HashRef};
 pub use list::{Fill, List, ListIter, ListParts, ListRef};
 pub use pack::{Pack, PackIter, PackRef, Tail};
 pub use packed::{Packed, PackedIter};

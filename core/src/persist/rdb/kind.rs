@@ -26,8 +26,12 @@ pub(super) const OP_EOF: u8 = 255;
 
 pub(super) const TYPE_STRING: u8 = 0;
 pub(super) const TYPE_LIST: u8 = 1;
+pub(super) const TYPE_HASH: u8 = 4;
+pub(super) const TYPE_HASH_ZIPMAP: u8 = 9;
 pub(super) const TYPE_LIST_ZIPLIST: u8 = 10;
+pub(super) const TYPE_HASH_ZIPLIST: u8 = 13;
 pub(super) const TYPE_LIST_QUICKLIST: u8 = 14;
+pub(super) const TYPE_HASH_LISTPACK: u8 = 16;
 pub(super) const TYPE_LIST_QUICKLIST_2: u8 = 18;
 
 /// The name of a value type that the format knows, for messages.
@@ -37,18 +41,18 @@ pub(super) fn type_name(kind: u8) -> Option<&'static str> {
         TYPE_LIST => "list",
         2 => "set",
         3 => "sorted set with scores as text",
-        4 => "hash",
+        TYPE_HASH => "hash",
         5 => "sorted set",
         6 => "module value before GA",
         7 => "module value",
-        9 => "hash as zipmap",
+        TYPE_HASH_ZIPMAP => "hash as zipmap",
         TYPE_LIST_ZIPLIST => "list as ziplist",
         11 => "set as intset",
         12 => "sorted set as ziplist",
-        13 => "hash as ziplist",
+        TYPE_HASH_ZIPLIST => "hash as ziplist",
         TYPE_LIST_QUICKLIST => "list as quicklist of ziplists",
         15 => "stream",
-        16 => "hash as listpack",
+        TYPE_HASH_LISTPACK => "hash as listpack",
         17 => "sorted set as listpack",
         TYPE_LIST_QUICKLIST_2 => "list as quicklist",
         19 => "stream with consumer group counters",

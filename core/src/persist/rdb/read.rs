@@ -8,7 +8,7 @@ use crate::persist::rdb::fault::RdbFault;
 use crate::persist::rdb::input::{Input, Text};
 use crate::persist::rdb::kind::TYPE_STRING;
 use crate::persist::rdb::{hash, list, set, stream, zset};
-use crate::persist::ziplist;
+use crate::persist::{ziplist, zipmap};
 use crate::value::{Shape, Str, Value};
 
 /// How far the reading of one value has come.
@@ -99,6 +99,16 @@ pub(super) fn each_ziplist(
 ) -> Result<(), RdbFault> {
     let block = block(text, input)?;
     each_entry(ziplist::Reader::new(block), input, each)
+}
+
+/// Calls `each` with the fields and values of a zipmap in turn.
+pub(super) fn each_zipmap(
+    text: &Text,
+    input: &Input,
+    each: impl FnMut(&[u8]),
+) -> Result<(), RdbFault> {
+    let block = block(text, input)?;
+    each_entry(zipmap::Reader::new(block), input, each)
 }
 
 /// The bytes of a text that must not be a number.

@@ -6,6 +6,7 @@ mod clients;
 mod corners;
 mod eviction;
 mod harness;
+mod hashes;
 mod hyperloglog;
 mod lists;
 mod persistence;

@@ -14,6 +14,7 @@ use segment::Place;
 pub(crate) use segment::Segment;
 pub(crate) use shelf::{Owned, Shared, Shelf};
 use smallvec::SmallVec;
+use std::rc::Rc;
 
 /// What a [`Table`] holds.
 pub(crate) trait TableEntry {
@@ -215,7 +216,12 @@ impl<E: TableEntry, S: Shelf<E>> Table<E, S> {
     ///
     /// A cursor is a position: the top bits of a hash. Entries at one position are visited
     /// together, so an entry is visited by just one call, whatever else comes and goes.
-    pub(crate) fn scan(&self, cursor: u64, count: usize, visit: &mut impl FnMut(&E)) -> u64 {
+    pub(crate) fn scan<'a>(
+        &'a self,
+        cursor: u64,
+        count: usize,
+        visit: &mut impl FnMut(&'a E),
+    ) -> u64 {
         if cursor >= CURSOR_END {
             return 0;
         }
@@ -379,6 +385,21 @@ impl<E: TableEntry, S: Shelf<E>> Table<E, S> {
         let first = self.directory_index(start);
         let last = end.map_or(self.directory.len(), |end| self.directory_index(end));
         self.directory[first..last].fill(id.0);
+    }
+}
+
+impl<E: TableEntry + Clone> Table<E, Shared<E>> {
+    /// The segments, some of them without entries, in no particular order.
+    pub(crate) fn segments(&self) -> Vec<Rc<Segment<E>>> {
+        self.segments.all().to_vec()
+    }
+
+    /// Takes a segment out of a table that is being freed and good for nothing else from then on.
+    pub(crate) fn shed(&mut self) -> Option<Rc<Segment<E>>> {
+        let segment = self.segments.pop()?;
+        self.len -= segment.len();
+        self.heap -= segment.heap();
+        Some(segment)
     }
 }
 

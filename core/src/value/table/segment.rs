@@ -12,7 +12,7 @@ use crate::value::alloc_size;
 /// slot rises with its hash, and an entry that finds its home taken goes into the next free slot,
 /// without wrapping around. So a run of slots without a vacant one holds all the entries whose
 /// homes lie in it, and walking the runs walks the entries in order of their hashes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Segment<E> {
     entries: Vec<E>,
     index: Vec<Slot>,
@@ -259,11 +259,11 @@ impl<E: TableEntry> Segment<E> {
 
     /// Calls `visit` with the entries from the hash `from` on, in order of their hashes, until
     /// it says to stop. The hash is visited with its entry.
-    pub(crate) fn visit_from(
-        &self,
+    pub(crate) fn visit_from<'a>(
+        &'a self,
         from: u64,
         hasher: &KeyHasher,
-        visit: &mut impl FnMut(u64, &E) -> bool,
+        visit: &mut impl FnMut(u64, &'a E) -> bool,
     ) -> bool {
         let mut run: Vec<(u64, u16)> = Vec::new();
         let home = if from <= self.start {
@@ -478,6 +478,30 @@ impl<E: TableEntry> Segment<E> {
             .map_or(0, |_| alloc_size(size_of::<Taken>()));
         (entries + index + taken) as u32
     }
+}
+
+impl<E: Clone> Clone for Segment<E> {
+    /// The copy has as much room, and so takes the memory that is accounted for.
+    fn clone(&self) -> Self {
+        Self {
+            entries: roomy(&self.entries),
+            index: roomy(&self.index),
+            homes: self.homes,
+            dead: self.dead,
+            start: self.start,
+            version: self.version,
+            taken: self.taken.clone(),
+            min_expire: self.min_expire,
+            heap: self.heap,
+            depth: self.depth,
+        }
+    }
+}
+
+fn roomy<T: Clone>(items: &Vec<T>) -> Vec<T> {
+    let mut copy = Vec::with_capacity(items.capacity());
+    copy.extend_from_slice(items);
+    copy
 }
 
 impl Slot {

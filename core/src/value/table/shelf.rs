@@ -103,9 +103,14 @@ pub(crate) struct Shared<E> {
 }
 
 impl<E> Shared<E> {
-    /// Gives the segments away, one of no entries in the place of each free id.
-    pub(crate) fn into_segments(self) -> Vec<Rc<Segment<E>>> {
-        self.segments
+    /// The segments, one of no entries in the place of each free id.
+    pub(super) fn all(&self) -> &[Rc<Segment<E>>] {
+        &self.segments
+    }
+
+    /// Takes the last segment, for a table that is being freed.
+    pub(super) fn pop(&mut self) -> Option<Rc<Segment<E>>> {
+        self.segments.pop()
     }
 }
 

@@ -1,0 +1,82 @@
+//! What SCAN and the commands like it have in common.
+
+use super::args::Args;
+use super::fail::Fail;
+use crate::{glob, resp};
+
+/// Takes a cursor as Redis does: what fits a signed integer must not be negative, other numbers
+/// may have a sign.
+pub fn cursor(text: &[u8]) -> Result<u64, Fail> {
+    parse(text).ok_or(Fail::InvalidCursor)
+}
+
+fn parse(text: &[u8]) -> Option<u64> {
+    if let Some(value) = resp::parse_int(text) {
+        return u64::try_from(value).ok();
+    }
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let value: u64 = core::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(if negative {
+        value.wrapping_neg()
+    } else {
+        value
+    })
+}
+
+/// Whether a pattern selects a text. `*` stands for all of them, the empty one too.
+pub fn selects(pattern: &[u8], text: &[u8]) -> bool {
+    pattern == b"*" || glob::matches(pattern, text)
+}
+
+/// The options behind a cursor.
+#[derive(Clone, Copy, Debug)]
+pub struct ScanOptions<'a> {
+    /// What is shown.
+    pub pattern: Option<&'a [u8]>,
+    /// About how many are looked at.
+    pub count: usize,
+    /// Of which type the shown keys are.
+    pub kind: Option<&'a [u8]>,
+}
+
+impl<'a> ScanOptions<'a> {
+    /// Takes all that is left. Only keys are told apart by their types.
+    pub fn parse(mut args: Args<'a>, of_keys: bool) -> Result<Self, Fail> {
+        let mut options = Self {
+            pattern: None,
+            count: 10,
+            kind: None,
+        };
+        while !args.is_done() {
+            if args.left() < 2 {
+                return Err(Fail::Syntax);
+            }
+            if args.keyword("count") {
+                let count = args.int()?;
+                if count < 1 {
+                    return Err(Fail::Syntax);
+                }
+                options.count = usize::try_from(count).unwrap_or(usize::MAX);
+            } else if args.keyword("match") {
+                options.pattern = Some(args.bulk()?);
+            } else if of_keys && args.keyword("type") {
+                options.kind = Some(args.bulk()?);
+            } else {
+                return Err(Fail::Syntax);
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether a key or an element is shown.
+    pub fn selects(&self, text: &[u8]) -> bool {
+        self.pattern.is_none_or(|pattern| selects(pattern, text))
+    }
+}
