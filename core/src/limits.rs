@@ -109,6 +109,8 @@ pub const SENTINEL_LOOKUPS_MAX: usize = 100;
 
 const _: () = assert!(REPLICAS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);
 const _: () = assert!(PEERS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);
+/// The most bytes of a list that lies beside its key.
+pub const LIST_SMALL_BYTES: usize = 512;
 /// The most bytes of one chunk of a list, unless a single item is longer.
 pub const LIST_CHUNK_BYTES: usize = 8 * 1024;
 /// Items of a packed collection at most; it is counted in 16 bits.

@@ -32,7 +32,7 @@ pub(super) fn object(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         .filter(|_| entry.encoding() == "quicklist");
     if let Some(list) = quicklist {
         let nodes = list.chunk_count();
-        let bytes: usize = (0..nodes).map(|chunk| list.chunk(chunk).bytes()).sum();
+        let bytes: usize = (0..nodes).map(|chunk| list.chunk(chunk).0).sum();
         write!(
             text,
             " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{} \
@@ -105,8 +105,7 @@ pub(super) fn quicklist(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail>
     let list = list_of(cx, args.bulk()?, "quicklist")?;
     let list = list.ok_or(Fail::Plain("Not a quicklist encoded object."))?;
     for index in 0..list.chunk_count() {
-        let chunk = list.chunk(index);
-        let (items, bytes) = (chunk.iter().count(), chunk.bytes());
+        let (bytes, items) = list.chunk(index);
         tracing::warn!("DEBUG QUICKLIST: {index}: {items} items, {bytes} bytes");
     }
     cx.out.simple("Quicklist structure printed on stdout");

@@ -148,9 +148,9 @@ fn linsert(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let inserted = cx.data.edit::<List, _>(key, false, |list, shape| {
         // Redis makes room before it has found the pivot.
         list.will_grow(shape.list, 1, element.len());
-        let at = list.iter().position(|found| found == pivot)?;
+        let at = list.as_ref().iter().position(|found| found == pivot)?;
         list.insert(at + behind, element);
-        Some(list.len())
+        Some(list.as_ref().len())
     })?;
     match inserted {
         None => cx.out.int(0),
@@ -176,7 +176,7 @@ fn lrem(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         if removed > 0 {
             list.has_shrunk(shape.list);
         }
-        (removed, list.len())
+        (removed, list.as_ref().len())
     })?;
     let Some((removed @ 1.., left)) = removed else {
         cx.out.int(0);

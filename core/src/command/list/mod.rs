@@ -236,7 +236,7 @@ fn push(cx: &mut Cx<'_>, mut args: Args<'_>, end: End, make: bool) -> Result<(),
         for element in elements {
             end.push(list, element);
         }
-        list.len()
+        list.as_ref().len()
     })?;
     let Some(len) = len else {
         cx.out.int(0);
@@ -322,7 +322,7 @@ fn take(cx: &mut Cx<'_>, key: &[u8], end: End, count: usize) -> Result<(), Fail>
             out.bulk(&end.pop(list));
         }
         list.has_shrunk(shape.list);
-        list.len()
+        list.as_ref().len()
     })?;
     cx.data
         .changed_by(count as u64, key, Class::LIST, end.pop_event());

@@ -116,7 +116,7 @@ fn shift(cx: &mut Cx<'_>, route: Route<'_>) -> Result<bool, Fail> {
             put_at.push(list, &element);
         }
         list.has_shrunk(shape.list);
-        (element, list.len())
+        (element, list.as_ref().len())
     })?;
     let (element, left) = taken.expect("the list is there");
     if !turns {

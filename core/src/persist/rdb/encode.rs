@@ -184,10 +184,11 @@ impl Encoder {
     fn small(&mut self, value: ValueRef<'_>) {
         match value {
             ValueRef::Str(text) => self.str_value(text),
+            ValueRef::List(small) => list::write_small(self, small),
             ValueRef::Hash(small) => hash::write_small(self, small),
             ValueRef::Set(small) => set::write_small(self, small),
             ValueRef::Zset(small) => zset::write_small(self, small),
-            ValueRef::List(_) | ValueRef::Stream(_) => unreachable!("it has parts"),
+            ValueRef::Stream(_) => unreachable!("it has parts"),
         }
     }
 
@@ -359,10 +360,11 @@ impl Encoder {
 fn small_kind(value: ValueRef<'_>) -> u8 {
     match value {
         ValueRef::Str(_) => TYPE_STRING,
+        ValueRef::List(_) => list::KIND,
         ValueRef::Hash(small) => hash::kind(small),
         ValueRef::Set(small) => set::kind(small),
         ValueRef::Zset(small) => zset::kind(small),
-        ValueRef::List(_) | ValueRef::Stream(_) => unreachable!("it has parts"),
+        ValueRef::Stream(_) => unreachable!("it has parts"),
     }
 }
 

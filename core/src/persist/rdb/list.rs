@@ -9,10 +9,17 @@ use crate::persist::rdb::kind::{
     TYPE_LIST_ZIPLIST,
 };
 use crate::persist::rdb::read::{Progress, each_listpack, each_ziplist, with_text};
-use crate::value::{List, ListParts, Packed, Shape, Value};
+use crate::value::{List, ListParts, ListRef, Packed, Shape, Value};
 
 /// The type that lists are written as.
 pub(super) const KIND: u8 = TYPE_LIST_QUICKLIST_2;
+
+/// Writes a small list as a single node.
+pub(super) fn write_small(out: &mut Encoder, list: ListRef<'_>) {
+    out.len(1);
+    out.len(NODE_PACKED);
+    out.listpack(list.iter());
+}
 
 /// Writes how many nodes follow.
 pub(super) fn write_head(out: &mut Encoder, parts: &ListParts) {
@@ -204,7 +211,7 @@ impl Reader {
 
     fn finish(&mut self, mut list: List, shape: &Shape) -> Progress {
         *self = Self::Done;
-        if list.is_empty() {
+        if list.as_ref().is_empty() {
             return Progress::Empty;
         }
         list.settle(shape.list);

@@ -436,7 +436,7 @@ fn a_list_takes_its_encoding_from_the_fill() {
         .unwrap() else {
             panic!("it is a list")
         };
-        assert_eq!(list.encoding(), encoding);
+        assert_eq!(list.as_ref().encoding(), encoding);
     }
 }
 

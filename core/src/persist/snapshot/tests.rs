@@ -40,6 +40,7 @@ fn text(value: &Value) -> String {
     match value {
         Value::Str(text) => text.as_ref().to_vec().escape_ascii().to_string(),
         Value::List(list) => list
+            .as_ref()
             .iter()
             .map(|item| format!("{} ", item.escape_ascii()))
             .collect(),
@@ -89,7 +90,7 @@ fn change(keyspace: &mut Keyspace, rng: &mut Rng, keys: u64) {
             let list: List = (0..rng.below(30))
                 .map(|_| b"some item".as_slice())
                 .collect();
-            if !list.is_empty() {
+            if !list.as_ref().is_empty() {
                 db_mut.insert(&key, Value::List(list), Ttl::At(Wall::from_millis(77)));
             }
         }

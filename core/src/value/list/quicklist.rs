@@ -1,24 +1,23 @@
-//! Lists: a deque of packed chunks.
+//! Large lists: a deque of packed chunks.
 
-mod fill;
 mod removal;
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
-pub use fill::Fill;
-use fill::listpack_entry_size;
-
-use super::packed::item_size;
-use super::{Collection, Form, Packed, PackedIter, Tail, Value, ValueRef, alloc_size};
+use super::Fill;
+use super::fill::listpack_entry_size;
 use crate::limits::LIST_CHUNK_BYTES;
+use crate::value::packed::item_size;
+use crate::value::{Packed, PackedIter, alloc_size};
 
 /// A list of byte strings, quick at both ends.
 ///
-/// A small list is a single allocation. A longer one is a deque of chunks, none of them empty,
-/// each of at most [`LIST_CHUNK_BYTES`] unless a single long item or an item put in its middle
-/// makes it longer.
+/// Its items lie in chunks, none of them empty, each of at most [`LIST_CHUNK_BYTES`] unless a
+/// single long item or an item put in its middle makes it longer. Clones share chunks until one
+/// of them changes a chunk.
 #[derive(Clone, Debug)]
-pub struct List {
+pub struct Quicklist {
     chunks: Chunks,
     len: usize,
     /// Bytes of the chunks' allocations.
@@ -31,10 +30,10 @@ pub struct List {
 #[derive(Clone, Debug)]
 enum Chunks {
     One(Packed),
-    Many(VecDeque<Packed>),
+    Many(VecDeque<Rc<Packed>>),
 }
 
-impl List {
+impl Quicklist {
     /// An empty list.
     pub const fn new() -> Self {
         Self {
@@ -50,7 +49,7 @@ impl List {
     pub fn push_back(&mut self, item: &[u8]) {
         if self.back_is_full(item) {
             self.resize_chunk(self.chunks.len() - 1, Packed::shrink);
-            self.chunks.many().push_back(Packed::new());
+            self.chunks.many().push_back(Rc::default());
         }
         self.resize_chunk(self.chunks.len() - 1, |chunk| chunk.push_back(item));
         self.len += 1;
@@ -61,7 +60,7 @@ impl List {
     pub fn push_front(&mut self, item: &[u8]) {
         if self.front_is_full(item) {
             self.resize_chunk(0, Packed::shrink);
-            self.chunks.many().push_front(Packed::new());
+            self.chunks.many().push_front(Rc::default());
         }
         self.resize_chunk(0, |chunk| chunk.push_front(item));
         self.len += 1;
@@ -158,6 +157,16 @@ impl List {
         self.len == 0
     }
 
+    /// Says that the list is a quicklist to those who ask.
+    pub fn set_quicklist(&mut self) {
+        self.quicklist = true;
+    }
+
+    /// Whether the list is few bytes in a single chunk, and not to be called a quicklist.
+    pub fn fits(&self, bytes: usize) -> bool {
+        !self.quicklist && self.chunks.len() == 1 && self.chunks.at(0).bytes() <= bytes
+    }
+
     /// Makes the list a quicklist if `count` more items of `bytes` bytes in all go beyond what
     /// list-max-listpack-size allows a listpack. Commands call it before they add items.
     pub fn will_grow(&mut self, fill: Fill, count: usize, bytes: usize) {
@@ -198,17 +207,6 @@ impl List {
         self.len == 0
     }
 
-    /// Lends it for reading.
-    #[inline]
-    pub fn as_ref(&self) -> ListRef<'_> {
-        ListRef(self)
-    }
-
-    /// How many allocations freeing it takes.
-    pub fn free_effort(&self) -> usize {
-        self.chunk_count()
-    }
-
     /// How many chunks hold the items.
     pub fn chunk_count(&self) -> usize {
         self.chunks.len()
@@ -225,7 +223,10 @@ impl List {
         self.heap
             + match &self.chunks {
                 Chunks::One(_) => 0,
-                Chunks::Many(many) => alloc_size(many.capacity() * size_of::<Packed>()),
+                Chunks::Many(many) => {
+                    alloc_size(many.capacity() * size_of::<Rc<Packed>>())
+                        + many.len() * alloc_size(RC_BYTES + size_of::<Packed>())
+                }
             }
     }
 
@@ -249,16 +250,16 @@ impl List {
     }
 
     /// The items from head to tail.
-    pub fn iter(&self) -> ListIter<'_> {
+    pub fn iter(&self) -> QuicklistIter<'_> {
         self.range(0, self.len)
     }
 
     /// The items from `from` to just before `to`.
-    pub fn range(&self, from: usize, to: usize) -> ListIter<'_> {
+    pub fn range(&self, from: usize, to: usize) -> QuicklistIter<'_> {
         assert!(from <= to, "a range runs forwards");
         assert!(to <= self.len, "a range ends with the items");
         if from == to {
-            return ListIter {
+            return QuicklistIter {
                 chunks: &self.chunks,
                 front: EMPTY.iter(),
                 middle: 0..0,
@@ -277,7 +278,7 @@ impl List {
                 self.chunks.at(last).range(0, end + 1),
             )
         };
-        ListIter {
+        QuicklistIter {
             chunks: &self.chunks,
             front,
             middle: first + 1..last.max(first + 1),
@@ -347,7 +348,7 @@ impl List {
         let mut tail = Packed::new();
         self.resize_chunk(index, |chunk| tail = chunk.split_off(offset));
         self.heap += tail.memory();
-        self.chunks.many().insert(index + 1, tail);
+        self.chunks.many().insert(index + 1, Rc::new(tail));
     }
 
     /// Joins the chunk that holds the item at `index` with the one before it if they are small.
@@ -408,136 +409,9 @@ impl List {
     }
 }
 
-/// A list to read.
-#[derive(Clone, Copy, Debug)]
-pub struct ListRef<'a>(pub &'a List);
-
-impl<'a> core::ops::Deref for ListRef<'a> {
-    type Target = List;
-
-    fn deref(&self) -> &List {
-        self.0
-    }
-}
-
-impl<'a> ListRef<'a> {
-    /// A small one out of its bytes.
-    pub(super) fn small(_bytes: &'a [u8]) -> Self {
-        unreachable!("no list is small")
-    }
-
-    /// A copy.
-    pub fn to_list(self) -> List {
-        self.0.clone()
-    }
-
-    /// Its parts.
-    pub fn parts(self) -> Option<ListParts> {
-        Some(ListParts {
-            list: self.0.clone(),
-            next: 0,
-        })
-    }
-}
-
-/// The chunks of a list, to be taken one by one.
-#[derive(Debug)]
-pub struct ListParts {
-    list: List,
-    next: usize,
-}
-
-impl ListParts {
-    /// The next chunk.
-    pub fn take(&mut self) -> Option<&Packed> {
-        if self.next == self.list.chunk_count() {
-            return None;
-        }
-        self.next += 1;
-        Some(self.list.chunk(self.next - 1))
-    }
-
-    /// How many chunks are left.
-    pub fn len(&self) -> usize {
-        self.list.chunk_count() - self.next
-    }
-
-    /// Whether none is left.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Bytes of the parts that are left.
-    pub fn memory(&self) -> usize {
-        self.list.memory()
-    }
-}
-
-impl Collection for List {
-    type Ref<'a> = ListRef<'a>;
-
-    fn lent(value: ValueRef<'_>) -> Option<ListRef<'_>> {
-        match value {
-            ValueRef::List(list) => Some(list),
-            _ => None,
-        }
-    }
-
-    fn of(value: &mut Value) -> Option<&mut Self> {
-        match value {
-            Value::List(list) => Some(list),
-            _ => None,
-        }
-    }
-
-    fn from_small(_: Form, _: Tail) -> Option<Self> {
-        None
-    }
-
-    fn into_small(self) -> Result<(Form, Tail), Self> {
-        Err(self)
-    }
-
-    fn is_small(&self) -> bool {
-        false
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-}
-
-impl Default for List {
+impl Default for Quicklist {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl PartialEq for List {
-    /// Equal items are an equal list, wherever its chunks end.
-    fn eq(&self, other: &Self) -> bool {
-        self.len == other.len && self.iter().eq(other.iter())
-    }
-}
-
-impl Eq for List {}
-
-impl<'a> FromIterator<&'a [u8]> for List {
-    fn from_iter<I: IntoIterator<Item = &'a [u8]>>(items: I) -> Self {
-        let mut list = Self::new();
-        for item in items {
-            list.push_back(item);
-        }
-        list
-    }
-}
-
-impl<'a> IntoIterator for &'a List {
-    type Item = &'a [u8];
-    type IntoIter = ListIter<'a>;
-
-    fn into_iter(self) -> ListIter<'a> {
-        self.iter()
     }
 }
 
@@ -565,13 +439,13 @@ impl Chunks {
                 debug_assert!(index == 0);
                 chunk
             }
-            Self::Many(many) => &mut many[index],
+            Self::Many(many) => Rc::make_mut(&mut many[index]),
         }
     }
 
-    fn many(&mut self) -> &mut VecDeque<Packed> {
+    fn many(&mut self) -> &mut VecDeque<Rc<Packed>> {
         if let Self::One(chunk) = self {
-            *self = Self::Many(VecDeque::from([core::mem::take(chunk)]));
+            *self = Self::Many(VecDeque::from([Rc::new(core::mem::take(chunk))]));
         }
         match self {
             Self::Many(many) => many,
@@ -580,7 +454,7 @@ impl Chunks {
     }
 
     /// Takes a chunk out, unless it is the only one.
-    fn remove(&mut self, index: usize) -> Option<Packed> {
+    fn remove(&mut self, index: usize) -> Option<Rc<Packed>> {
         let Self::Many(many) = self else { return None };
         if many.len() == 1 {
             return None;
@@ -589,7 +463,7 @@ impl Chunks {
         if many.len() == 1
             && let Some(last) = many.pop_front()
         {
-            *self = Self::One(last);
+            *self = Self::One(Rc::unwrap_or_clone(last));
         } else if many.capacity() > 4 * many.len() {
             many.shrink_to(2 * many.len());
         }
@@ -597,9 +471,9 @@ impl Chunks {
     }
 }
 
-/// Items of a [`List`], from either end.
+/// Items of a [`Quicklist`], from either end.
 #[derive(Clone, Debug)]
-pub struct ListIter<'a> {
+pub struct QuicklistIter<'a> {
     chunks: &'a Chunks,
     front: PackedIter<'a>,
     /// The chunks between those that `front` and `back` walk.
@@ -608,7 +482,7 @@ pub struct ListIter<'a> {
     left: usize,
 }
 
-impl<'a> Iterator for ListIter<'a> {
+impl<'a> Iterator for QuicklistIter<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
@@ -629,7 +503,7 @@ impl<'a> Iterator for ListIter<'a> {
     }
 }
 
-impl DoubleEndedIterator for ListIter<'_> {
+impl DoubleEndedIterator for QuicklistIter<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
         loop {
@@ -644,12 +518,11 @@ impl DoubleEndedIterator for ListIter<'_> {
     }
 }
 
-impl ExactSizeIterator for ListIter<'_> {}
+impl ExactSizeIterator for QuicklistIter<'_> {}
 
 static EMPTY: Packed = Packed::new();
 
 /// A listpack's header and end mark.
-const LISTPACK_FRAME_BYTES: usize = 7;
-
-#[cfg(test)]
-mod tests;
+pub(super) const LISTPACK_FRAME_BYTES: usize = 7;
+/// What a shared allocation has beside its content: two counts.
+const RC_BYTES: usize = 16;

@@ -1,10 +1,10 @@
 //! Removing items by what they are.
 
-use super::{List, listpack_entry_size};
+use super::{Quicklist, listpack_entry_size};
 use crate::limits::LIST_CHUNK_BYTES;
 use crate::value::Packed;
 
-impl List {
+impl Quicklist {
     /// Removes up to `most` items that equal `item`, the nearest to the head first or to the
     /// tail, and returns how many.
     pub fn remove_equal(&mut self, item: &[u8], most: usize, from_tail: bool) -> usize {
