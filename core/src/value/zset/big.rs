@@ -131,7 +131,12 @@ impl BigZset {
         (self.records.member(item.id()), item.score())
     }
 
-    pub(super) fn scan(&self, cursor: u64, count: usize, mut each: impl FnMut(&[u8], f64)) -> u64 {
+    pub(super) fn scan<'a>(
+        &'a self,
+        cursor: u64,
+        count: usize,
+        mut each: impl FnMut(&'a [u8], f64),
+    ) -> u64 {
         let hash_of = |id| self.hasher.hash(self.records.member(id));
         self.index.scan(cursor, count, hash_of, |id| {
             each(self.records.member(id), self.records.score(id));

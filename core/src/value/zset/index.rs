@@ -156,11 +156,12 @@ impl Index {
         let count = self.segments.len();
         let level = count.ilog2();
         let bits = hash.reverse_bits();
-        let wide = (bits & ((2 << level) - 1)) as usize;
-        if wide < count {
-            (wide, level + 1)
+        let low = (bits & ((1 << level) - 1)) as usize;
+        // Whether it has given half of its range away already.
+        if low + (1 << level) < count {
+            ((bits & ((2 << level) - 1)) as usize, level + 1)
         } else {
-            ((bits & ((1 << level) - 1)) as usize, level)
+            (low, level)
         }
     }
 
@@ -171,13 +172,15 @@ impl Index {
         let source = core::mem::take(&mut self.segments[from]);
         self.heap -= segment_size(&source);
         let half = source.len() / 2;
-        let mut pair = [HashTable::with_capacity(half), HashTable::with_capacity(half)];
+        let mut pair = [
+            HashTable::with_capacity(half),
+            HashTable::with_capacity(half),
+        ];
         for &id in source.iter() {
             let hash = hash_of(RecordId(id));
             let upper = hash.reverse_bits() >> new.ilog2() & 1;
-            pair[upper as usize].insert_unique(spread(hash), id, |&id| {
-                spread(hash_of(RecordId(id)))
-            });
+            pair[upper as usize]
+                .insert_unique(spread(hash), id, |&id| spread(hash_of(RecordId(id))));
         }
         let [lower, upper] = pair.map(Rc::new);
         self.heap += segment_size(&lower) + segment_size(&upper);

@@ -8,6 +8,7 @@
 mod big;
 mod index;
 mod order;
+mod pick;
 mod records;
 mod small;
 #[cfg(test)]
@@ -157,6 +158,9 @@ impl Zset {
             ranks.end <= self.as_ref().len(),
             "only what is there is removed"
         );
+        if ranks.is_empty() {
+            return;
+        }
         match self {
             Self::Small(pack) => {
                 let at = small::position(pack.as_ref(), ranks.start);
@@ -224,10 +228,7 @@ impl Zset {
 
     /// Bytes of its allocations.
     pub fn memory(&self) -> usize {
-        match self {
-            Self::Small(pack) => alloc_size(pack.as_ref().bytes().len()),
-            Self::Big(big) => alloc_size(size_of::<BigZset>()) + big.memory(),
-        }
+        self.as_ref().memory()
     }
 
     /// How many allocations freeing it takes.
@@ -293,6 +294,14 @@ impl<'a> ZsetRef<'a> {
     /// Whether there is none.
     pub fn is_empty(self) -> bool {
         self.len() == 0
+    }
+
+    /// Bytes of its allocations.
+    pub fn memory(self) -> usize {
+        match self {
+            Self::Small(pack) => alloc_size(pack.bytes().len()),
+            Self::Big(big) => alloc_size(size_of::<BigZset>()) + big.memory(),
+        }
     }
 
     /// The score of a member.
@@ -370,7 +379,7 @@ impl<'a> ZsetRef<'a> {
 
     /// Calls `each` with about `count` elements from a cursor on, and returns the cursor that
     /// goes on behind them; 0 at the end. A small set is visited whole.
-    pub fn scan(self, cursor: u64, count: usize, mut each: impl FnMut(&[u8], f64)) -> u64 {
+    pub fn scan(self, cursor: u64, count: usize, mut each: impl FnMut(&'a [u8], f64)) -> u64 {
         match self {
             Self::Small(_) => {
                 self.iter().for_each(|(member, score)| each(member, score));

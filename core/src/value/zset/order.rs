@@ -158,12 +158,7 @@ impl Order {
         }
     }
 
-    fn remove_or_keep(
-        &mut self,
-        records: &Records,
-        key: Key<'_>,
-        score: Option<f64>,
-    ) -> Removal {
+    fn remove_or_keep(&mut self, records: &Records, key: Key<'_>, score: Option<f64>) -> Removal {
         let mut change = Change {
             records,
             key,
@@ -390,9 +385,8 @@ impl Change<'_> {
             Node::Leaf(leaf) => self.insert_in_leaf(Rc::make_mut(leaf), item),
             Node::Inner(inner) => {
                 let children = &mut Rc::make_mut(inner).0;
-                let before = |child: &Child| {
-                    child.first.compare(self.key, self.records) == Ordering::Less
-                };
+                let before =
+                    |child: &Child| child.first.compare(self.key, self.records) == Ordering::Less;
                 let at = children.partition_point(before).saturating_sub(1);
                 let child = &mut children[at];
                 let right = self.insert(&mut child.node, item);
@@ -435,12 +429,7 @@ impl Change<'_> {
     }
 
     /// Adds a child; the right half of the children if there are too many.
-    fn add_child(
-        &mut self,
-        children: &mut Vec<Child>,
-        at: usize,
-        child: Child,
-    ) -> Option<Child> {
+    fn add_child(&mut self, children: &mut Vec<Child>, at: usize, child: Child) -> Option<Child> {
         let len = children.len();
         if len < CHILDREN_MAX {
             children.insert(at, child);

@@ -528,7 +528,10 @@ const SWEEP_PAGES: usize = 16;
 const RC_BYTES: usize = 16;
 const PAGE_SELF_BYTES: usize = alloc_size(RC_BYTES + size_of::<Page>());
 
-const _: () = assert!(units_of(0) * UNIT >= AFTER + 4, "a hole has room for its links");
+const _: () = assert!(
+    units_of(0) * UNIT >= AFTER + 4,
+    "a hole has room for its links"
+);
 const _: () = assert!(ZSET_INLINE_BYTES_MAX < LONG as usize);
 const _: () = assert!(units_of(ZSET_INLINE_BYTES_MAX) < PAGE_UNITS as usize);
 const _: () = assert!(ZSET_PAGE_BYTES.is_power_of_two());
