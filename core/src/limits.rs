@@ -181,5 +181,12 @@ pub const CLIENT_ITEM_BYTES: usize = 128;
 pub const FREED_PER_TURN_MAX: usize = 2_000;
 /// Bytes asked of a file at a time.
 pub const FILE_READ_BYTES: u32 = 256 * 1024;
+
+/// Bytes of a page of a large sorted set's elements.
+pub const ZSET_PAGE_BYTES: usize = 16 * 1024;
+/// A member longer than this lies in an allocation of its own.
+pub const ZSET_INLINE_BYTES_MAX: usize = 1000;
+/// Elements of a large sorted set per segment of its index, about.
+pub const ZSET_SEGMENT_ENTRIES: usize = 104;
 /// The most bytes of elements drawn again and again for one reply; more are refused.
 pub const DRAWN_BYTES_MAX: usize = 1 << 30;

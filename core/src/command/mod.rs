@@ -69,6 +69,11 @@ pub static FAMILIES: &[&[Spec]] = &[
     string::COMMANDS,
     transactions::COMMANDS,
     zset::COMMANDS,
+    zset::combining::COMMANDS,
+    zset::picking::COMMANDS,
+    zset::popping::COMMANDS,
+    zset::ranges::COMMANDS,
+    zset::removing::COMMANDS,
 ];
 
 #[cfg(test)]

@@ -383,6 +383,8 @@ pub enum Group {
     List,
     /// Hashes.
     Hash,
+    /// Sorted sets.
+    SortedSet,
     /// Publish and subscribe.
     PubSub,
     /// MULTI and WATCH.
@@ -407,6 +409,7 @@ impl Group {
             Self::HyperLogLog => "hyperloglog",
             Self::List => "list",
             Self::Hash => "hash",
+            Self::SortedSet => "sorted-set",
             Self::PubSub => "pubsub",
             Self::Transactions => "transactions",
             Self::Connection => "connection",

@@ -85,6 +85,11 @@ fn write_set(hasher: &mut SipHasher13, set: SetRef<'_>) {
 fn write_zset(hasher: &mut SipHasher13, zset: ZsetRef<'_>) {
     hasher.write_u8(4);
     hasher.write_u64(zset.len() as u64);
+    for (member, score) in zset.iter() {
+        write_part(hasher, member);
+        // The small form knows no negative zero.
+        hasher.write_u64((score + 0.0).to_bits());
+    }
 }
 
 fn write_stream(hasher: &mut SipHasher13, _stream: StreamRef<'_>) {

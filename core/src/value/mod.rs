@@ -10,6 +10,7 @@ mod list;
 mod pack;
 mod packed;
 mod parts;
+mod score;
 mod set;
 mod shape;
 mod stream;
@@ -18,18 +19,22 @@ pub(crate) mod table;
 pub(crate) mod varint;
 mod zset;
 
+pub use crate::resp::fmt_double as score_text;
 pub use alloc::alloc_size;
 pub use hash::{Fields, Hash, HashParts, HashRef};
 pub use list::{Fill, List, ListIter, ListParts, ListRef};
 pub use pack::{Pack, PackIter, PackRef, Tail};
 pub use packed::{Packed, PackedIter};
 pub use parts::Parts;
+pub use score::{parse_score, parse_score_bound};
 pub use set::{Set, SetParts, SetRef};
 pub use shape::{NodeLimits, PackLimits, Shape};
 pub use stream::{Stream, StreamParts, StreamRef};
 pub use string::{IntText, Str, StrRef, parse_int};
 pub use table::KeyHasher;
-pub use zset::{Zset, ZsetParts, ZsetRef};
+pub use zset::{
+    BigZset, LexBound, LexRange, ScoreRange, Zset, ZsetChange, ZsetIter, ZsetParts, ZsetRef,
+};
 
 /// A value of its own, outside the keyspace.
 #[derive(Clone, Debug, Eq, PartialEq)]
