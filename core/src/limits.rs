@@ -179,3 +179,8 @@ pub const CLIENT_ITEM_BYTES: usize = 128;
 pub const FREED_PER_TURN_MAX: usize = 2_000;
 /// Bytes asked of a file at a time.
 pub const FILE_READ_BYTES: u32 = 256 * 1024;
+/// Bytes of a node of a stream whatever `stream-node-max-bytes` says, and of the fields and values
+/// of one entry, as Redis has it.
+pub const STREAM_NODE_BYTES_MAX: usize = 1 << 30;
+/// Unacknowledged entries of a consumer group that lie in one allocation.
+pub const STREAM_PENDING_PER_CHUNK: usize = 64;

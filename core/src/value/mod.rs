@@ -12,7 +12,7 @@ mod packed;
 mod parts;
 mod set;
 mod shape;
-mod stream;
+pub mod stream;
 mod string;
 pub(crate) mod table;
 pub(crate) mod varint;
