@@ -190,3 +190,8 @@ pub const ZSET_INLINE_BYTES_MAX: usize = 1000;
 pub const ZSET_SEGMENT_ENTRIES: usize = 104;
 /// The most bytes of elements drawn again and again for one reply; more are refused.
 pub const DRAWN_BYTES_MAX: usize = 1 << 30;
+/// Bytes of a node of a stream whatever `stream-node-max-bytes` says, and of the fields and values
+/// of one entry, as Redis has it.
+pub const STREAM_NODE_BYTES_MAX: usize = 1 << 30;
+/// Unacknowledged entries of a consumer group that lie in one allocation.
+pub const STREAM_PENDING_PER_CHUNK: usize = 64;
