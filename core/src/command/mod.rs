@@ -64,6 +64,8 @@ pub static FAMILIES: &[&[Spec]] = &[
     pubsub::COMMANDS,
     replication::COMMANDS,
     set::COMMANDS,
+    set::combining::COMMANDS,
+    set::picking::COMMANDS,
     sort::COMMANDS,
     stream::COMMANDS,
     stream::claiming::COMMANDS,

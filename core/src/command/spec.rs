@@ -383,6 +383,8 @@ pub enum Group {
     List,
     /// Hashes.
     Hash,
+    /// Sets.
+    Set,
     /// Sorted sets.
     SortedSet,
     /// Streams.
@@ -411,6 +413,7 @@ impl Group {
             Self::HyperLogLog => "hyperloglog",
             Self::List => "list",
             Self::Hash => "hash",
+            Self::Set => "set",
             Self::SortedSet => "sorted-set",
             Self::Stream => "stream",
             Self::PubSub => "pubsub",

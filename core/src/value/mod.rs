@@ -27,7 +27,7 @@ pub use pack::{Pack, PackIter, PackRef, Tail};
 pub use packed::{Packed, PackedIter};
 pub use parts::Parts;
 pub use score::{parse_score, parse_score_bound};
-pub use set::{Set, SetParts, SetRef};
+pub use set::{Members, Set, SetParts, SetRef};
 pub use shape::{NodeLimits, PackLimits, Shape};
 pub use stream::{Stream, StreamParts, StreamRef};
 pub use string::{IntText, Str, StrRef, parse_int};

@@ -11,7 +11,6 @@ use super::cx::Cx;
 use super::fail::Fail;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
-use crate::keyspace::Ttl;
 use crate::resp::{Proto, Reply};
 use crate::value::{Zset, ZsetChange, ZsetIter, parse_score};
 use core::ops::Range;
@@ -353,11 +352,7 @@ fn store(cx: &mut Cx<'_>, key: &[u8], zset: Zset, event: &str) {
         }
         return;
     }
-    if let Some(mut entry) = cx.data.write(key) {
-        entry.set_value(zset.into(), Ttl::Clear);
-    } else {
-        cx.data.insert(key, zset.into(), Ttl::Clear);
-    }
+    cx.data.set_value(key, zset.into());
     cx.data.changed(key, Class::ZSET, event);
 }
 
