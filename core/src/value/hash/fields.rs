@@ -1,9 +1,11 @@
 //! The fields of a large hash.
 
 use super::HashParts;
+use crate::limits::WARM_KEYS_MAX;
 use crate::rng::Rng;
 use crate::value::table::{KeyHasher, Shared, Table, TableEntry};
 use crate::value::{alloc_size, varint};
+use smallvec::SmallVec;
 
 /// Fields with their values, ordered by the hash of the field.
 ///
@@ -70,6 +72,14 @@ impl Fields {
     pub fn get(&self, field: &[u8]) -> Option<&[u8]> {
         let at = self.table.find(self.table.hash(field), field)?;
         Some(self.table.entry(at).value())
+    }
+
+    /// Brings close to the processor what is known of some fields.
+    pub fn warm(&self, fields: &[&[u8]]) {
+        let hashes = fields.iter().take(WARM_KEYS_MAX);
+        let hashes: SmallVec<[u64; WARM_KEYS_MAX]> =
+            hashes.map(|field| self.table.hash(field)).collect();
+        self.table.warm(&hashes);
     }
 
     /// How many fields there are.
