@@ -125,6 +125,8 @@ pub const PACK_BYTES_MAX: usize = 128 * 1024;
 pub const WARM_KEYS_MAX: usize = 16;
 /// Keys of a database from which on that is worth it: about those that a cache holds.
 pub const WARM_DB_KEYS_MIN: usize = 4096;
+/// Elements of a value from which on they are looked up ahead as well.
+pub const WARM_ELEMENTS_MIN: usize = 4096;
 /// The most entries of one segment of a table; a full one splits.
 pub const SEGMENT_ENTRIES_MAX: usize = 448;
 /// The most bits of a hash that choose a segment.

@@ -40,6 +40,11 @@ impl Fields {
         self.0.get(field).map(Field::value)
     }
 
+    /// Brings close to the processor what is known of some fields.
+    pub fn warm(&self, fields: &[&[u8]]) {
+        self.0.warm(fields);
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -35,6 +35,11 @@ impl Members {
         self.0.get(member).is_some()
     }
 
+    /// Brings close to the processor what is known of some members.
+    pub fn warm(&self, members: &[&[u8]]) {
+        self.0.warm(members);
+    }
+
     /// How many members there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -4,7 +4,9 @@ use std::rc::Rc;
 use std::vec;
 
 use super::{KeyHasher, Segment, Shared, Table, TableEntry};
+use crate::limits::WARM_KEYS_MAX;
 use crate::rng::Rng;
+use smallvec::SmallVec;
 
 /// What [`Elements`] holds.
 pub(crate) trait Element: TableEntry + Clone {
@@ -81,6 +83,13 @@ impl<E: Element> Elements<E> {
     pub(crate) fn get(&self, key: &[u8]) -> Option<&E> {
         let at = self.table.find(self.table.hash(key), key)?;
         Some(self.table.entry(at))
+    }
+
+    /// Brings close to the processor what is known of some elements.
+    pub(crate) fn warm(&self, keys: &[&[u8]]) {
+        let keys = keys.iter().take(WARM_KEYS_MAX);
+        let hashes: SmallVec<[u64; WARM_KEYS_MAX]> = keys.map(|key| self.table.hash(key)).collect();
+        self.table.warm(&hashes);
     }
 
     /// How many elements there are.
