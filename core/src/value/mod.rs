@@ -3,6 +3,7 @@
 mod alloc;
 pub mod bits;
 pub mod extended;
+pub mod geo;
 mod hash;
 pub mod hyperloglog;
 pub mod lcs;
