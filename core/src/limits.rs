@@ -113,6 +113,9 @@ const _: () = assert!(PEERS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);
 pub const LIST_SMALL_BYTES: usize = 512;
 /// The most bytes of one chunk of a list, unless a single item is longer.
 pub const LIST_CHUNK_BYTES: usize = 8 * 1024;
+/// Members of a set of integers at most, whatever the configuration allows: each change moves
+/// what lies behind it.
+pub const SET_INTS_MAX: usize = 8192;
 /// Items of a packed collection at most; it is counted in 16 bits.
 pub const PACK_ITEMS_MAX: usize = u16::MAX as usize;
 /// Bytes of a packed collection at most, whatever the configuration allows: each change moves
@@ -183,5 +186,19 @@ pub const CLIENT_ITEM_BYTES: usize = 128;
 pub const FREED_PER_TURN_MAX: usize = 2_000;
 /// Bytes asked of a file at a time.
 pub const FILE_READ_BYTES: u32 = 256 * 1024;
+
+/// Bytes of a page of a large sorted set's elements.
+pub const ZSET_PAGE_BYTES: usize = 16 * 1024;
+/// A member longer than this lies in an allocation of its own.
+pub const ZSET_INLINE_BYTES_MAX: usize = 1000;
+/// Elements of a large sorted set per segment of its index, about.
+pub const ZSET_SEGMENT_ENTRIES: usize = 104;
+/// Members in one SREM that goes to replicas for an SPOP of many.
+pub const SPOP_OPERATION_MEMBERS: usize = 1024;
 /// The most bytes of elements drawn again and again for one reply; more are refused.
 pub const DRAWN_BYTES_MAX: usize = 1 << 30;
+/// Bytes of a node of a stream whatever `stream-node-max-bytes` says, and of the fields and values
+/// of one entry, as Redis has it.
+pub const STREAM_NODE_BYTES_MAX: usize = 1 << 30;
+/// Unacknowledged entries of a consumer group that lie in one allocation.
+pub const STREAM_PENDING_PER_CHUNK: usize = 64;

@@ -250,6 +250,15 @@ impl Data<'_> {
         self.created(key);
     }
 
+    /// Sets a key to a value, whatever was there; it does not expire.
+    pub fn set_value(&mut self, key: &[u8], value: Value) {
+        match self.slot(key) {
+            Slot::Taken(mut entry) => return entry.set_value(value, Ttl::Clear),
+            Slot::Vacant(place) => drop(place.insert(value, None)),
+        }
+        self.created(key);
+    }
+
     /// Adds to the integer a key holds, or to 0.
     pub fn add_int(&mut self, key: &[u8], by: i64) -> Result<i64, Fail> {
         match self.slot(key) {

@@ -64,11 +64,22 @@ pub static FAMILIES: &[&[Spec]] = &[
     pubsub::COMMANDS,
     replication::COMMANDS,
     set::COMMANDS,
+    set::combining::COMMANDS,
+    set::picking::COMMANDS,
     sort::COMMANDS,
     stream::COMMANDS,
+    stream::claiming::COMMANDS,
+    stream::groups::COMMANDS,
+    stream::info::COMMANDS,
+    stream::reading::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
     zset::COMMANDS,
+    zset::combining::COMMANDS,
+    zset::picking::COMMANDS,
+    zset::popping::COMMANDS,
+    zset::ranges::COMMANDS,
+    zset::removing::COMMANDS,
 ];
 
 #[cfg(test)]

@@ -383,6 +383,12 @@ pub enum Group {
     List,
     /// Hashes.
     Hash,
+    /// Sets.
+    Set,
+    /// Sorted sets.
+    SortedSet,
+    /// Streams.
+    Stream,
     /// Publish and subscribe.
     PubSub,
     /// MULTI and WATCH.
@@ -407,6 +413,9 @@ impl Group {
             Self::HyperLogLog => "hyperloglog",
             Self::List => "list",
             Self::Hash => "hash",
+            Self::Set => "set",
+            Self::SortedSet => "sorted-set",
+            Self::Stream => "stream",
             Self::PubSub => "pubsub",
             Self::Transactions => "transactions",
             Self::Connection => "connection",

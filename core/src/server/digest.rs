@@ -1,6 +1,7 @@
 //! Fingerprints of values and of the dataset, equal for equal data however it is kept.
 
 use crate::keyspace::{EntryRef, Keyspace};
+use crate::value::stream::StreamId;
 use crate::value::{HashRef, IntText, ListRef, SetRef, StreamRef, ValueRef, ZsetRef};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::hash::Hasher as _;
@@ -80,15 +81,51 @@ fn write_hash(hasher: &mut SipHasher13, hash: HashRef<'_>) {
 fn write_set(hasher: &mut SipHasher13, set: SetRef<'_>) {
     hasher.write_u8(3);
     hasher.write_u64(set.len() as u64);
+    let mut all = EMPTY;
+    let mut scratch = IntText::default();
+    for member in set.iter() {
+        let member = member.text(&mut scratch);
+        xor(&mut all, digest(|hasher| write_part(hasher, member)));
+    }
+    hasher.write(&all);
 }
 
 fn write_zset(hasher: &mut SipHasher13, zset: ZsetRef<'_>) {
     hasher.write_u8(4);
     hasher.write_u64(zset.len() as u64);
+    for (member, score) in zset.iter() {
+        write_part(hasher, member);
+        // The small form knows no negative zero.
+        hasher.write_u64((score + 0.0).to_bits());
+    }
 }
 
-fn write_stream(hasher: &mut SipHasher13, _stream: StreamRef<'_>) {
+/// Without what replicas do not learn of groups: who was seen when, what was delivered again.
+fn write_stream(hasher: &mut SipHasher13, stream: StreamRef<'_>) {
+    let log = stream.log();
     hasher.write_u8(5);
+    hasher.write_u64(log.len() as u64);
+    for entry in log.range(StreamId::MIN, StreamId::MAX) {
+        hasher.write(&entry.id.to_bytes());
+        hasher.write_u64(entry.field_count() as u64);
+        for (name, value) in entry.fields() {
+            name.with_bytes(|name| write_part(hasher, name));
+            value.with_bytes(|value| write_part(hasher, value));
+        }
+    }
+    hasher.write(&log.last_id.to_bytes());
+    hasher.write(&log.max_deleted.to_bytes());
+    hasher.write_u64(log.added);
+    hasher.write_u64(stream.group_count() as u64);
+    for (name, group) in stream.groups() {
+        write_part(hasher, name);
+        hasher.write(&group.last_id.to_bytes());
+        hasher.write_u64(group.pending().len() as u64);
+        for (id, pending) in group.pending().since(StreamId::MIN) {
+            hasher.write(&id.to_bytes());
+            write_part(hasher, group.consumer(pending.consumer).name());
+        }
+    }
 }
 
 /// With its length, so that no two sequences of parts look alike.

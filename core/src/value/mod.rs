@@ -10,27 +10,32 @@ mod list;
 mod pack;
 mod packed;
 mod parts;
+mod score;
 mod set;
 mod shape;
-mod stream;
+pub mod stream;
 mod string;
 pub(crate) mod table;
 pub(crate) mod varint;
 mod zset;
 
 use crate::limits::WARM_ELEMENTS_MIN;
+pub use crate::resp::fmt_double as score_text;
 pub use alloc::alloc_size;
 pub use hash::{Fields, Hash, HashParts, HashRef};
 pub use list::{Fill, List, ListIter, ListParts, ListRef};
 pub use pack::{Pack, PackIter, PackRef, Tail};
 pub use packed::{Packed, PackedIter};
 pub use parts::Parts;
-pub use set::{Set, SetParts, SetRef};
+pub use score::{parse_score, parse_score_bound};
+pub use set::{Members, Set, SetParts, SetRef};
 pub use shape::{NodeLimits, PackLimits, Shape};
 pub use stream::{Stream, StreamParts, StreamRef};
 pub use string::{IntText, Str, StrRef, parse_int};
 pub use table::KeyHasher;
-pub use zset::{Zset, ZsetParts, ZsetRef};
+pub use zset::{
+    BigZset, LexBound, LexRange, ScoreRange, Zset, ZsetChange, ZsetIter, ZsetParts, ZsetRef,
+};
 
 /// A value of its own, outside the keyspace.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -276,21 +281,24 @@ impl<'a> ValueRef<'a> {
     /// Whether it has so many elements that [`warm`](Self::warm) is worth it.
     pub fn is_wide(self) -> bool {
         match self {
-            Self::Hash(HashRef::Big(fields)) => fields.len() >= WARM_ELEMENTS_MIN,
-            Self::Str(_)
-            | Self::List(_)
-            | Self::Hash(HashRef::Small(_))
-            | Self::Set(_)
-            | Self::Zset(_)
-            | Self::Stream(_) => false,
+            Self::Hash(hash) => hash.len() >= WARM_ELEMENTS_MIN,
+            Self::Set(set) => set.len() >= WARM_ELEMENTS_MIN,
+            Self::Str(_) | Self::List(_) | Self::Zset(_) | Self::Stream(_) => false,
         }
     }
 
     /// Brings close to the processor what is known of some elements, before they are looked for
     /// one after the other.
     pub fn warm(self, elements: &[&[u8]]) {
-        if let Self::Hash(HashRef::Big(fields)) = self {
-            fields.warm(elements);
+        match self {
+            Self::Hash(HashRef::Big(fields)) => fields.warm(elements),
+            Self::Set(SetRef::Big(members)) => members.warm(elements),
+            Self::Str(_)
+            | Self::List(_)
+            | Self::Hash(HashRef::Small(_))
+            | Self::Set(SetRef::Ints(_) | SetRef::Small(_))
+            | Self::Zset(_)
+            | Self::Stream(_) => (),
         }
     }
 

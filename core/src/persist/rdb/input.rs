@@ -113,6 +113,16 @@ impl Input {
         Some(bytes)
     }
 
+    /// Reads a byte that says how many bytes of text follow, and those, once all are there.
+    pub(super) fn short_text(&mut self) -> Option<&[u8]> {
+        let len = usize::from(*self.rest().first()?);
+        if self.rest().len() <= len {
+            return None;
+        }
+        self.at += 1 + len;
+        Some(&self.buf[self.at - len..self.at])
+    }
+
     /// Reads a length.
     pub(super) fn len(&mut self) -> Result<Option<u64>, RdbFault> {
         match self.prefix(0)? {

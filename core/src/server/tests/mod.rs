@@ -11,4 +11,5 @@ mod hyperloglog;
 mod lists;
 mod persistence;
 mod replication;
+mod sorted_sets;
 mod strings;
