@@ -281,9 +281,14 @@ impl<'a> ValueRef<'a> {
     /// Whether it has so many elements that [`warm`](Self::warm) is worth it.
     pub fn is_wide(self) -> bool {
         match self {
-            Self::Hash(hash) => hash.len() >= WARM_ELEMENTS_MIN,
-            Self::Set(set) => set.len() >= WARM_ELEMENTS_MIN,
-            Self::Str(_) | Self::List(_) | Self::Zset(_) | Self::Stream(_) => false,
+            Self::Hash(HashRef::Big(fields)) => fields.len() >= WARM_ELEMENTS_MIN,
+            Self::Set(SetRef::Big(members)) => members.len() >= WARM_ELEMENTS_MIN,
+            Self::Str(_)
+            | Self::List(_)
+            | Self::Hash(HashRef::Small(_))
+            | Self::Set(SetRef::Ints(_) | SetRef::Small(_))
+            | Self::Zset(_)
+            | Self::Stream(_) => false,
         }
     }
 

@@ -12,4 +12,5 @@ mod lists;
 mod persistence;
 mod replication;
 mod sorted_sets;
+mod sorting;
 mod strings;
