@@ -299,7 +299,12 @@ impl<'a> ValueRef<'a> {
         match self {
             Self::Hash(HashRef::Big(fields)) => fields.warm(elements),
             Self::Set(SetRef::Big(members)) => members.warm(elements),
-            _ => {}
+            Self::Str(_)
+            | Self::List(_)
+            | Self::Hash(HashRef::Small(_))
+            | Self::Set(SetRef::Ints(_) | SetRef::Small(_))
+            | Self::Zset(_)
+            | Self::Stream(_) => (),
         }
     }
 
