@@ -120,6 +120,8 @@ pub const PACK_ITEMS_MAX: usize = u16::MAX as usize;
 pub const PACK_BYTES_MAX: usize = 128 * 1024;
 /// Keys of commands that wait in a connection's input which are looked up ahead, together.
 pub const WARM_KEYS_MAX: usize = 16;
+/// Keys of a database from which on that is worth it: about those that a cache holds.
+pub const WARM_DB_KEYS_MIN: usize = 4096;
 /// The most entries of one segment of a table; a full one splits.
 pub const SEGMENT_ENTRIES_MAX: usize = 448;
 /// The most bits of a hash that choose a segment.
@@ -188,3 +190,8 @@ pub const ZSET_INLINE_BYTES_MAX: usize = 1000;
 pub const ZSET_SEGMENT_ENTRIES: usize = 104;
 /// The most bytes of elements drawn again and again for one reply; more are refused.
 pub const DRAWN_BYTES_MAX: usize = 1 << 30;
+/// Bytes of a node of a stream whatever `stream-node-max-bytes` says, and of the fields and values
+/// of one entry, as Redis has it.
+pub const STREAM_NODE_BYTES_MAX: usize = 1 << 30;
+/// Unacknowledged entries of a consumer group that lie in one allocation.
+pub const STREAM_PENDING_PER_CHUNK: usize = 64;

@@ -361,6 +361,7 @@ fn draw_workload(draws: &mut Draws) -> Workload {
         read_ppm: 300_000 + up_to(draws, 300_000),
         expire_ppm: sometimes(draws, 1_000_000),
         idle_ppm: sometimes(draws, 20_000),
+        mixed_ppm: sometimes(draws, 500_000),
     }
 }
 

@@ -383,7 +383,7 @@ fn find_keys(cx: &Cx<'_>, args: Args<'_>) -> Result<Vec<keys::KeyArg>, Fail> {
     let argv = args.argv().skip(2);
     let table = &cx.data.st.table;
     let found = table
-        .find(argv)
+        .find(argv, None)
         .map_err(|_| Fail::Plain("Invalid command specified"))?;
     let has_keys = |key: &KeySpec| !key.flags.has(KeyFlags::NOT_KEY);
     if !found.spec.keys.iter().any(has_keys) {

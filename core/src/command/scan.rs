@@ -4,17 +4,20 @@ use super::args::Args;
 use super::fail::Fail;
 use crate::{glob, resp};
 
-/// Takes a cursor as Redis does: what fits a signed integer must not be negative, other numbers
-/// may have a sign.
+/// Takes a cursor as Redis does: what fits a signed integer must not be negative; other numbers
+/// may have a sign, and space in front. It ends at a zero byte, as a string of C does.
 pub fn cursor(text: &[u8]) -> Result<u64, Fail> {
-    parse(text).ok_or(Fail::InvalidCursor)
+    let end = text.iter().position(|&byte| byte == 0);
+    parse(&text[..end.unwrap_or(text.len())]).ok_or(Fail::InvalidCursor)
 }
 
 fn parse(text: &[u8]) -> Option<u64> {
     if let Some(value) = resp::parse_int(text) {
         return u64::try_from(value).ok();
     }
-    let (negative, digits) = match text {
+    const SPACE: &[u8] = b" \t\n\x0b\x0c\r";
+    let blanks = text.iter().take_while(|byte| SPACE.contains(byte));
+    let (negative, digits) = match &text[blanks.count()..] {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),
         digits => (false, digits),
@@ -78,5 +81,39 @@ impl<'a> ScanOptions<'a> {
     /// Whether a key or an element is shown.
     pub fn selects(&self, text: &[u8]) -> bool {
         self.pattern.is_none_or(|pattern| selects(pattern, text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cursor;
+
+    #[test]
+    fn cursors_are_read_as_c_does() {
+        for (text, value) in [
+            (&b"0"[..], 0),
+            (b"17", 17),
+            (b"007", 7),
+            (b"+7", 7),
+            (b" \t7", 7),
+            (b"7\0x", 7),
+            (b"18446744073709551615", u64::MAX),
+            (b"-18446744073709551615", 1),
+            (b"-00001", u64::MAX),
+        ] {
+            assert_eq!(cursor(text), Ok(value), "{}", text.escape_ascii());
+        }
+        for text in [
+            &b""[..],
+            b" ",
+            b"-1",
+            b"7 ",
+            b"x",
+            b"+",
+            b"--1",
+            b"18446744073709551616",
+        ] {
+            assert!(cursor(text).is_err(), "{}", text.escape_ascii());
+        }
     }
 }

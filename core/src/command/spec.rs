@@ -385,6 +385,8 @@ pub enum Group {
     Hash,
     /// Sorted sets.
     SortedSet,
+    /// Streams.
+    Stream,
     /// Publish and subscribe.
     PubSub,
     /// MULTI and WATCH.
@@ -410,6 +412,7 @@ impl Group {
             Self::List => "list",
             Self::Hash => "hash",
             Self::SortedSet => "sorted-set",
+            Self::Stream => "stream",
             Self::PubSub => "pubsub",
             Self::Transactions => "transactions",
             Self::Connection => "connection",

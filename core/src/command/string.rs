@@ -643,7 +643,8 @@ fn incrbyfloat(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         return Err(Fail::NanOrInfinity);
     }
     let text = sum.text();
-    cx.data.set_str(key, None, text.as_bytes(), Ttl::Keep);
+    // Redis keeps it as text until it is set the next time.
+    cx.data.edit_str(key, |sum| sum.set_text(text.as_bytes()))?;
     cx.data.changed(key, Class::STRING, "incrbyfloat");
     // The sum of floats depends on the machine that adds: replicas get the result.
     cx.propagate_as(&[b"SET", key, text.as_bytes(), b"KEEPTTL"]);

@@ -111,9 +111,12 @@ impl<H> Table<H> {
         });
     }
 
-    /// Finds the command some arguments call.
-    pub fn find(&self, argv: ArgvRef<'_>) -> Result<Found<H>, Fail> {
-        let id = self.by_name(argv.get(0)).ok_or_else(|| unknown(argv))?;
+    /// Finds the command some arguments call, which may well be the one that was called before.
+    pub fn find(&self, argv: ArgvRef<'_>, before: Option<CommandId>) -> Result<Found<H>, Fail> {
+        let name = argv.get(0);
+        let again = before.filter(|&id| self.is_called(id, name));
+        let id = again.or_else(|| self.by_name(name));
+        let id = id.ok_or_else(|| unknown(argv))?;
         let command = self.command(id);
         if command.children.is_empty() || argv.len() < 2 {
             return Ok(Found {
@@ -137,6 +140,13 @@ impl<H> Table<H> {
             spec: self.command(sub).spec,
             names: 2,
         })
+    }
+
+    /// Whether a command is called by its own word, and this is the word.
+    #[inline]
+    fn is_called(&self, id: CommandId, name: &[u8]) -> bool {
+        let command = self.command(id);
+        command.top && command.called.as_bytes().eq_ignore_ascii_case(name)
     }
 
     /// Finds a command by its own word, in any case.

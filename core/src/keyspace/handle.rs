@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::db::{DbMut, Ttl};
 use super::entry::{Content, Entry};
+use crate::limits::SHARED_REPLY_BYTES;
 use crate::machine::Wall;
 use crate::rng::Rng;
 use crate::value::table::{Location, TableEntry as _};
@@ -295,6 +296,16 @@ impl StrMut<'_> {
     #[inline]
     pub fn set(&mut self, text: &[u8]) {
         self.0.set_content(Content::text(text));
+    }
+
+    /// Sets it to a text of fewer than [`SHARED_REPLY_BYTES`] that stays one, even if it looks
+    /// like a number.
+    pub fn set_text(&mut self, text: &[u8]) {
+        assert!(
+            text.len() < SHARED_REPLY_BYTES,
+            "only short texts lie with their keys"
+        );
+        self.0.set_content(Content::Short(text, false));
     }
 
     /// Sets it to a text that an edit made: raw, even if it looks like a number.

@@ -145,11 +145,22 @@ impl Builder {
             u32::try_from(self.len_with(bytes.len())).is_ok(),
             "a listpack has a 32-bit length"
         );
-        let from = self.block.len();
-        match parse_int(bytes) {
-            Some(number) => encode_int(number, &mut self.block),
-            None => encode_str(bytes, &mut self.block),
+        if let Some(number) = parse_int(bytes) {
+            return self.push_int(number);
         }
+        let from = self.block.len();
+        encode_str(bytes, &mut self.block);
+        self.end_entry(from);
+    }
+
+    /// Appends an integer. The block must stay below 4 GB.
+    pub fn push_int(&mut self, number: i64) {
+        let from = self.block.len();
+        encode_int(number, &mut self.block);
+        self.end_entry(from);
+    }
+
+    fn end_entry(&mut self, from: usize) {
         let mut backlen = [0; BACKLEN_MAX];
         let backlen = encode_backlen(self.block.len() - from, &mut backlen);
         self.block.extend_from_slice(backlen);

@@ -1,6 +1,7 @@
 //! Fingerprints of values and of the dataset, equal for equal data however it is kept.
 
 use crate::keyspace::{EntryRef, Keyspace};
+use crate::value::stream::StreamId;
 use crate::value::{HashRef, IntText, ListRef, SetRef, StreamRef, ValueRef, ZsetRef};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::hash::Hasher as _;
@@ -92,8 +93,32 @@ fn write_zset(hasher: &mut SipHasher13, zset: ZsetRef<'_>) {
     }
 }
 
-fn write_stream(hasher: &mut SipHasher13, _stream: StreamRef<'_>) {
+/// Without what replicas do not learn of groups: who was seen when, what was delivered again.
+fn write_stream(hasher: &mut SipHasher13, stream: StreamRef<'_>) {
+    let log = stream.log();
     hasher.write_u8(5);
+    hasher.write_u64(log.len() as u64);
+    for entry in log.range(StreamId::MIN, StreamId::MAX) {
+        hasher.write(&entry.id.to_bytes());
+        hasher.write_u64(entry.field_count() as u64);
+        for (name, value) in entry.fields() {
+            name.with_bytes(|name| write_part(hasher, name));
+            value.with_bytes(|value| write_part(hasher, value));
+        }
+    }
+    hasher.write(&log.last_id.to_bytes());
+    hasher.write(&log.max_deleted.to_bytes());
+    hasher.write_u64(log.added);
+    hasher.write_u64(stream.group_count() as u64);
+    for (name, group) in stream.groups() {
+        write_part(hasher, name);
+        hasher.write(&group.last_id.to_bytes());
+        hasher.write_u64(group.pending().len() as u64);
+        for (id, pending) in group.pending().since(StreamId::MIN) {
+            hasher.write(&id.to_bytes());
+            write_part(hasher, group.consumer(pending.consumer).name());
+        }
+    }
 }
 
 /// With its length, so that no two sequences of parts look alike.

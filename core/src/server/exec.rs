@@ -164,7 +164,10 @@ impl State {
 /// Finds the command and passes its gates.
 fn admit(st: &State, conn: ConnId, argv: ArgvRef<'_>) -> Result<Found, (Option<Found>, Fail)> {
     let client = st.client(conn);
-    let found = st.table.find(argv).map_err(|fail| (None, fail))?;
+    let found = st
+        .table
+        .find(argv, client.last)
+        .map_err(|fail| (None, fail))?;
     if !found.spec.arity.takes(argv.len()) {
         let name = st.table.full_name(found.id);
         return Err((Some(found), Fail::Arity(name)));

@@ -78,7 +78,11 @@ impl Server {
     }
 
     /// Looks the keys of the next commands up together, so that their waits for memory overlap.
+    /// Few keys are close to the processor anyway.
     fn warm(&self, db: usize, input: &Input) {
+        if self.keys.db(db).len() < limits::WARM_DB_KEYS_MIN {
+            return;
+        }
         let mut keys = WarmKeys::new();
         resp::peek_keys(input.bytes(), limits::WARM_KEYS_MAX, |key| keys.push(key));
         if keys.len() > 1 {

@@ -13,7 +13,7 @@ mod parts;
 mod score;
 mod set;
 mod shape;
-mod stream;
+pub mod stream;
 mod string;
 pub(crate) mod table;
 pub(crate) mod varint;

@@ -9,6 +9,9 @@ use crate::resp::{Reply, int};
 /// What the replies to an operation mean.
 pub(super) fn judge(op: &Op, replies: &[Reply]) -> Outcome {
     let odd = |reply: &Reply| Outcome::Refused(format!("odd reply {reply:?} to {op:?}"));
+    if let Op::Mixed { .. } = op {
+        return judge_mixed(replies);
+    }
     if let Reply::Error(text) = &replies[0] {
         return Outcome::Refused(String::from_utf8_lossy(text).into_owned());
     }
@@ -51,10 +54,24 @@ pub(super) fn judge(op: &Op, replies: &[Reply]) -> Outcome {
             | Op::Set { .. }
             | Op::SetExpiring { .. }
             | Op::Get { .. }
-            | Op::Incr { .. },
+            | Op::Incr { .. }
+            | Op::Mixed { .. },
             _,
         ) => odd(replies.last().expect("an operation has replies")),
     }
+}
+
+/// Errors are part of it, but for those that a server gives to whom it does not serve.
+fn judge_mixed(replies: &[Reply]) -> Outcome {
+    for reply in replies {
+        if let Reply::Error(text) = reply {
+            let text = String::from_utf8_lossy(text);
+            if leaves(&text) || text.starts_with("EXECABORT") {
+                return Outcome::Refused(text.into_owned());
+            }
+        }
+    }
+    Outcome::Done
 }
 
 /// Errors after which a client looks for another server.

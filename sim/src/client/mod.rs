@@ -4,6 +4,7 @@
 
 mod answer;
 pub mod line;
+mod mixed;
 pub mod record;
 pub mod workload;
 

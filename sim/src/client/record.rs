@@ -68,6 +68,11 @@ pub enum Op {
         /// The counter.
         key: u32,
     },
+    /// A write of any kind to keys all clients share.
+    Mixed {
+        /// What it is drawn from.
+        seed: u64,
+    },
 }
 
 /// What came of an operation.
@@ -138,7 +143,8 @@ impl Record {
             | Op::Set { .. }
             | Op::SetExpiring { .. }
             | Op::Get { .. }
-            | Op::Incr { .. } => None,
+            | Op::Incr { .. }
+            | Op::Mixed { .. } => None,
         }
     }
 
@@ -152,7 +158,8 @@ impl Record {
             | Op::PushWait { .. }
             | Op::Read { .. }
             | Op::Get { .. }
-            | Op::Incr { .. } => return None,
+            | Op::Incr { .. }
+            | Op::Mixed { .. } => return None,
         };
         let value = i64::try_from(value).expect("elements are small");
         Some((key, value, expires))

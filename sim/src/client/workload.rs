@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::mixed;
 use super::record::{ELEMENTS_PER_CLIENT, Element, Op};
 use crate::ids::NodeId;
 use crate::resp::command;
@@ -27,6 +28,9 @@ pub struct Workload {
     pub multi_ppm: u32,
     /// How often in a million an operation is a read of a list.
     pub read_ppm: u32,
+    /// How often in a million an operation is a write of any kind to keys all clients share.
+    #[serde(default)]
+    pub mixed_ppm: u32,
     /// How often in a million a SET has a time to live.
     pub expire_ppm: u32,
     /// How often in a million a client rests for several seconds.
@@ -65,6 +69,10 @@ impl Plan {
 
     /// The next operation of a client of the master.
     pub fn next_op(&mut self) -> Op {
+        if self.knobs.mixed_ppm > 0 && self.draws.odds(self.knobs.mixed_ppm) {
+            let seed = self.draws.next_u64();
+            return Op::Mixed { seed };
+        }
         if self.draws.odds(self.knobs.push_ppm) {
             return self.next_push();
         }
@@ -203,6 +211,7 @@ pub fn encode(op: &Op, out: &mut Vec<u8>) -> usize {
             command(out, &[b"INCR", format!("counter:{key}").as_bytes()]);
             1
         }
+        Op::Mixed { seed } => mixed::encode(seed, out),
     }
 }
 

@@ -120,6 +120,7 @@ impl Seen {
                 | Op::PushWait { .. }
                 | Op::Get { .. }
                 | Op::Incr { .. }
+                | Op::Mixed { .. }
                 | Op::Read { .. },
                 _,
             ) => Ok(()),

@@ -417,6 +417,7 @@ impl Judges {
             | Op::Set { .. }
             | Op::SetExpiring { .. }
             | Op::Incr { .. } => served.write = Some(record.asked),
+            Op::Mixed { .. } => self.mark("writes of every kind"),
             Op::Read { .. } | Op::Get { .. } => served.read = Some(record.asked),
         }
     }

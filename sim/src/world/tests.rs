@@ -46,6 +46,7 @@ fn small_plan(seed: u64) -> Plan {
             lists: 3,
             list_len: 50,
             push_ppm: 500_000,
+            mixed_ppm: 0,
             wait_ppm: 100_000,
             multi_ppm: 100_000,
             read_ppm: 500_000,

@@ -349,6 +349,23 @@ pub const ACCEPTED: &[Accepted] = &[
         },
     },
     Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 does not count the fields that are given before it sets them in a hash",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| {
+            names(words, "OBJECT") && ours.text() == b"hashtable" && theirs.text() == b"listpack"
+        },
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 takes cursors that are negative, and none behind space",
+        also: Also::Nothing,
+        is_it: |_, ours, theirs| {
+            let refused = |reply: &Reply| reply.text() == b"ERR invalid cursor";
+            refused(ours) || refused(theirs)
+        },
+    },
+    Accepted {
         only: Some(Peer::Valkey),
         why: "Valkey 8 refuses MULTI and WATCH inside MULTI like any command, and aborts",
         also: Also::Everything,

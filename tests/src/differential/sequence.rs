@@ -128,12 +128,18 @@ fn spoil_words(words: &mut Words, draw: &mut Draw<'_>, fragile: bool, blocking: 
         _ if blocking => change_case(&mut words[0], draw),
         0 => change_case(&mut words[at], draw),
         1 => drop(words.pop()),
-        2 => words.push(draw.garbage()),
+        2 => words.push(surplus(draw, fragile)),
         3 if at > 0 && !fragile => words[at] = draw.garbage(),
         4 if at > 0 && other > 0 && !fragile => words.swap(at, other),
         _ if at > 0 && !fragile => drop(words.remove(at)),
-        _ => words.push(draw.garbage()),
+        _ => words.push(surplus(draw, fragile)),
     }
+}
+
+/// A word too many. It may be taken for an option that was left out, such as a count.
+fn surplus(draw: &mut Draw<'_>, fragile: bool) -> Vec<u8> {
+    let garbage = draw.garbage();
+    if fragile { b"x".to_vec() } else { garbage }
 }
 
 fn change_case(word: &mut [u8], draw: &mut Draw<'_>) {

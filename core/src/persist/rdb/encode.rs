@@ -200,6 +200,14 @@ impl Encoder {
         self.packer = packer;
     }
 
+    /// Writes a listpack of what is pushed.
+    pub(super) fn listpack_of(&mut self, push: impl FnOnce(&mut listpack::Builder)) {
+        let mut packer = core::mem::take(&mut self.packer);
+        push(&mut packer);
+        packer.finish(|block| self.string(block));
+        self.packer = packer;
+    }
+
     /// Writes bytes as they are.
     pub(super) fn raw(&mut self, bytes: &[u8]) {
         self.out.tail.extend_from_slice(bytes);

@@ -37,6 +37,9 @@ pub(super) const TYPE_HASH_ZIPLIST: u8 = 13;
 pub(super) const TYPE_LIST_QUICKLIST: u8 = 14;
 pub(super) const TYPE_HASH_LISTPACK: u8 = 16;
 pub(super) const TYPE_LIST_QUICKLIST_2: u8 = 18;
+pub(super) const TYPE_STREAM: u8 = 15;
+pub(super) const TYPE_STREAM_2: u8 = 19;
+pub(super) const TYPE_STREAM_3: u8 = 21;
 
 /// The name of a value type that the format knows, for messages.
 pub(super) fn type_name(kind: u8) -> Option<&'static str> {
@@ -55,13 +58,13 @@ pub(super) fn type_name(kind: u8) -> Option<&'static str> {
         TYPE_ZSET_ZIPLIST => "sorted set as ziplist",
         TYPE_HASH_ZIPLIST => "hash as ziplist",
         TYPE_LIST_QUICKLIST => "list as quicklist of ziplists",
-        15 => "stream",
+        TYPE_STREAM => "stream",
         TYPE_HASH_LISTPACK => "hash as listpack",
         TYPE_ZSET_LISTPACK => "sorted set as listpack",
         TYPE_LIST_QUICKLIST_2 => "list as quicklist",
-        19 => "stream with consumer group counters",
+        TYPE_STREAM_2 => "stream with consumer group counters",
         20 => "set as listpack",
-        21 => "stream with consumer activity",
+        TYPE_STREAM_3 => "stream with consumer activity",
         _ => return None,
     })
 }
