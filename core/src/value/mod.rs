@@ -28,7 +28,7 @@ pub use list::{Fill, List, ListIter, ListParts, ListRef};
 pub use pack::{Pack, PackIter, PackRef, Tail};
 pub use packed::{Packed, PackedIter};
 pub use parts::Parts;
-pub use score::{parse_score, parse_score_bound};
+pub use score::{long_score_text, parse_score, parse_score_bound};
 pub use set::{Members, Set, SetParts, SetRef};
 pub use shape::{NodeLimits, PackLimits, Shape};
 pub use stream::{Stream, StreamParts, StreamRef};

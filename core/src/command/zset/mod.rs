@@ -12,7 +12,7 @@ use super::fail::Fail;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::resp::{Proto, Reply};
-use crate::value::{Zset, ZsetChange, ZsetIter, parse_score};
+use crate::value::{Zset, ZsetChange, parse_score};
 use core::ops::Range;
 use smallvec::SmallVec;
 
@@ -363,7 +363,11 @@ fn store(cx: &mut Cx<'_>, key: &[u8], zset: Zset, event: &str) {
 }
 
 /// Replies with elements, and their scores if wanted: behind each, or in pairs in RESP3.
-fn write_elements(out: &mut Reply<'_>, elements: ZsetIter<'_>, with_scores: bool) {
+fn write_elements<'a>(
+    out: &mut Reply<'_>,
+    elements: impl ExactSizeIterator<Item = (&'a [u8], f64)>,
+    with_scores: bool,
+) {
     write_len(out, elements.len(), with_scores);
     for (member, score) in elements {
         write_element(out, member, with_scores.then_some(score));
