@@ -403,7 +403,9 @@ impl<'a> Visit<'a> {
             }
         }
         out.set_len(entries, written);
-        self.group.consumer_mut(self.consumer).active_ms = Some(self.now);
+        if !self.delivery.delivered.is_empty() {
+            self.group.consumer_mut(self.consumer).active_ms = Some(self.now);
+        }
         self.delivery.moved = Some((self.group.last_id, self.group.entries_read));
     }
 

@@ -10,4 +10,6 @@ mod hyperloglog;
 mod lists;
 mod persistence;
 mod replication;
+mod stream_groups;
+mod streams;
 mod strings;
