@@ -398,6 +398,12 @@ pub const ACCEPTED: &[Accepted] = &[
         },
     },
     Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 looks at the entries first",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| names(words, "XSETID") && ours.is_error() && theirs.is_error(),
+    },
+    Accepted {
         only: Some(Peer::Valkey),
         why: "Redis 7.2 takes any word for a type in SCAN",
         also: Also::Nothing,
