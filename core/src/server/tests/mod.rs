@@ -14,4 +14,6 @@ mod persistence;
 mod replication;
 mod sorted_sets;
 mod sorting;
+mod stream_groups;
+mod streams;
 mod strings;
