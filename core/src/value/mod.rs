@@ -10,6 +10,7 @@ mod list;
 mod pack;
 mod packed;
 mod parts;
+mod pick;
 mod score;
 mod set;
 mod shape;
