@@ -11,6 +11,7 @@ mod list;
 mod pack;
 mod packed;
 mod parts;
+mod pick;
 mod score;
 mod set;
 mod shape;
