@@ -331,9 +331,7 @@ fn data_of_modules_and_slots_is_skipped() {
 
 #[test]
 fn types_that_are_not_supported_are_named_with_their_place() {
-    for kind in [
-        2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 19, 20, 21, 22, 243,
-    ] {
+    for kind in [2, 6, 7, 8, 11, 20, 22, 243] {
         let fault = decode(&file(&[kind, 1, b'k', 1, 1])).unwrap_err();
         assert_eq!(fault, RdbFault::UnsupportedType { kind, offset: 9 });
     }
@@ -413,8 +411,8 @@ fn a_payload_with_a_sound_footer_is_still_checked() {
     ));
     assert!(matches!(sealed(&[18, 0]), Err(RdbFault::Corrupt { .. })));
     assert!(matches!(
-        sealed(&[4, 0]),
-        Err(RdbFault::UnsupportedType { kind: 4, .. })
+        sealed(&[6, 0]),
+        Err(RdbFault::UnsupportedType { kind: 6, .. })
     ));
     assert_eq!(
         restore(&[0; 9], &Shape::default()),
