@@ -113,6 +113,9 @@ const _: () = assert!(PEERS_PER_MASTER_MAX <= SENTINEL_KNOWN_MAX);
 pub const LIST_SMALL_BYTES: usize = 512;
 /// The most bytes of one chunk of a list, unless a single item is longer.
 pub const LIST_CHUNK_BYTES: usize = 8 * 1024;
+/// Members of a set of integers at most, whatever the configuration allows: each change moves
+/// what lies behind it.
+pub const SET_INTS_MAX: usize = 8192;
 /// Items of a packed collection at most; it is counted in 16 bits.
 pub const PACK_ITEMS_MAX: usize = u16::MAX as usize;
 /// Bytes of a packed collection at most, whatever the configuration allows: each change moves
@@ -122,6 +125,8 @@ pub const PACK_BYTES_MAX: usize = 128 * 1024;
 pub const WARM_KEYS_MAX: usize = 16;
 /// Keys of a database from which on that is worth it: about those that a cache holds.
 pub const WARM_DB_KEYS_MIN: usize = 4096;
+/// Elements of a value from which on they are looked up ahead as well.
+pub const WARM_ELEMENTS_MIN: usize = 4096;
 /// The most entries of one segment of a table; a full one splits.
 pub const SEGMENT_ENTRIES_MAX: usize = 448;
 /// The most bits of a hash that choose a segment.
@@ -188,6 +193,10 @@ pub const ZSET_PAGE_BYTES: usize = 16 * 1024;
 pub const ZSET_INLINE_BYTES_MAX: usize = 1000;
 /// Elements of a large sorted set per segment of its index, about.
 pub const ZSET_SEGMENT_ENTRIES: usize = 104;
+/// Sets whose members are looked for in each other for a union; of more, it is collected.
+pub const SETS_COMPARED_MAX: usize = 4;
+/// Members in one SREM that goes to replicas for an SPOP of many.
+pub const SPOP_OPERATION_MEMBERS: usize = 1024;
 /// The most bytes of elements drawn again and again for one reply; more are refused.
 pub const DRAWN_BYTES_MAX: usize = 1 << 30;
 /// Bytes of a node of a stream whatever `stream-node-max-bytes` says, and of the fields and values

@@ -1,5 +1,4 @@
 //! Hashes in the files of the Redis that is installed, and in ours.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use holdfast_tests::{Client, Flavour, Kind, Node, peers_are_here};
 

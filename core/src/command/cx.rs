@@ -186,12 +186,22 @@ impl Data<'_> {
         &mut self,
         key: &[u8],
     ) -> Result<Option<(T::Ref<'_>, &mut State)>, Fail> {
-        if self.lend::<T>(key)?.is_none() {
-            return Ok(None);
-        }
-        let entry = self.keys.db(self.db).get(key);
-        let found = entry.and_then(|entry| entry.value().as_collection::<T>());
-        Ok(found.map(|found| (found, &mut *self.st)))
+        let is_there = self.lend::<T>(key)?.is_some();
+        Ok(self.with_state::<T>(key).filter(|_| is_there))
+    }
+
+    /// As [`peek`](Self::peek), with all else of the server.
+    pub fn peek_with_state<T: Collection>(
+        &mut self,
+        key: &[u8],
+    ) -> Result<Option<(T::Ref<'_>, &mut State)>, Fail> {
+        let is_there = self.peek::<T>(key)?.is_some();
+        Ok(self.with_state::<T>(key).filter(|_| is_there))
+    }
+
+    fn with_state<T: Collection>(&mut self, key: &[u8]) -> Option<(T::Ref<'_>, &mut State)> {
+        let found = self.keys.db(self.db).get(key)?;
+        Some((found.value().as_collection::<T>()?, &mut *self.st))
     }
 
     /// Finds a collection that is about to be changed, which does not count as reading it.
@@ -247,6 +257,15 @@ impl Data<'_> {
     /// Puts a value under a key that is not there.
     pub fn insert(&mut self, key: &[u8], value: Value, ttl: Ttl) {
         self.keys.db_mut(self.db).insert(key, value, ttl);
+        self.created(key);
+    }
+
+    /// Sets a key to a value, whatever was there; it does not expire.
+    pub fn set_value(&mut self, key: &[u8], value: Value) {
+        match self.slot(key) {
+            Slot::Taken(mut entry) => return entry.set_value(value, Ttl::Clear),
+            Slot::Vacant(place) => drop(place.insert(value, None)),
+        }
         self.created(key);
     }
 

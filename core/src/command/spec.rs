@@ -383,10 +383,14 @@ pub enum Group {
     List,
     /// Hashes.
     Hash,
+    /// Sets.
+    Set,
     /// Sorted sets.
     SortedSet,
     /// Streams.
     Stream,
+    /// Places.
+    Geo,
     /// Publish and subscribe.
     PubSub,
     /// MULTI and WATCH.
@@ -411,8 +415,10 @@ impl Group {
             Self::HyperLogLog => "hyperloglog",
             Self::List => "list",
             Self::Hash => "hash",
+            Self::Set => "set",
             Self::SortedSet => "sorted-set",
             Self::Stream => "stream",
+            Self::Geo => "geo",
             Self::PubSub => "pubsub",
             Self::Transactions => "transactions",
             Self::Connection => "connection",

@@ -6,26 +6,40 @@
 pub fn peek_keys<'a>(bytes: &'a [u8], most: usize, mut show: impl FnMut(&'a [u8])) {
     let mut rest = bytes;
     for _ in 0..most {
-        let Some((key, behind)) = peek_key(rest) else {
+        let Some((command, behind)) = peek(rest) else {
             return;
         };
-        show(key);
+        show(command.key);
         rest = behind;
     }
 }
 
-/// The argument behind the name of the first command, and the bytes behind the command.
-fn peek_key(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+/// What is seen of a command at a glance.
+#[derive(Clone, Copy, Debug)]
+pub struct Glance<'a> {
+    /// The first argument behind the name.
+    pub key: &'a [u8],
+    /// The second; empty if there is none.
+    pub element: &'a [u8],
+}
+
+/// A glance at the first command, under the conditions of [`peek_keys`], and the bytes behind it.
+pub fn peek(bytes: &[u8]) -> Option<(Glance<'_>, &[u8])> {
     let (count, rest) = number(bytes, b'*')?;
     if !(2..=ARGUMENTS_MAX).contains(&count) {
         return None;
     }
     let (_, rest) = bulk(rest)?;
     let (key, mut rest) = bulk(rest)?;
-    for _ in 2..count {
-        (_, rest) = bulk(rest)?;
+    let mut element = &b""[..];
+    for at in 2..count {
+        let argument;
+        (argument, rest) = bulk(rest)?;
+        if at == 2 {
+            element = argument;
+        }
     }
-    Some((key, rest))
+    Some((Glance { key, element }, rest))
 }
 
 fn bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -75,6 +89,16 @@ mod tests {
         for end in 0..get.len() {
             assert!(keys(&get[..end]).is_empty());
         }
+    }
+
+    #[test]
+    fn the_argument_behind_the_key_is_shown() {
+        let bytes = b"*4\r\n$4\r\nHSET\r\n$1\r\nh\r\n$2\r\nf1\r\n$1\r\nv\r\n*2\r\n";
+        let (glance, rest) = peek(bytes).unwrap();
+        assert_eq!((glance.key, glance.element), (&b"h"[..], &b"f1"[..]));
+        assert_eq!(rest, b"*2\r\n");
+        let (glance, _) = peek(b"*2\r\n$4\r\nHLEN\r\n$1\r\nh\r\n").unwrap();
+        assert_eq!((glance.key, glance.element), (&b"h"[..], &b""[..]));
     }
 
     #[test]

@@ -81,6 +81,13 @@ fn write_hash(hasher: &mut SipHasher13, hash: HashRef<'_>) {
 fn write_set(hasher: &mut SipHasher13, set: SetRef<'_>) {
     hasher.write_u8(3);
     hasher.write_u64(set.len() as u64);
+    let mut all = EMPTY;
+    let mut scratch = IntText::default();
+    for member in set.iter() {
+        let member = member.text(&mut scratch);
+        xor(&mut all, digest(|hasher| write_part(hasher, member)));
+    }
+    hasher.write(&all);
 }
 
 fn write_zset(hasher: &mut SipHasher13, zset: ZsetRef<'_>) {

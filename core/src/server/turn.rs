@@ -4,7 +4,7 @@ use super::Server;
 use super::client::ClientFlags;
 use super::exec::Outcome;
 use crate::conn::{Input, OutBuf};
-use crate::keyspace::WarmKeys;
+use crate::keyspace::{EntryRef, WarmKeys};
 use crate::limits;
 use crate::machine::ConnId;
 use crate::resp::{self, Argv, OwnedArgv, ParseLimits, ProtocolError, Reply, Sender};
@@ -77,9 +77,15 @@ impl Server {
         }
     }
 
-    /// Looks the keys of the next commands up together, so that their waits for memory overlap.
-    /// Few keys are close to the processor anyway.
+    /// Looks up together what the next commands will look for, so that their waits for memory
+    /// overlap.
     fn warm(&self, db: usize, input: &Input) {
+        self.warm_keys(db, input);
+        self.warm_elements(db, input);
+    }
+
+    /// Few keys are close to the processor anyway.
+    fn warm_keys(&self, db: usize, input: &Input) {
         if self.keys.db(db).len() < limits::WARM_DB_KEYS_MIN {
             return;
         }
@@ -88,6 +94,32 @@ impl Server {
         if keys.len() > 1 {
             self.keys.db(db).warm(&keys);
         }
+    }
+
+    /// So are elements, but for those of the large value that the next command works with.
+    fn warm_elements(&self, db: usize, input: &Input) {
+        let Some((first, mut rest)) = resp::peek(input.bytes()) else {
+            return;
+        };
+        if rest.is_empty() {
+            return;
+        }
+        let entry = self.keys.db(db).get(first.key);
+        let Some(value) = entry.map(EntryRef::value).filter(|value| value.is_wide()) else {
+            return;
+        };
+        let mut elements = WarmKeys::new();
+        elements.push(first.element);
+        for _ in 1..limits::WARM_KEYS_MAX {
+            let Some((next, behind)) = resp::peek(rest) else {
+                break;
+            };
+            if next.key == first.key {
+                elements.push(next.element);
+            }
+            rest = behind;
+        }
+        value.warm(&elements);
     }
 
     fn run_one(&mut self, conn: ConnId, args: resp::ArgvRef<'_>, out: &mut OutBuf) {

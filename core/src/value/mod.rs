@@ -3,6 +3,7 @@
 mod alloc;
 pub mod bits;
 pub mod extended;
+pub mod geo;
 mod hash;
 pub mod hyperloglog;
 pub mod lcs;
@@ -10,6 +11,7 @@ mod list;
 mod pack;
 mod packed;
 mod parts;
+mod pick;
 mod score;
 mod set;
 mod shape;
@@ -19,6 +21,7 @@ pub(crate) mod table;
 pub(crate) mod varint;
 mod zset;
 
+use crate::limits::WARM_ELEMENTS_MIN;
 pub use crate::resp::fmt_double as score_text;
 pub use alloc::alloc_size;
 pub use hash::{Fields, Hash, HashParts, HashRef};
@@ -27,7 +30,7 @@ pub use pack::{Pack, PackIter, PackRef, Tail};
 pub use packed::{Packed, PackedIter};
 pub use parts::Parts;
 pub use score::{long_score_text, parse_score, parse_score_bound};
-pub use set::{Set, SetParts, SetRef};
+pub use set::{Members, Set, SetParts, SetRef};
 pub use shape::{NodeLimits, PackLimits, Shape};
 pub use stream::{Stream, StreamParts, StreamRef};
 pub use string::{IntText, Str, StrRef, parse_int};
@@ -274,6 +277,35 @@ impl<'a> ValueRef<'a> {
             Self::Set(set) => Value::Set(set.to_set()),
             Self::Zset(zset) => Value::Zset(zset.to_zset()),
             Self::Stream(stream) => Value::Stream(stream.to_stream()),
+        }
+    }
+
+    /// Whether it has so many elements that [`warm`](Self::warm) is worth it.
+    pub fn is_wide(self) -> bool {
+        match self {
+            Self::Hash(HashRef::Big(fields)) => fields.len() >= WARM_ELEMENTS_MIN,
+            Self::Set(SetRef::Big(members)) => members.len() >= WARM_ELEMENTS_MIN,
+            Self::Str(_)
+            | Self::List(_)
+            | Self::Hash(HashRef::Small(_))
+            | Self::Set(SetRef::Ints(_) | SetRef::Small(_))
+            | Self::Zset(_)
+            | Self::Stream(_) => false,
+        }
+    }
+
+    /// Brings close to the processor what is known of some elements, before they are looked for
+    /// one after the other.
+    pub fn warm(self, elements: &[&[u8]]) {
+        match self {
+            Self::Hash(HashRef::Big(fields)) => fields.warm(elements),
+            Self::Set(SetRef::Big(members)) => members.warm(elements),
+            Self::Str(_)
+            | Self::List(_)
+            | Self::Hash(HashRef::Small(_))
+            | Self::Set(SetRef::Ints(_) | SetRef::Small(_))
+            | Self::Zset(_)
+            | Self::Stream(_) => (),
         }
     }
 

@@ -427,6 +427,53 @@ pub const ACCEPTED: &[Accepted] = &[
     },
     Accepted {
         only: Some(Peer::Valkey),
+        why: "Redis 7.2 knows no + in XREAD",
+        also: Also::Nothing,
+        is_it: |words, ours, _| {
+            let plus = words.iter().any(|word| word == b"+");
+            names(words, "XREAD") && plus && ours.text().starts_with(b"ERR Invalid stream ID")
+        },
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 speaks of XREAD and $ whichever command it was",
+        also: Also::Nothing,
+        is_it: |_, _, theirs| {
+            theirs
+                .text()
+                .starts_with(b"ERR Unbalanced XREAD list of streams")
+        },
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 makes a consumer only of one that gets something",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| {
+            let all = |reply| without(reply, &["consumers"]);
+            let counts = names(words, "XGROUP") && ours.text() == b"0" && theirs.text() == b"1";
+            counts || names(words, "XINFO") && all(ours) == all(theirs)
+        },
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "and so it does not show it",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| {
+            let consumers = words
+                .get(1)
+                .is_some_and(|word| word.eq_ignore_ascii_case(b"consumers"));
+            let more = ours.items().len() >= theirs.items().len();
+            names(words, "XINFO") && consumers && more && !theirs.is_error()
+        },
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 looks at the entries first",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| names(words, "XSETID") && ours.is_error() && theirs.is_error(),
+    },
+    Accepted {
+        only: Some(Peer::Valkey),
         why: "Redis 7.2 takes any word for a type in SCAN",
         also: Also::Nothing,
         is_it: |words, _, theirs| {

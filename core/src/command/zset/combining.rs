@@ -6,7 +6,7 @@ use crate::command::cx::Cx;
 use crate::command::fail::Fail;
 use crate::command::spec::{Arity, Flags as F, KeyFlags as K, KeySpec, Spec};
 use crate::keyspace::Keyspace;
-use crate::value::{KeyHasher, SetRef, Shape, ValueRef, Zset, ZsetRef, parse_score};
+use crate::value::{IntText, KeyHasher, SetRef, Shape, ValueRef, Zset, ZsetRef, parse_score};
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
@@ -208,7 +208,7 @@ impl<'a> Source<'a> {
         match self {
             Self::Missing => None,
             Self::Zset(zset) => zset.score(member),
-            Self::Set(set) => set_has(set, member).then_some(1.0),
+            Self::Set(set) => set.has(member).then_some(1.0),
         }
     }
 
@@ -219,26 +219,13 @@ impl<'a> Source<'a> {
             Self::Zset(zset) => {
                 let _ = zset.iter().all(|(member, score)| each(member, score));
             }
-            Self::Set(set) => each_of_set(set, |member| each(member, 1.0)),
+            Self::Set(set) => {
+                let mut scratch = IntText::default();
+                let _ = set
+                    .iter()
+                    .all(|member| each(member.text(&mut scratch), 1.0));
+            }
         }
-    }
-}
-
-/// Whether a set has a member.
-fn set_has(set: SetRef<'_>, member: &[u8]) -> bool {
-    match set {
-        SetRef::Small(pack) => pack.find(member, 1).is_some(),
-        SetRef::Ints(_) | SetRef::Big(_) => false,
-    }
-}
-
-/// Calls `each` with the members of a set until it returns false.
-fn each_of_set(set: SetRef<'_>, each: impl FnMut(&[u8]) -> bool) {
-    match set {
-        SetRef::Small(pack) => {
-            let _ = pack.iter().all(each);
-        }
-        SetRef::Ints(_) | SetRef::Big(_) => {}
     }
 }
 

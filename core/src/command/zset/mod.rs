@@ -11,7 +11,6 @@ use super::cx::Cx;
 use super::fail::Fail;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
-use crate::keyspace::Ttl;
 use crate::resp::{Proto, Reply};
 use crate::value::{Zset, ZsetChange, parse_score};
 use core::ops::Range;
@@ -159,17 +158,17 @@ pub static COMMANDS: &[Spec] = &[
 
 /// The options of ZADD.
 #[derive(Clone, Copy, Default)]
-struct Conditions {
+pub(super) struct Conditions {
     /// Only members that are not there.
-    nx: bool,
+    pub(super) nx: bool,
     /// Only members that are there.
-    xx: bool,
+    pub(super) xx: bool,
     /// Only to a higher score.
     gt: bool,
     /// Only to a lower score.
     lt: bool,
     /// Replies with how many have changed, not how many were added.
-    ch: bool,
+    pub(super) ch: bool,
     /// Adds to the score, and replies with it.
     incr: bool,
 }
@@ -253,21 +252,27 @@ fn zincrby(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 }
 
 fn add(cx: &mut Cx<'_>, key: &[u8], how: Conditions, mut args: Args<'_>) -> Result<(), Fail> {
-    let pairs = args.rest();
-    let mut scores: SmallVec<[f64; 8]> = SmallVec::new();
-    let mut longest = 0;
-    for (at, text) in pairs.clone().enumerate() {
-        if at % 2 == 0 {
-            scores.push(parse_score(text).ok_or(Fail::NotFloat)?);
-        } else {
-            longest = longest.max(text.len());
-        }
+    let mut pairs: SmallVec<[(f64, &[u8]); 8]> = SmallVec::new();
+    while !args.is_done() {
+        let score = parse_score(args.bulk()?).ok_or(Fail::NotFloat)?;
+        pairs.push((score, args.bulk()?));
     }
-    let members = pairs.skip(1).step_by(2);
+    put(cx, key, how, &pairs)?;
+    Ok(())
+}
+
+/// Adds members with their scores and replies; how many have changed.
+pub(super) fn put(
+    cx: &mut Cx<'_>,
+    key: &[u8],
+    how: Conditions,
+    pairs: &[(f64, &[u8])],
+) -> Result<usize, Fail> {
+    let longest = pairs.iter().map(|(_, member)| member.len()).max();
     let outcome = cx.data.edit::<Zset, _>(key, !how.xx, |zset, shape| {
         let mut outcome = Outcome::default();
-        zset.will_grow(scores.len(), longest, shape);
-        for (&given, member) in scores.iter().zip(members) {
+        zset.will_grow(pairs.len(), longest.unwrap_or(0), shape);
+        for &(given, member) in pairs {
             let mut nan = false;
             outcome.score = None;
             let decide = |before| {
@@ -300,7 +305,7 @@ fn add(cx: &mut Cx<'_>, key: &[u8], how: Conditions, mut args: Args<'_>) -> Resu
         (false, _) if how.ch => cx.out.int(changed as i64),
         (false, _) => cx.out.int(outcome.added as i64),
     }
-    Ok(())
+    Ok(changed)
 }
 
 fn zrem(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
@@ -353,11 +358,7 @@ fn store(cx: &mut Cx<'_>, key: &[u8], zset: Zset, event: &str) {
         }
         return;
     }
-    if let Some(mut entry) = cx.data.write(key) {
-        entry.set_value(zset.into(), Ttl::Clear);
-    } else {
-        cx.data.insert(key, zset.into(), Ttl::Clear);
-    }
+    cx.data.set_value(key, zset.into());
     cx.data.changed(key, Class::ZSET, event);
 }
 

@@ -26,11 +26,13 @@ pub(super) const OP_EOF: u8 = 255;
 
 pub(super) const TYPE_STRING: u8 = 0;
 pub(super) const TYPE_LIST: u8 = 1;
+pub(super) const TYPE_SET: u8 = 2;
 pub(super) const TYPE_ZSET: u8 = 3;
 pub(super) const TYPE_HASH: u8 = 4;
 pub(super) const TYPE_HASH_ZIPMAP: u8 = 9;
 pub(super) const TYPE_ZSET_2: u8 = 5;
 pub(super) const TYPE_LIST_ZIPLIST: u8 = 10;
+pub(super) const TYPE_SET_INTSET: u8 = 11;
 pub(super) const TYPE_ZSET_ZIPLIST: u8 = 12;
 pub(super) const TYPE_ZSET_LISTPACK: u8 = 17;
 pub(super) const TYPE_HASH_ZIPLIST: u8 = 13;
@@ -39,6 +41,7 @@ pub(super) const TYPE_HASH_LISTPACK: u8 = 16;
 pub(super) const TYPE_LIST_QUICKLIST_2: u8 = 18;
 pub(super) const TYPE_STREAM: u8 = 15;
 pub(super) const TYPE_STREAM_2: u8 = 19;
+pub(super) const TYPE_SET_LISTPACK: u8 = 20;
 pub(super) const TYPE_STREAM_3: u8 = 21;
 
 /// The name of a value type that the format knows, for messages.
@@ -46,7 +49,7 @@ pub(super) fn type_name(kind: u8) -> Option<&'static str> {
     Some(match kind {
         TYPE_STRING => "string",
         TYPE_LIST => "list",
-        2 => "set",
+        TYPE_SET => "set",
         TYPE_ZSET => "sorted set with scores as text",
         TYPE_HASH => "hash",
         TYPE_ZSET_2 => "sorted set",
@@ -54,7 +57,7 @@ pub(super) fn type_name(kind: u8) -> Option<&'static str> {
         7 => "module value",
         TYPE_HASH_ZIPMAP => "hash as zipmap",
         TYPE_LIST_ZIPLIST => "list as ziplist",
-        11 => "set as intset",
+        TYPE_SET_INTSET => "set as intset",
         TYPE_ZSET_ZIPLIST => "sorted set as ziplist",
         TYPE_HASH_ZIPLIST => "hash as ziplist",
         TYPE_LIST_QUICKLIST => "list as quicklist of ziplists",
@@ -63,7 +66,7 @@ pub(super) fn type_name(kind: u8) -> Option<&'static str> {
         TYPE_ZSET_LISTPACK => "sorted set as listpack",
         TYPE_LIST_QUICKLIST_2 => "list as quicklist",
         TYPE_STREAM_2 => "stream with consumer group counters",
-        20 => "set as listpack",
+        TYPE_SET_LISTPACK => "set as listpack",
         TYPE_STREAM_3 => "stream with consumer activity",
         _ => return None,
     })

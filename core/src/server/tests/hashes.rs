@@ -1,6 +1,6 @@
 //! Hashes as clients see them.
 
-use super::harness::World;
+use super::harness::{World, encoded};
 use super::replication::{assert_same, pair};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -293,6 +293,37 @@ fn a_walk_goes_through_all_fields() {
     ] {
         assert_eq!(world.ask(a, command), reply, "{command}");
     }
+}
+
+#[test]
+fn a_large_hash_answers_what_is_sent_together() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    for n in 0..50 {
+        let pairs = (100 * n..100 * (n + 1)).map(|n| format!(" f{n} v{n}"));
+        world.ask(a, &format!("hset h{}", pairs.collect::<String>()));
+    }
+    world.ask(a, "rpush other x");
+    let commands = [
+        ("hget h f7", "$2|v7|"),
+        ("hget h nope", "$-1|"),
+        ("hset h f8 x f7 y", ":0|"),
+        ("hlen h", ":5000|"),
+        ("lrange other 0 -1", "*1|$1|x|"),
+        ("hget h f7", "$1|y|"),
+        ("hdel h f7 f8", ":2|"),
+        ("hmget h f8 f4999", "*2|$-1|$5|v4999|"),
+        ("del h", ":1|"),
+        ("hget h f9", "$-1|"),
+    ];
+    let bytes: Vec<u8> = commands
+        .iter()
+        .flat_map(|(command, _)| encoded(command))
+        .collect();
+    world.feed(0, a, &bytes);
+    world.settle();
+    let replies: String = commands.iter().map(|(_, reply)| *reply).collect();
+    assert_eq!(world.heard(a), replies);
 }
 
 #[test]

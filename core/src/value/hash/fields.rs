@@ -2,18 +2,12 @@
 
 use super::HashParts;
 use crate::rng::Rng;
-use crate::value::table::{KeyHasher, Shared, Table, TableEntry};
+use crate::value::table::{Element, Elements, KeyHasher, TableEntry};
 use crate::value::{alloc_size, varint};
 
 /// Fields with their values, ordered by the hash of the field.
-///
-/// A clone shares all of them; a change copies only the segment that it touches.
 #[derive(Clone, Debug)]
-pub struct Fields {
-    table: Table<Field, Shared<Field>>,
-    /// Bytes of the fields' own allocations.
-    heap: usize,
-}
+pub struct Fields(Elements<Field>);
 
 /// A field with its value in one allocation: the length of the field, the field, the value.
 #[derive(Clone, Debug)]
@@ -21,60 +15,39 @@ pub(crate) struct Field(Box<[u8]>);
 
 impl Fields {
     pub(super) fn new(hasher: KeyHasher) -> Self {
-        Self {
-            table: Table::new(hasher, 0),
-            heap: 0,
-        }
+        Self(Elements::new(hasher))
     }
 
     /// Gives a field a value; whether the field is new.
     pub(super) fn set(&mut self, field: &[u8], value: &[u8]) -> bool {
-        let hash = self.table.hash(field);
-        if let Some(at) = self.table.find(hash, field) {
-            let found = self.table.entry_mut(at);
-            let before = found.memory();
-            found.set_value(value);
-            self.heap = self.heap - before + found.memory();
-            return false;
-        }
-        self.insert(hash, Field::new(field, value));
-        true
+        let make = || Field::new(field, value);
+        self.0.put(field, make, |found| found.set_value(value))
     }
 
     /// As [`set`](Self::set), if the field is not there; whether that is so.
     pub(super) fn add(&mut self, field: &[u8], value: &[u8]) -> bool {
-        let hash = self.table.hash(field);
-        if self.table.find(hash, field).is_some() {
-            return false;
-        }
-        self.insert(hash, Field::new(field, value));
-        true
+        self.0.add(field, || Field::new(field, value))
     }
 
     /// Removes a field; whether it was there.
     pub(super) fn remove(&mut self, field: &[u8]) -> bool {
-        let hash = self.table.hash(field);
-        let Some(at) = self.table.find(hash, field) else {
-            return false;
-        };
-        self.heap -= self.table.remove(at).memory();
-        let mut segment = at.segment;
-        while let Some(buddy) = self.table.sparse_buddy(segment) {
-            segment = self.table.merge(segment, buddy, None);
-        }
-        true
+        self.0.remove(field)
     }
 
     /// The value of a field.
     #[inline]
     pub fn get(&self, field: &[u8]) -> Option<&[u8]> {
-        let at = self.table.find(self.table.hash(field), field)?;
-        Some(self.table.entry(at).value())
+        self.0.get(field).map(Field::value)
+    }
+
+    /// Brings close to the processor what is known of some fields.
+    pub fn warm(&self, fields: &[&[u8]]) {
+        self.0.warm(fields);
     }
 
     /// How many fields there are.
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.0.len()
     }
 
     /// Whether there is none.
@@ -84,7 +57,7 @@ impl Fields {
 
     /// All fields with their values, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.table.iter().map(Field::parts)
+        self.0.iter().map(Field::parts)
     }
 
     /// Visits about `count` fields from a cursor on and returns the cursor that goes on behind
@@ -95,7 +68,7 @@ impl Fields {
         count: usize,
         mut visit: impl FnMut(&'a [u8], &'a [u8]),
     ) -> u64 {
-        self.table.scan(cursor, count, &mut |entry| {
+        self.0.scan(cursor, count, |entry| {
             let (field, value) = entry.parts();
             visit(field, value);
         })
@@ -103,47 +76,28 @@ impl Fields {
 
     /// A field with its value, each as likely as any other; none if there is none.
     pub fn random(&self, rng: &mut Rng) -> Option<(&[u8], &[u8])> {
-        self.table.random(rng).map(Field::parts)
+        self.0.random(rng).map(Field::parts)
     }
 
     /// Its parts.
     pub fn parts(&self) -> HashParts {
-        HashParts::new(self.table.segments(), self.len(), self.memory())
+        HashParts::new(self.0.parts())
     }
 
     /// Frees fields while `left` allocations may be freed; true when none is left.
     pub(super) fn free_some(&mut self, left: &mut usize) -> bool {
-        while *left > 0 {
-            let Some(segment) = self.table.shed() else {
-                return true;
-            };
-            *left = left.saturating_sub(segment.len().max(1));
-            self.heap -= segment.entries().iter().map(Field::memory).sum::<usize>();
-        }
-        self.table.len() == 0
+        self.0.free_some(left)
     }
 
     /// Bytes of all allocations.
     pub fn memory(&self) -> usize {
-        alloc_size(size_of::<Self>()) + self.table.memory() + self.heap
+        alloc_size(size_of::<Self>()) + self.0.memory()
     }
 
     /// Panics if it contradicts itself.
     #[cfg(test)]
     pub(super) fn check_invariants(&self) {
-        self.table.check_invariants();
-        let heap = self.table.iter().map(Field::memory).sum::<usize>();
-        assert_eq!(self.heap, heap);
-    }
-
-    fn insert(&mut self, hash: u64, field: Field) {
-        let mut segment = self.table.segment_of(hash);
-        while self.table.is_full(segment) {
-            self.table.split(segment);
-            segment = self.table.segment_of(hash);
-        }
-        self.heap += field.memory();
-        self.table.insert(segment, hash, field);
+        self.0.check_invariants();
     }
 }
 
@@ -182,7 +136,9 @@ impl Field {
     fn value(&self) -> &[u8] {
         self.parts().1
     }
+}
 
+impl Element for Field {
     fn memory(&self) -> usize {
         alloc_size(self.0.len())
     }

@@ -1,45 +1,36 @@
 //! A large hash taken apart, for a snapshot.
 
 use std::rc::Rc;
-use std::vec;
 
 use super::fields::Field;
-use crate::value::table::Segment;
+use crate::value::table::{ElementParts, Segment};
 
 /// The segments of a large hash, to be taken one by one.
 #[derive(Debug)]
-pub struct HashParts {
-    segments: vec::IntoIter<Rc<Segment<Field>>>,
-    fields: usize,
-    bytes: usize,
-}
+pub struct HashParts(ElementParts<Field>);
 
 /// Some fields of a large hash with their values.
 #[derive(Debug)]
 pub struct HashPart(Rc<Segment<Field>>);
 
 impl HashParts {
-    pub(super) fn new(segments: Vec<Rc<Segment<Field>>>, fields: usize, bytes: usize) -> Self {
-        Self {
-            segments: segments.into_iter(),
-            fields,
-            bytes,
-        }
+    pub(super) fn new(parts: ElementParts<Field>) -> Self {
+        Self(parts)
     }
 
     /// The next part.
     pub fn take(&mut self) -> Option<HashPart> {
-        self.segments.next().map(HashPart)
+        self.0.take().map(HashPart)
     }
 
     /// How many fields all parts have together.
     pub fn fields(&self) -> usize {
-        self.fields
+        self.0.elements()
     }
 
     /// Bytes of all parts.
     pub fn memory(&self) -> usize {
-        self.bytes
+        self.0.memory()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The hash-ordered table: a directory of segments.
 
+mod elements;
 mod hash;
 mod segment;
 mod shelf;
@@ -9,6 +10,7 @@ use crate::limits::{SEGMENT_DEPTH_MAX, SEGMENT_ENTRIES_MAX, WARM_KEYS_MAX};
 use crate::rng::Rng;
 use crate::value::alloc_size;
 use core::marker::PhantomData;
+pub(crate) use elements::{Element, ElementParts, Elements};
 pub use hash::KeyHasher;
 use segment::Place;
 pub(crate) use segment::Segment;
