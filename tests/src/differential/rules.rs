@@ -313,7 +313,12 @@ pub const ACCEPTED: &[Accepted] = &[
         only: None,
         why: "Redis 7.0 writes doubles with 17 digits, and later ones at times with one too many",
         also: Also::Nothing,
-        is_it: |_, ours, theirs| same_numbers(ours, theirs),
+        is_it: |words, ours, theirs| {
+            let name = words[0].to_ascii_uppercase();
+            let kinds: [&[u8]; 4] = [b"Z", b"BZ", b"GEO", b"EXEC"];
+            let scored = kinds.iter().any(|kind| name.starts_with(kind));
+            scored && same_numbers(ours, theirs)
+        },
     },
     Accepted {
         only: Some(Peer::Redis70),

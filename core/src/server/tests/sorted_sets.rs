@@ -276,6 +276,18 @@ fn sets_are_combined() {
         ("zinterstore t 2 a b weights 1 0", ":3|"),
         ("zdiffstore t 2 b a", ":0|"),
         ("exists t", ":0|"),
+        ("sadd names x y", ":2|"),
+        ("sadd numbers 1 2 3", ":3|"),
+        ("zadd n 5 1 6 9", ":2|"),
+        (
+            "zinter 2 b names weights 1 .5 withscores",
+            "*2|$1|y|$4|10.5|",
+        ),
+        (
+            "zunion 2 n numbers withscores",
+            "*8|$1|2|$1|1|$1|3|$1|1|$1|1|$1|6|$1|9|$1|6|",
+        ),
+        ("zdiff 2 numbers n", "*2|$1|2|$1|3|"),
         ("zadd i inf x", ":1|"),
         ("zunion 1 i weights 0 withscores", "*2|$1|x|$1|0|"),
         ("zunion 2 i i weights 1 -1 withscores", "*2|$1|x|$1|0|"),
