@@ -528,6 +528,6 @@ pub(super) fn push_position(
     ]);
 }
 
-const NO_LAST_ID: &str = "The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this \
-     consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just \
-     return an empty result set.";
+const NO_LAST_ID: &str = "The $ ID is meaningless in the context of XREADGROUP: you want to read the history of \
+     this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID \
+     would just return an empty result set.";

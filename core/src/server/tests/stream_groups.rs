@@ -316,7 +316,7 @@ fn the_lag_of_a_group_is_told_where_it_can_be() {
         ":5|:0|"
     );
     assert_eq!(lag(&mut world, "xgroup setid s g 2-0"), "$-1|$-1|");
-    assert_eq!(lag(&mut world, "xtrim s maxlen 1"), "$-1|$-1|");
+    assert_eq!(lag(&mut world, "xtrim s maxlen 1"), "$-1|:1|");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::persist::rdb::dump::{dump, restore, restore_unchecked};
-use crate::value::stream::{Bound, Trim};
+use crate::value::stream::{Bound, Pending, Trim};
 use crate::value::{NodeLimits, ValueRef};
 
 /// What Redis 7.0 makes of a stream with two groups and a deleted entry.
