@@ -11,5 +11,6 @@ mod hyperloglog;
 mod lists;
 mod persistence;
 mod replication;
+mod sets;
 mod sorted_sets;
 mod strings;
