@@ -74,8 +74,10 @@ fn spop(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         if args.left() > 1 {
             return Err(Fail::Syntax);
         }
-        let count = args.int_within(0, i64::MAX, Fail::NotPositive)?;
-        return pop_some(cx, key, usize::try_from(count).unwrap_or(usize::MAX));
+        // As in Redis, what is no number is no positive one.
+        let count = args.int().ok();
+        let count = count.and_then(|count| usize::try_from(count).ok());
+        return pop_some(cx, key, count.ok_or(Fail::NotPositive)?);
     }
     let found = cx.data.peek_with_state::<Set>(key)?;
     let drawn = found.and_then(|(set, st)| set.random(&mut st.rng));
