@@ -13,6 +13,7 @@ const COMPARED: &[&str] = &[
     "hyperloglog",
     "hashes",
     "sets",
+    "zsets",
 ];
 /// Sequences of each family. They are the same in every run.
 const SEQUENCES: u64 = 40;

@@ -25,7 +25,10 @@ fn content(value: ValueRef<'_>) -> Content {
     match value {
         ValueRef::Str(text) => Content::Str(text.to_vec()),
         ValueRef::List(list) => Content::List(list.iter().map(<[u8]>::to_vec).collect()),
-        other => panic!("no {} was put there", other.type_name()),
+        other
+        @ (ValueRef::Hash(_) | ValueRef::Set(_) | ValueRef::Zset(_) | ValueRef::Stream(_)) => {
+            panic!("no {} was put there", other.type_name())
+        }
     }
 }
 

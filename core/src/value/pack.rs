@@ -330,7 +330,7 @@ mod tests {
     fn apply(pack: &mut Pack, model: &mut Vec<Vec<u8>>, op: Op) {
         let position = |pack: &Pack, index| {
             let pack = pack.as_ref();
-            pack.position(index).unwrap_or(pack.end())
+            pack.position(index).unwrap_or_else(|| pack.end())
         };
         match op {
             Op::Push(item) => {
@@ -376,7 +376,7 @@ mod tests {
                 let read = pack.as_ref();
                 prop_assert_eq!(read.len(), model.len());
                 prop_assert!(read.iter().eq(model.iter().map(Vec::as_slice)));
-                for stride in (1..3).filter(|stride| model.len() % stride == 0) {
+                for stride in (1..3).filter(|stride| model.len().is_multiple_of(*stride)) {
                     for wanted in &model {
                         let index = model.iter().step_by(stride).position(|item| item == wanted);
                         let at = index.and_then(|index| read.position(index * stride));

@@ -21,7 +21,7 @@ pub enum Parts {
 }
 
 impl Parts {
-    /// How many bytes the parts are that the value may change meanwhile.
+    /// Bytes it takes to hold them, as far as they are not shared.
     pub fn memory(&self) -> usize {
         match self {
             Self::List(parts) => parts.memory(),

@@ -144,6 +144,21 @@ fn normal(kind: &[u8], reply: &Reply) -> Reply {
     Reply::List(reply.kind(), items)
 }
 
+/// The first reply in which two values differ, with the command.
+fn different_content<'a>(
+    key: &[u8],
+    ours: &'a Held,
+    theirs: &'a Held,
+    peer: Peer,
+) -> Option<(Words, &'a Reply, &'a Reply)> {
+    let pairs = ours.content.iter().zip(&theirs.content);
+    let mut all = readers(ours.kind.text(), key).into_iter().zip(pairs);
+    all.find_map(|(command, (one, two))| {
+        let same = one == two || accepted(&command, one, two, peer).is_some();
+        (!same).then_some((command, one, two))
+    })
+}
+
 fn different(place: &Place, ours: &Held, theirs: &Held, peer: Peer) -> Option<Difference> {
     let (db, key) = place;
     let told = |command: Words, ours: String, theirs: String| {
@@ -156,10 +171,7 @@ fn different(place: &Place, ours: &Held, theirs: &Held, peer: Peer) -> Option<Di
     if ours.kind != theirs.kind {
         return told(words(&[b"TYPE", key]), ours.kind.show(), theirs.kind.show());
     }
-    if ours.content != theirs.content {
-        let mut pairs = ours.content.iter().zip(&theirs.content).enumerate();
-        let (at, (one, two)) = pairs.find(|(_, (one, two))| one != two)?;
-        let command = readers(ours.kind.text(), key).swap_remove(at);
+    if let Some((command, one, two)) = different_content(key, ours, theirs, peer) {
         return told(command, one.show(), two.show());
     }
     let encoding = words(&[b"OBJECT", b"ENCODING", key]);
@@ -221,7 +233,7 @@ fn exchange(
             return Ok(Some(difference));
         }
         let original = &other[&(place.0, place.1[1..].to_vec())];
-        if held.content != original.content {
+        if different_content(&place.1, held, original, peer).is_some() {
             return Ok(Some(Difference {
                 command: format!("RESTORE of the other's DUMP of {}", place.1.escape_ascii()),
                 ours: held.content.iter().map(Reply::show).collect(),

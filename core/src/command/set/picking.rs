@@ -10,7 +10,6 @@ use crate::command::scan::{self, ScanOptions};
 use crate::command::spec::{Arity, Flags as F, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::limits::{DRAWN_BYTES_MAX, SPOP_OPERATION_MEMBERS};
-use crate::rng::Rng;
 use crate::value::{Collection as _, IntText, Set, SetRef, Shape, StrRef};
 
 const READS: &[KeySpec] = &[KeySpec::at(1, K::RO.and(K::ACCESS))];
@@ -195,7 +194,7 @@ fn show(cx: &mut Cx<'_>, key: &[u8], count: i64) -> Result<(), Fail> {
         cx.out.array(0);
         return Ok(());
     };
-    let (out, rng): (_, &mut Rng) = (&mut cx.out, &mut st.rng);
+    let (out, rng) = (&mut cx.out, &mut st.rng);
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     if count >= 0 {
         let wanted = wanted.min(set.len());

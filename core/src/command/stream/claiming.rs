@@ -342,7 +342,7 @@ impl Options {
             } else if more && args.keyword("lastid") {
                 options.last = ids::parse(args.bulk()?)?;
             } else {
-                let word = String::from_utf8_lossy(args.bulk()?);
+                let word = super::shown(args.bulk()?);
                 let text = format!("Unrecognized XCLAIM option '{word}'");
                 return Err(Fail::detail(text));
             }
@@ -392,6 +392,7 @@ fn xclaim(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 const LOOKS_PER_CLAIM: usize = 10;
 /// The most that XAUTOCLAIM may be asked for in Redis.
 const CLAIMS_MAX: i64 = i64::MAX / 16;
+const TOO_FEW: &str = "COUNT must be > 0";
 
 fn xautoclaim(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let (key, name, consumer) = (args.bulk()?, args.bulk()?, args.bulk()?);
@@ -400,7 +401,10 @@ fn xautoclaim(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let (mut count, mut options) = (100, Options::default());
     while !args.is_done() {
         if args.left() >= 2 && args.keyword("count") {
-            let wanted = args.int_within(1, CLAIMS_MAX, Fail::Plain("COUNT must be > 0"))?;
+            let wanted = named_int(&mut args, TOO_FEW)?;
+            if !(1..=CLAIMS_MAX).contains(&wanted) {
+                return Err(Fail::Plain(TOO_FEW));
+            }
             count = usize::try_from(wanted).unwrap_or(usize::MAX);
         } else if args.keyword("justid") {
             options.justid = true;

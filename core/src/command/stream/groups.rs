@@ -1,6 +1,6 @@
 //! Groups of consumers, and what they acknowledge.
 
-use super::{ids, parse_ids, row};
+use super::{ids, parse_ids, row, shown};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -134,7 +134,7 @@ fn group_help(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
 }
 
 pub(super) fn no_such_group(key: &[u8], group: &[u8]) -> Fail {
-    let (key, group) = (String::from_utf8_lossy(key), String::from_utf8_lossy(group));
+    let (key, group) = (shown(key), shown(group));
     let text = format!("NOGROUP No such consumer group '{group}' for key name '{key}'");
     Fail::Whole(text.into())
 }

@@ -7,6 +7,8 @@ pub mod info;
 pub mod reading;
 mod trimming;
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 
 use super::args::Args;
@@ -185,8 +187,14 @@ fn write_entry(out: &mut Reply<'_>, entry: StreamEntry<'_>) {
     }
 }
 
+/// An argument as Redis shows it in an error: up to the first zero byte.
+fn shown(text: &[u8]) -> Cow<'_, str> {
+    let end = text.iter().position(|&byte| byte == 0);
+    String::from_utf8_lossy(&text[..end.unwrap_or(text.len())])
+}
+
 fn no_group(key: &[u8], group: &[u8]) -> Fail {
-    let (key, group) = (String::from_utf8_lossy(key), String::from_utf8_lossy(group));
+    let (key, group) = (shown(key), shown(group));
     Fail::Whole(format!("NOGROUP No such key '{key}' or consumer group '{group}'").into())
 }
 

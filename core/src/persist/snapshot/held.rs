@@ -193,7 +193,11 @@ impl Held {
                 bytes += shared.len();
                 Body::Shared(shared.clone())
             }
-            collection => match (collection.parts(), entry.small()) {
+            collection @ (ValueRef::List(_)
+            | ValueRef::Hash(_)
+            | ValueRef::Set(_)
+            | ValueRef::Zset(_)
+            | ValueRef::Stream(_)) => match (collection.parts(), entry.small()) {
                 (Some(parts), _) => {
                     bytes += parts.memory();
                     Body::Parts(Box::new(parts))

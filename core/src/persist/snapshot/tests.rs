@@ -44,7 +44,9 @@ fn text(value: &Value) -> String {
             .iter()
             .map(|item| format!("{} ", item.escape_ascii()))
             .collect(),
-        other => format!("{other:?}"),
+        other @ (Value::Hash(_) | Value::Set(_) | Value::Zset(_) | Value::Stream(_)) => {
+            format!("{other:?}")
+        }
     }
 }
 

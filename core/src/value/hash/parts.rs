@@ -28,7 +28,7 @@ impl HashParts {
         self.0.elements()
     }
 
-    /// Bytes of all parts.
+    /// Bytes it takes to hold them, as far as they are not shared.
     pub fn memory(&self) -> usize {
         self.0.memory()
     }

@@ -29,7 +29,7 @@ impl<'a> ListIter<'a> {
     pub(super) fn small(pack: PackRef<'a>, from: usize, to: usize) -> Self {
         Self::Small(SmallIter {
             pack,
-            at: pack.position(from).unwrap_or(pack.end()),
+            at: pack.position(from).unwrap_or_else(|| pack.end()),
             left: to - from,
             places: None,
         })

@@ -99,7 +99,7 @@ impl List {
         match self.with_room_for(item) {
             Self::Small(pack) => {
                 let at = pack.as_ref().position(index);
-                pack.insert(at.unwrap_or(pack.as_ref().end()), item);
+                pack.insert(at.unwrap_or_else(|| pack.as_ref().end()), item);
             }
             Self::Large(list) => list.insert(index, item),
         }
@@ -272,7 +272,11 @@ impl Collection for List {
     fn lent(value: ValueRef<'_>) -> Option<ListRef<'_>> {
         match value {
             ValueRef::List(list) => Some(list),
-            _ => None,
+            ValueRef::Str(_)
+            | ValueRef::Hash(_)
+            | ValueRef::Set(_)
+            | ValueRef::Zset(_)
+            | ValueRef::Stream(_) => None,
         }
     }
 
@@ -280,7 +284,9 @@ impl Collection for List {
     fn of(value: &mut Value) -> Option<&mut Self> {
         match value {
             Value::List(list) => Some(list),
-            _ => None,
+            Value::Str(_) | Value::Hash(_) | Value::Set(_) | Value::Zset(_) | Value::Stream(_) => {
+                None
+            }
         }
     }
 

@@ -265,14 +265,20 @@ impl Collection for Stream {
     fn lent(value: ValueRef<'_>) -> Option<StreamRef<'_>> {
         match value {
             ValueRef::Stream(stream) => Some(stream),
-            _ => None,
+            ValueRef::Str(_)
+            | ValueRef::List(_)
+            | ValueRef::Hash(_)
+            | ValueRef::Set(_)
+            | ValueRef::Zset(_) => None,
         }
     }
 
     fn of(value: &mut Value) -> Option<&mut Self> {
         match value {
             Value::Stream(stream) => Some(stream),
-            _ => None,
+            Value::Str(_) | Value::List(_) | Value::Hash(_) | Value::Set(_) | Value::Zset(_) => {
+                None
+            }
         }
     }
 

@@ -84,7 +84,8 @@ proptest! {
             match op {
                 Op::Add(ms, seq, pairs) => {
                     let last = stream.as_ref().log().last_id;
-                    let id = StreamId::new(last.ms + ms, if ms == 0 { last.seq + seq } else { seq });
+                    let seq = if ms == 0 { last.seq + seq } else { seq };
+                    let id = StreamId::new(last.ms + ms, seq);
                     let id = if id > last { id } else { last.next().expect("IDs are left") };
                     append(stream.log_mut(), id, &pairs);
                     model.insert(id, pairs);

@@ -6,6 +6,7 @@ use std::vec;
 use super::{KeyHasher, Segment, Shared, Table, TableEntry};
 use crate::limits::WARM_KEYS_MAX;
 use crate::rng::Rng;
+use crate::value::alloc_size;
 use smallvec::SmallVec;
 
 /// What [`Elements`] holds.
@@ -123,7 +124,6 @@ impl<E: Element> Elements<E> {
         ElementParts {
             segments: self.table.segments().into_iter(),
             elements: self.len(),
-            bytes: self.memory(),
         }
     }
 
@@ -168,7 +168,6 @@ impl<E: Element> Elements<E> {
 pub(crate) struct ElementParts<E> {
     segments: vec::IntoIter<Rc<Segment<E>>>,
     elements: usize,
-    bytes: usize,
 }
 
 impl<E> ElementParts<E> {
@@ -182,8 +181,10 @@ impl<E> ElementParts<E> {
         self.elements
     }
 
-    /// Bytes of all parts.
+    /// Bytes it takes to hold the parts that are left. Their elements are not counted: they are
+    /// those of the collection until it changes them, and a snapshot that waited for all of a
+    /// large one to be written would hold up every client.
     pub(crate) fn memory(&self) -> usize {
-        self.bytes
+        alloc_size(self.segments.len() * size_of::<Rc<Segment<E>>>())
     }
 }

@@ -102,7 +102,7 @@ pub(super) fn places(pack: PackRef<'_>, ranks: Range<usize>) -> Places {
 
 /// The position of the element of a rank, or behind all.
 pub(super) fn position(pack: PackRef<'_>, rank: usize) -> usize {
-    pack.position(2 * rank).unwrap_or(pack.end())
+    pack.position(2 * rank).unwrap_or_else(|| pack.end())
 }
 
 /// Adds an element whose member is not there.
@@ -111,7 +111,7 @@ pub(super) fn insert(pack: &mut Pack, score: f64, member: &[u8]) {
     let behind =
         |pair: &Pair<'_>| pair.score > score || (pair.score == score && pair.member > member);
     let next = pairs(read).find(behind);
-    let at = next.map_or(read.end(), |pair| pair.at);
+    let at = next.map_or_else(|| read.end(), |pair| pair.at);
     let (bytes, len) = encode(score);
     let at = pack.insert(at, member);
     pack.insert(at, &bytes[..len]);

@@ -88,7 +88,7 @@ fn check(zset: &Zset, model: &Model) {
             };
             let inside = |s: f64| range.is_behind_min(s) && range.is_before_max(s);
             let within = range.is_empty().then_some(0);
-            let count = within.unwrap_or(all.iter().filter(|it| inside(it.1)).count());
+            let count = within.unwrap_or_else(|| all.iter().filter(|it| inside(it.1)).count());
             let ranks = read.scores_within(range);
             assert_eq!(ranks.len(), count);
             assert!(all[ranks].iter().all(|it| inside(it.1)));

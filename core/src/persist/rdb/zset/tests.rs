@@ -69,10 +69,11 @@ fn restored(payload: &[u8], shape: &Shape) -> Result<Zset, RdbFault> {
 
 #[track_caller]
 fn refused(payload: &[u8]) -> &'static str {
-    match restored(payload, &Shape::default()).unwrap_err() {
-        RdbFault::Corrupt { what, .. } => what,
-        other => panic!("{other}"),
-    }
+    let fault = restored(payload, &Shape::default()).unwrap_err();
+    let RdbFault::Corrupt { what, .. } = fault else {
+        panic!("{fault}");
+    };
+    what
 }
 
 #[test]
