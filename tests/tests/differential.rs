@@ -12,6 +12,7 @@ const COMPARED: &[&str] = &[
     "transactions",
     "hyperloglog",
     "hashes",
+    "sets",
     "zsets",
 ];
 /// Sequences of each family. They are the same in every run.

@@ -302,6 +302,19 @@ pub const ACCEPTED: &[Accepted] = &[
         },
     },
     Accepted {
+        only: Some(Peer::Valkey),
+        why: "a set that is a listpack is stored member by member, as Redis 7.0 can read it, and \
+              its form is not kept",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| {
+            let is_twin = words.get(2).is_some_and(|key| key.starts_with(b"~"));
+            names(words, "OBJECT")
+                && is_twin
+                && ours.text() == b"listpack"
+                && matches!(theirs.text(), b"intset" | b"hashtable")
+        },
+    },
+    Accepted {
         only: Some(Peer::Redis70),
         why: "Redis 7.0 does not count the members that are given before it adds them",
         also: Also::Nothing,

@@ -10,7 +10,6 @@ use crate::command::scan::{self, ScanOptions};
 use crate::command::spec::{Arity, Flags as F, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::limits::{DRAWN_BYTES_MAX, SPOP_OPERATION_MEMBERS};
-use crate::rng::Rng;
 use crate::value::{Collection as _, IntText, Set, SetRef, Shape, StrRef};
 
 const READS: &[KeySpec] = &[KeySpec::at(1, K::RO.and(K::ACCESS))];
@@ -74,8 +73,10 @@ fn spop(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         if args.left() > 1 {
             return Err(Fail::Syntax);
         }
-        let count = args.int_within(0, i64::MAX, Fail::NotPositive)?;
-        return pop_some(cx, key, usize::try_from(count).unwrap_or(usize::MAX));
+        // As in Redis, what is no number is no positive one.
+        let count = args.int().ok();
+        let count = count.and_then(|count| usize::try_from(count).ok());
+        return pop_some(cx, key, count.ok_or(Fail::NotPositive)?);
     }
     let found = cx.data.peek_with_state::<Set>(key)?;
     let drawn = found.and_then(|(set, st)| set.random(&mut st.rng));
@@ -193,7 +194,7 @@ fn show(cx: &mut Cx<'_>, key: &[u8], count: i64) -> Result<(), Fail> {
         cx.out.array(0);
         return Ok(());
     };
-    let (out, rng): (_, &mut Rng) = (&mut cx.out, &mut st.rng);
+    let (out, rng) = (&mut cx.out, &mut st.rng);
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     if count >= 0 {
         let wanted = wanted.min(set.len());

@@ -200,3 +200,6 @@ fn corrupt(what: &'static str, input: &Input) -> RdbFault {
 
 const TWIN: &str = "Set integrity check failed: the same member twice";
 const INTSET_HEAD: usize = 8;
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod hyperloglog;
 mod lists;
 mod persistence;
 mod replication;
+mod sets;
 mod sorted_sets;
 mod sorting;
 mod stream_groups;

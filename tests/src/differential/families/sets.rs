@@ -25,8 +25,9 @@ pub(super) const FAMILY: Family = Family {
         row(3, "SDIFFSTORE key (key)+"),
         row(4, "SINTERCARD small (key)+ [LIMIT count]"),
         row(3, "SRANDMEMBER key [draws]"),
-        row(2, "SPOP key big"),
-        row(1, "SPOP key (0|-1|garbage)"),
+        // Beside another command, so that no word is left out: one member alone is drawn by chance.
+        row(2, "SPOP key big ; SCARD key"),
+        row(1, "SPOP key (0|-1|garbage) ; SCARD key"),
         row(4, "SSCAN key cursor [MATCH pattern] [COUNT count]"),
         row(4, "SSCAN key 0 COUNT 10000 [MATCH pattern]"),
         row(5, "OBJECT ENCODING key"),
