@@ -74,7 +74,11 @@ fn spop(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         if args.left() > 1 {
             return Err(Fail::Syntax);
         }
-        let count = args.int_within(0, i64::MAX, Fail::NotPositive)?;
+        // Redis has one text for what is negative and for what is no number.
+        let count = args.int().map_err(|_| Fail::NotPositive)?;
+        if count < 0 {
+            return Err(Fail::NotPositive);
+        }
         return pop_some(cx, key, usize::try_from(count).unwrap_or(usize::MAX));
     }
     let found = cx.data.peek_with_state::<Set>(key)?;
