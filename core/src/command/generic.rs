@@ -685,7 +685,8 @@ fn restore(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let expire = match ttl {
         0 => None,
         ttl if options.absolute => Some(ttl),
-        ttl => Some(ttl.checked_add(now).ok_or(Fail::InvalidExpire("restore"))?),
+        // Redis refuses no time that is too far away.
+        ttl => Some(ttl.saturating_add(now)),
     };
     let there = cx.data.exists(key);
     if there {

@@ -206,7 +206,7 @@ fn legacy_range(keys: &[KeySpec]) -> (i64, i64, i64) {
             let last = if last >= 0 { first + last } else { last };
             Some((first, last, i64::from(step)))
         }
-        (Begin::Index(_) | Begin::Keyword(..), Find::Range { .. } | Find::Count { .. }) => None,
+        (Begin::Index(_) | Begin::Keyword(..) | Begin::Unknown(_), _) => None,
     });
     let Some((first, mut last, step)) = ranges.next() else {
         return (0, 0, 0);
@@ -220,7 +220,13 @@ fn legacy_range(keys: &[KeySpec]) -> (i64, i64, i64) {
 }
 
 fn write_key_spec(out: &mut Reply<'_>, key: &KeySpec) {
-    out.map(3);
+    if let Begin::Unknown(why) = key.begin {
+        out.map(4);
+        out.bulk(b"notes");
+        out.bulk(why.as_bytes());
+    } else {
+        out.map(3);
+    }
     out.bulk(b"flags");
     out.set(key.flags.names().count());
     for name in key.flags.names() {
@@ -244,6 +250,7 @@ fn write_key_spec(out: &mut Reply<'_>, key: &KeySpec) {
             out.bulk(b"startfrom");
             out.int(i64::from(from));
         }
+        Begin::Unknown(_) => write_unknown(out),
     }
     out.bulk(b"find_keys");
     out.map(2);
@@ -267,7 +274,14 @@ fn write_key_spec(out: &mut Reply<'_>, key: &KeySpec) {
                 &[("keynumidx", count), ("firstkey", first), ("keystep", step)],
             );
         }
+        Find::Unknown => write_unknown(out),
     }
+}
+
+fn write_unknown(out: &mut Reply<'_>) {
+    out.bulk(b"unknown");
+    out.bulk(b"spec");
+    out.map(0);
 }
 
 fn write_ints(out: &mut Reply<'_>, pairs: &[(&str, i64)]) {
@@ -396,6 +410,9 @@ fn find_keys(cx: &Cx<'_>, args: Args<'_>) -> Result<Vec<keys::KeyArg>, Fail> {
     }
     let mut found_keys = keys::of(found.spec.keys, argv)
         .ok_or(Fail::Plain("Invalid arguments specified for command"))?;
+    if found.spec.name == "sort" {
+        found_keys.extend(keys::stored_by_sort(argv));
+    }
     for key in &mut found_keys {
         if key.flags.has(KeyFlags::VARIABLE_FLAGS) {
             key.flags = match found.spec.name {

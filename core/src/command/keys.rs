@@ -50,6 +50,28 @@ pub fn flags_of_bitfield(argv: ArgvRef<'_>) -> KeyFlags {
     KeyFlags::RO.and(KeyFlags::ACCESS)
 }
 
+/// The key in which SORT stores: the last one behind STORE, where that is no argument of another
+/// option.
+pub fn stored_by_sort(argv: ArgvRef<'_>) -> Option<KeyArg> {
+    let (mut at, mut found) = (2, None);
+    while let Some(word) = argv.try_get(at) {
+        let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+        if is(b"limit") {
+            at += 2;
+        } else if is(b"by") || is(b"get") {
+            at += 1;
+        } else if is(b"store") && at + 1 < argv.len() {
+            at += 1;
+            found = Some(KeyArg {
+                index: at,
+                flags: KeyFlags::OW.and(KeyFlags::UPDATE),
+            });
+        }
+        at += 1;
+    }
+    found
+}
+
 /// Where a spec's search starts; `None` if its keyword does not occur.
 fn begin(begin: Begin, argv: ArgvRef<'_>) -> Option<usize> {
     match begin {
@@ -64,6 +86,7 @@ fn begin(begin: Begin, argv: ArgvRef<'_>) -> Option<usize> {
             };
             found.map(|at| at + 1)
         }
+        Begin::Unknown(_) => None,
     }
 }
 
@@ -102,6 +125,7 @@ fn find(spec: &KeySpec, first: usize, argv: ArgvRef<'_>, keys: &mut Vec<KeyArg>)
                 usize::from(step),
             )
         }
+        Find::Unknown => return Some(()),
     };
     if last >= argv.len() {
         return None;
@@ -163,6 +187,20 @@ mod tests {
         assert!(!reads("BITFIELD k GET u8 0 set u8 0 1"));
         assert!(!reads("BITFIELD k GET u8"));
         assert!(!reads("BITFIELD k foo"));
+    }
+
+    #[test]
+    fn sort_stores_behind_the_last_store_that_is_an_option() {
+        let stored = |words: &str| {
+            let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+            stored_by_sort(OwnedArgv::from_slices(&words).as_ref()).map(|key| key.index)
+        };
+        assert_eq!(stored("SORT k"), None);
+        assert_eq!(stored("SORT k STORE"), None);
+        assert_eq!(stored("SORT k store d ALPHA"), Some(3));
+        assert_eq!(stored("SORT k STORE d STORE e STORE"), Some(5));
+        assert_eq!(stored("SORT k BY store GET store LIMIT store store"), None);
+        assert_eq!(stored("SORT k BY store STORE d"), Some(5));
     }
 
     #[test]

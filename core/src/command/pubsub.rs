@@ -229,6 +229,12 @@ fn psubscribe(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
 }
 
 fn ssubscribe(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    // Unlike the others, which transactions have been able to hold for longer.
+    if cx.client().flags.has(ClientFlags::EXECUTING) {
+        return Err(Fail::Plain(
+            "SSUBSCRIBE isn't allowed for a DENY BLOCKING client",
+        ));
+    }
     add(cx, args, Kind::Shard)
 }
 

@@ -6,20 +6,19 @@ use core::ops::Range;
 use super::args::Args;
 use super::cx::Cx;
 use super::fail::Fail;
-use super::spec::{Acl, Arity, Begin, Docs, Find, Flags as F, Group, KeyFlags as K, KeySpec, Spec};
+use super::spec::{Acl, Arity, Docs, Flags as F, Group, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
-use crate::value::{Collection as _, IntText, List, ValueRef, parse_score};
+use crate::value::{Collection as _, IntText, List, ValueRef, Zset, parse_score};
 
 const READ: KeySpec = KeySpec::at(1, K::RO.and(K::ACCESS));
-const STORED: KeySpec = KeySpec {
-    begin: Begin::Keyword("STORE", 2),
-    find: Find::Range {
-        last: 0,
-        step: 1,
-        limit: 0,
-    },
-    flags: K::OW.and(K::UPDATE),
-};
+const LOOKED_UP: KeySpec = KeySpec::unknown(
+    K::RO.and(K::ACCESS),
+    "BY and GET name keys by patterns: the elements of what is sorted tell which they are.",
+);
+const STORED: KeySpec = KeySpec::unknown(
+    K::OW.and(K::UPDATE),
+    "STORE and its key may stand anywhere behind the first key.",
+);
 const TYPES: Acl = Acl::SET
     .and(Acl::SORTEDSET)
     .and(Acl::LIST)
@@ -33,7 +32,7 @@ pub static COMMANDS: &[Spec] = &[
         arity: Arity::AtLeast(2),
         flags: F::WRITE.and(F::DENYOOM).and(F::MOVABLE_KEYS),
         acl: TYPES,
-        keys: &[READ, STORED],
+        keys: &[READ, LOOKED_UP, STORED],
         tips: &[],
         docs: Docs {
             summary: "Sorts the elements of a list, a set or a sorted set, and may store them.",
@@ -51,7 +50,7 @@ pub static COMMANDS: &[Spec] = &[
         arity: Arity::AtLeast(2),
         flags: F::READONLY.and(F::MOVABLE_KEYS),
         acl: TYPES,
-        keys: &[READ],
+        keys: &[READ, LOOKED_UP],
         tips: &[],
         docs: Docs {
             summary: "Returns the elements of a list, a set or a sorted set, sorted.",
@@ -116,8 +115,9 @@ impl<'a> Options<'a> {
                 options.store = Some(args.bulk()?);
             } else if behind >= 1 && args.keyword("by") {
                 let pattern = args.bulk()?;
-                // Without a place for the element, all would weigh the same.
-                options.unsorted = !pattern.contains(&b'*');
+                // Without a place for the element, all would weigh the same. As in Redis, another
+                // pattern behind it does not bring the order back.
+                options.unsorted |= !pattern.contains(&b'*');
                 options.by = Some(pattern);
             } else if behind >= 1 && args.keyword("get") {
                 options.get.push(args.bulk()?);
@@ -139,8 +139,14 @@ impl<'a> Options<'a> {
     fn compare(&self, texts: &[u8], one: &Item, two: &Item) -> Ordering {
         let text = |range: &Range<usize>| &texts[range.clone()];
         let order = match (&one.weight, &two.weight) {
-            (Weight::Number(one), Weight::Number(two)) => one.total_cmp(two),
-            (Weight::Text(one), Weight::Text(two)) => text(one).cmp(text(two)),
+            // Equal numbers fall back on the elements.
+            (Weight::Number(left), Weight::Number(right)) => left
+                .total_cmp(right)
+                .then_with(|| text(&one.element).cmp(text(&two.element))),
+            (Weight::Text(left), Weight::Text(right)) => {
+                let shown = |range| self.collated(text(range));
+                shown(left).cmp(shown(right))
+            }
             (Weight::Missing, Weight::Missing) => Ordering::Equal,
             (Weight::Missing, _) => Ordering::Less,
             (_, Weight::Missing) => Ordering::Greater,
@@ -148,12 +154,21 @@ impl<'a> Options<'a> {
                 unreachable!("all are weighed in the same way")
             }
         };
-        let order = order.then_with(|| text(&one.element).cmp(text(&two.element)));
         if self.descending {
             order.reverse()
         } else {
             order
         }
+    }
+
+    /// What of a text decides. Redis compares texts by `strcoll`, which sees nothing behind a
+    /// zero byte, but by all their bytes when it stores, so that replicas store the same.
+    fn collated<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        let end = match self.store {
+            None => memchr::memchr(0, text),
+            Some(_) => None,
+        };
+        &text[..end.unwrap_or(text.len())]
     }
 }
 
@@ -177,6 +192,7 @@ fn run(cx: &mut Cx<'_>, mut args: Args<'_>, may_store: bool) -> Result<(), Fail>
     let mut items = collect(cx, key, &mut options, &mut texts)?;
     if !options.unsorted {
         weigh(cx, &options, &mut texts, &mut items)?;
+        // Stable: elements that weigh the same text stay in their order.
         items.sort_by(|one, two| options.compare(&texts, one, two));
     }
     let range = options.range(items.len());
@@ -208,17 +224,33 @@ fn collect(
         return Ok(items);
     };
     let mut ordered = true;
+    let mut is_zset = false;
     match entry.value() {
         ValueRef::List(list) => list.iter().for_each(&mut add),
-        ValueRef::Zset(zset) => zset.iter().for_each(|(member, _)| add(member)),
+        ValueRef::Zset(zset) => {
+            is_zset = true;
+            zset.iter().for_each(|(member, _)| add(member));
+        }
         ValueRef::Set(set) => {
             ordered = false;
             let mut scratch = IntText::default();
             set.iter().for_each(|member| add(member.text(&mut scratch)));
+            if options.store.is_some() && options.by.is_some() {
+                // What weighs the same stays in the order in which it comes, which must be the
+                // same on replicas.
+                let text = |item: &Item| &texts[item.element.clone()];
+                items.sort_unstable_by(|one, two| text(one).cmp(text(two)));
+            }
         }
         ValueRef::Str(_) | ValueRef::Hash(_) | ValueRef::Stream(_) => {
             return Err(Fail::WrongType);
         }
+    }
+    if is_zset {
+        // Redis walks its skiplist, which OBJECT ENCODING shows from then on.
+        cx.data.edit::<Zset, _>(key, false, |zset, shape| {
+            zset.will_grow(usize::MAX, 0, shape);
+        })?;
     }
     if options.unsorted && ordered && options.descending {
         items.reverse();
@@ -262,13 +294,17 @@ fn weigh(
     Ok(())
 }
 
-/// A number as strtod of C reads it: space in front is skipped, and nothing at all is 0.
+/// A number as strtod of C reads it: space in front is skipped, a zero byte ends it, and nothing
+/// at all is 0.
 fn number(text: &[u8]) -> Option<f64> {
+    let end = memchr::memchr(0, text).unwrap_or(text.len());
+    let text = &text[..end];
     if text.is_empty() {
         return Some(0.0);
     }
-    let digits = text.trim_ascii_start();
-    let number = parse_score(digits)?;
+    let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == VERTICAL_TAB;
+    let blanks = text.iter().take_while(|byte| is_space(byte)).count();
+    let number = parse_score(&text[blanks..])?;
     // -0 is 0, which total_cmp would tell apart.
     (!number.is_nan()).then_some(number + 0.0)
 }
@@ -352,5 +388,8 @@ fn store<'t>(
     }
     cx.out.int(len as i64);
 }
+
+/// Space to C, but not to Rust.
+const VERTICAL_TAB: u8 = 0x0b;
 
 const NOT_NUMBERS: Fail = Fail::Plain("One or more scores can't be converted into double");

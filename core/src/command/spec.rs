@@ -289,6 +289,8 @@ pub enum Begin {
     Index(u8),
     /// Behind this word, looked for from an argument on (from the end if negative).
     Keyword(&'static str, i8),
+    /// Only the command itself can tell; why that is so.
+    Unknown(&'static str),
 }
 
 /// Which arguments from there on are keys.
@@ -313,6 +315,8 @@ pub enum Find {
         /// Distance between keys.
         step: u8,
     },
+    /// Only the command itself can tell.
+    Unknown,
 }
 
 /// Some keys of a command: where they stand and what is done to them.
@@ -350,6 +354,15 @@ impl KeySpec {
                 step,
                 limit: 0,
             },
+            flags,
+        }
+    }
+
+    /// Keys that no rule finds, and why.
+    pub const fn unknown(flags: KeyFlags, why: &'static str) -> Self {
+        Self {
+            begin: Begin::Unknown(why),
+            find: Find::Unknown,
             flags,
         }
     }

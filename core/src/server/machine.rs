@@ -108,6 +108,7 @@ impl Machine for Server {
         }
         self.st.evict_clients();
         self.go_on_evicting();
+        self.save_if_wanted();
         self.advance_persistence();
         self.advance_replication();
         self.end_demoted();

@@ -18,6 +18,8 @@ pub struct Persist {
     pub(super) busy: bool,
     /// Whether commands wait until the disk has caught up with the snapshot.
     pub(super) stalled: bool,
+    /// Whether the dataset is to be saved as soon as no other snapshot is in the way.
+    pub(super) wanted: bool,
     /// The number of the next snapshot; names its files.
     pub(super) next: u64,
     /// When a save last succeeded.
@@ -43,6 +45,7 @@ impl Persist {
             loading: None,
             busy: false,
             stalled: false,
+            wanted: false,
             next: 0,
             last_save: now.wall,
             last_try: None,
@@ -72,6 +75,11 @@ impl Persist {
     /// Whether a file is being loaded.
     pub fn is_loading(&self) -> bool {
         self.loading.is_some()
+    }
+
+    /// Has the dataset saved in place of whatever is being saved.
+    pub fn want_save(&mut self) {
+        self.wanted = true;
     }
 
     /// The lines of INFO's persistence section.

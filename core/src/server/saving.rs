@@ -161,8 +161,19 @@ impl Server {
         }
     }
 
-    /// Saves what there is at the end, whatever else is being saved.
-    pub(super) fn start_final_save(&mut self) {
+    /// Saves if that is wanted at once. A save that began before is of no use any more; what is
+    /// taken for replicas is.
+    pub(super) fn save_if_wanted(&mut self) {
+        let persist = &self.st.persist;
+        let occupied = persist.is_snapshotting() && !persist.is_saving();
+        if persist.wanted && !occupied && !self.st.is_loading() {
+            self.save_instead();
+        }
+    }
+
+    /// Saves what there is in place of whatever is being saved.
+    pub(super) fn save_instead(&mut self) {
+        self.st.persist.wanted = false;
         self.abort_snapshot();
         self.st.start_save(&mut self.keys);
     }

@@ -179,7 +179,7 @@ impl Server {
         self.st
             .notify_service("STATUS=Saving the final RDB snapshot\n");
         self.st.shutdown = Shutdown::Saving { request };
-        self.start_final_save();
+        self.save_instead();
     }
 
     /// Goes on after the last save.

@@ -10,7 +10,7 @@ use holdfast_core::resp::encode_command;
 use tempfile::TempDir;
 
 use super::reply::Reply;
-use super::rules::Peer;
+use super::rules::{Peer, is_message};
 use super::sequence::Words;
 use crate::ports::Port;
 use crate::process::Process;
@@ -338,7 +338,7 @@ impl Link {
             match Reply::read(&mut self.stream) {
                 Ok(reply) if ending == Ending::Marker && is_marker(&reply) => break,
                 Ok(reply) => {
-                    counted += usize::from(reply.kind() != b'>');
+                    counted += usize::from(answers(&reply));
                     answer.replies.push(reply);
                 }
                 Err(error) if is_closed(&error) => {
@@ -351,7 +351,8 @@ impl Link {
         match ending {
             Ending::Marker => self.in_multi = false,
             Ending::Count | Ending::Close => {
-                let begun = commands.iter().zip(&answer.replies).any(|(words, reply)| {
+                let replies = answer.replies.iter().filter(|reply| answers(reply));
+                let begun = commands.iter().zip(replies).any(|(words, reply)| {
                     words[0].eq_ignore_ascii_case(b"MULTI") && reply.text() == b"OK"
                 });
                 self.in_multi |= begun;
@@ -359,6 +360,11 @@ impl Link {
         }
         Ok(answer)
     }
+}
+
+/// Whether this answers a command: messages to a subscriber come at any time.
+fn answers(reply: &Reply) -> bool {
+    reply.kind() != b'>' && !is_message(reply)
 }
 
 /// The reply to PING, in either protocol and with subscriptions or without.

@@ -24,6 +24,20 @@ fn a_transaction_answers_as_one_and_a_refused_command_dooms_it() {
 }
 
 #[test]
+fn a_transaction_can_subscribe_to_channels_but_not_to_shard_channels() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    for command in ["multi", "ssubscribe a", "subscribe b"] {
+        world.ask(a, command);
+    }
+    let refused = "-ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client|";
+    let confirmed = "*3|$9|subscribe|$1|b|:1|";
+    assert_eq!(world.ask(a, "exec"), format!("*2|{refused}{confirmed}"));
+    let outside = "*3|$10|ssubscribe|$1|a|:1|";
+    assert_eq!(world.ask(a, "ssubscribe a"), outside);
+}
+
+#[test]
 fn subscriptions_are_confirmed_to_those_who_silenced_their_replies() {
     let mut world = World::single("");
     let (a, b) = (world.client(0), world.client(0));

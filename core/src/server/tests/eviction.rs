@@ -270,6 +270,21 @@ fn how_keys_are_used_is_told_by_the_policy_and_survives_files_and_dumps() {
 }
 
 #[test]
+fn restore_takes_a_time_to_live_that_never_ends() {
+    let payload = crate::persist::rdb::dump(ValueRef::Str(StrRef::Int(1)), false);
+    let mut world = World::single("");
+    let a = world.client(0);
+    let mut bytes = Vec::new();
+    let words: [&[u8]; 4] = [b"restore", b"k", b"9223372036854775807", &payload];
+    crate::resp::encode_command(&mut bytes, &words);
+    world.feed(0, a, &bytes);
+    world.settle();
+    assert_eq!(world.heard(a), "+OK|");
+    assert_eq!(world.ask(a, "get k"), "$1|1|");
+    assert_eq!(world.ask(a, "pexpiretime k"), ":9223372036854775807|");
+}
+
+#[test]
 fn restore_takes_idle_time_or_frequency() {
     let one = ValueRef::Str(StrRef::Int(1));
     let payload = crate::persist::rdb::dump(one, false);

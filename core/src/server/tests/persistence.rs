@@ -107,6 +107,41 @@ fn a_save_point_saves_by_itself() {
 }
 
 #[test]
+fn what_flushall_deleted_does_not_come_back_where_there_are_save_points() {
+    for (config, saves, left) in [("save 3600 1000", "2", ":0|"), ("save ''", "1", ":1|")] {
+        let mut world = World::single(config);
+        let a = world.client(0);
+        world.ask(a, "set k 1");
+        world.ask(a, "save");
+        world.ask(a, "set k 2");
+        assert_eq!(world.ask(a, "flushall"), "+OK|");
+        assert_eq!(world.info(0, "rdb_saves"), saves, "{config}");
+        let unsaved = world.info(0, "rdb_changes_since_last_save");
+        assert_eq!(unsaved == "0", saves == "2", "{config}: {unsaved}");
+        let again = world.restart(0, config);
+        let b = world.client(again);
+        assert_eq!(world.ask_at(again, b, "dbsize"), left, "{config}");
+    }
+}
+
+#[test]
+fn a_save_that_flushall_overtakes_gives_way_to_one_of_nothing() {
+    let mut world = World::single("save 3600 1000");
+    let a = world.client(0);
+    world.ask(a, "set k 1");
+    world.nodes[0].disk.stuck = true;
+    world.ask(a, "bgsave");
+    world.ask(a, "flushall");
+    world.nodes[0].disk.stuck = false;
+    world.settle();
+    assert_eq!(world.info(0, "rdb_saves"), "1");
+    assert_eq!(world.info(0, "rdb_changes_since_last_save"), "0");
+    let again = world.restart(0, "");
+    let b = world.client(again);
+    assert_eq!(world.ask_at(again, b, "dbsize"), ":0|");
+}
+
+#[test]
 fn a_damaged_file_stops_the_start() {
     let mut world = World::new(1);
     let files = BTreeMap::from([("dump.rdb".to_string(), b"REDIS0011garbage".to_vec())]);

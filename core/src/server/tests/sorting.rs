@@ -108,3 +108,91 @@ fn what_is_stored_is_the_same_on_a_replica() {
     }
     assert_same(&mut world);
 }
+
+#[test]
+fn what_weighs_the_same_stays_in_its_order() {
+    let lines = [
+        ("rpush l 3 1 2", ":3|"),
+        ("sort l by none* alpha", "*3|$1|3|$1|1|$1|2|"),
+        ("sort l by none* alpha desc limit 0 2", "*2|$1|3|$1|1|"),
+        ("sort l by none*", "*3|$1|1|$1|2|$1|3|"),
+        ("sort l by none* desc", "*3|$1|3|$1|2|$1|1|"),
+        ("set w2 x", "+OK|"),
+        ("sort l by w* alpha", "*3|$1|3|$1|1|$1|2|"),
+        // A pattern without a star holds, whatever comes behind it.
+        ("mset v1 3 v2 2 v3 1", "+OK|"),
+        ("sort l by nosort by v* desc", "*3|$1|2|$1|1|$1|3|"),
+        // Texts end at a zero byte, but not where they are stored.
+        ("rpush zero a\0c a\0b a", ":3|"),
+        ("sort zero alpha", "*3|$3|a\0c|$3|a\0b|$1|a|"),
+        ("sort zero alpha store d", ":3|"),
+        ("lrange d 0 -1", "*3|$1|a|$3|a\0b|$3|a\0c|"),
+    ];
+    dialogue(&mut World::single(""), &lines);
+}
+
+#[test]
+fn numbers_are_read_as_c_reads_them() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    for (text, is_number) in [
+        ("0x10", true),
+        ("5\0x", true),
+        ("\0", true),
+        ("\x0b5", true),
+        ("-inf", true),
+        ("+5", true),
+        ("5x", false),
+        ("nan", false),
+        ("1e400", false),
+        ("1e-400", false),
+        ("1e", false),
+        ("\x0b", false),
+    ] {
+        world.ask(a, "del l");
+        world.ask(a, &format!("rpush l {text}"));
+        let reply = world.ask(a, "sort l");
+        assert_eq!(reply.starts_with("*1|"), is_number, "{text:?}: {reply}");
+    }
+}
+
+#[test]
+fn a_sorted_set_is_a_skiplist_once_it_was_sorted() {
+    let lines = [
+        ("zadd z 2 a 1 b", ":2|"),
+        ("sort_ro z by nosort", "*2|$1|b|$1|a|"),
+        ("object encoding z", "$8|skiplist|"),
+        ("sort z alpha", "*2|$1|a|$1|b|"),
+    ];
+    dialogue(&mut World::single(""), &lines);
+}
+
+#[test]
+fn its_keys_are_found_and_named() {
+    let lines = [
+        (
+            "command getkeysandflags sort k by store get x store b store",
+            "*2|*2|$1|k|*2|+RO|+access|*2|$1|b|*2|+OW|+update|",
+        ),
+        ("command getkeys sort_ro k store b", "*1|$1|k|"),
+    ];
+    dialogue(&mut World::single(""), &lines);
+}
+
+#[test]
+fn a_list_that_is_stored_serves_those_who_wait_and_is_an_event() {
+    let mut world = World::single("");
+    let (a, b) = (world.client(0), world.client(0));
+    world.ask(a, "config set notify-keyspace-events KElg");
+    world.ask(b, "psubscribe __keyspace*");
+    let waiting = world.client(0);
+    assert_eq!(world.ask(waiting, "blpop d 0"), "");
+    world.ask(a, "rpush l 2 1");
+    world.heard(b);
+    assert_eq!(world.ask(a, "sort l store d"), ":2|");
+    assert_eq!(world.heard(waiting), "*2|$1|d|$1|1|");
+    let events = world.heard(b);
+    assert!(events.contains("$9|sortstore|"), "{events}");
+    assert_eq!(world.ask(a, "sort none store d"), ":0|");
+    assert!(world.heard(b).contains("$3|del|"));
+}
