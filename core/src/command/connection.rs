@@ -271,10 +271,8 @@ impl<'a> Hello<'a> {
                 super::client::check_name(name)?;
                 hello.name = Some(name);
             } else {
-                let option = String::from_utf8_lossy(option);
-                return Err(Fail::detail(format!(
-                    "Syntax error in HELLO option '{option}'"
-                )));
+                let text = [b"Syntax error in HELLO option '", option, b"'"];
+                return Err(Fail::detail(text.concat()));
             }
         }
         Ok(hello)

@@ -291,8 +291,7 @@ impl When {
             } else if args.keyword("lt") {
                 when.less = true;
             } else {
-                let option = String::from_utf8_lossy(option);
-                return Err(Fail::detail(format!("Unsupported option {option}")));
+                return Err(Fail::detail([b"Unsupported option ", option].concat()));
             }
         }
         if when.missing && (when.there || when.greater || when.less) {

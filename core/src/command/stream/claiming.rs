@@ -342,9 +342,8 @@ impl Options {
             } else if more && args.keyword("lastid") {
                 options.last = ids::parse(args.bulk()?)?;
             } else {
-                let word = String::from_utf8_lossy(args.bulk()?);
-                let text = format!("Unrecognized XCLAIM option '{word}'");
-                return Err(Fail::detail(text));
+                let text = [b"Unrecognized XCLAIM option '", args.bulk()?, b"'"];
+                return Err(Fail::detail(text.concat()));
             }
         }
         // A clock that is ahead of ours, or nonsense, is no reason to refuse.

@@ -134,9 +134,14 @@ fn group_help(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
 }
 
 pub(super) fn no_such_group(key: &[u8], group: &[u8]) -> Fail {
-    let (key, group) = (String::from_utf8_lossy(key), String::from_utf8_lossy(group));
-    let text = format!("NOGROUP No such consumer group '{group}' for key name '{key}'");
-    Fail::Whole(text.into())
+    let text: [&[u8]; 5] = [
+        b"NOGROUP No such consumer group '",
+        group,
+        b"' for key name '",
+        key,
+        b"'",
+    ];
+    Fail::whole(text.concat())
 }
 
 const NO_KEY: Fail = Fail::Plain(

@@ -186,8 +186,14 @@ fn write_entry(out: &mut Reply<'_>, entry: StreamEntry<'_>) {
 }
 
 fn no_group(key: &[u8], group: &[u8]) -> Fail {
-    let (key, group) = (String::from_utf8_lossy(key), String::from_utf8_lossy(group));
-    Fail::Whole(format!("NOGROUP No such key '{key}' or consumer group '{group}'").into())
+    let text: [&[u8]; 5] = [
+        b"NOGROUP No such key '",
+        key,
+        b"' or consumer group '",
+        group,
+        b"'",
+    ];
+    Fail::whole(text.concat())
 }
 
 /// The bytes of the fields and values of an entry.
