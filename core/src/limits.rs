@@ -193,6 +193,8 @@ pub const ZSET_PAGE_BYTES: usize = 16 * 1024;
 pub const ZSET_INLINE_BYTES_MAX: usize = 1000;
 /// Elements of a large sorted set per segment of its index, about.
 pub const ZSET_SEGMENT_ENTRIES: usize = 104;
+/// Sets whose members are looked for in each other for a union; of more, it is collected.
+pub const SETS_COMPARED_MAX: usize = 4;
 /// Members in one SREM that goes to replicas for an SPOP of many.
 pub const SPOP_OPERATION_MEMBERS: usize = 1024;
 /// The most bytes of elements drawn again and again for one reply; more are refused.

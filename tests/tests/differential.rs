@@ -6,7 +6,14 @@ use holdfast_tests::differential::{FAMILIES, Pair, peers};
 use holdfast_tests::{peers_are_here, say};
 
 /// The families that are compared here; `cargo run -p holdfast-tests --bin differential` tries all.
-const COMPARED: &[&str] = &["strings", "lists", "transactions", "hyperloglog", "hashes"];
+const COMPARED: &[&str] = &[
+    "strings",
+    "lists",
+    "transactions",
+    "hyperloglog",
+    "hashes",
+    "zsets",
+];
 /// Sequences of each family. They are the same in every run.
 const SEQUENCES: u64 = 40;
 /// Commands of a sequence.

@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::cx::Cx;
-use super::fail::Fail;
+use super::fail::{Fail, shown};
 use super::help;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Spec};
 use crate::machine::ConnId;
@@ -246,7 +246,7 @@ fn setinfo(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let value = args.bulk()?;
     let is_name = option.eq_ignore_ascii_case(b"lib-name");
     if !is_name && !option.eq_ignore_ascii_case(b"lib-ver") {
-        let text = [b"Unrecognized option '", option, b"'"];
+        let text = [b"Unrecognized option '", shown(option), b"'"];
         return Err(Fail::detail(text.concat()));
     }
     if !value.iter().all(|b| (b'!'..=b'~').contains(b)) {
@@ -300,7 +300,7 @@ fn misused(args: &Args<'_>) -> Fail {
 
 fn class(name: &[u8]) -> Result<Class, Fail> {
     Class::by_name(name).ok_or_else(|| {
-        let text = [b"Unknown client type '", name, b"'"];
+        let text = [b"Unknown client type '", shown(name), b"'"];
         Fail::detail(text.concat())
     })
 }
@@ -352,7 +352,7 @@ fn kill_filter<'a>(cx: &Cx<'_>, mut args: Args<'a>) -> Result<Filter<'a>, Fail> 
         } else if args.keyword("user") {
             let user = args.bulk()?;
             if user != b"default" {
-                let text = [b"No such user '", user, b"'"];
+                let text = [b"No such user '", shown(user), b"'"];
                 return Err(Fail::detail(text.concat()));
             }
             filter.user = Some(user);

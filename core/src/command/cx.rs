@@ -188,12 +188,22 @@ impl Data<'_> {
         &mut self,
         key: &[u8],
     ) -> Result<Option<(T::Ref<'_>, &mut State)>, Fail> {
-        if self.lend::<T>(key)?.is_none() {
-            return Ok(None);
-        }
-        let entry = self.keys.db(self.db).get(key);
-        let found = entry.and_then(|entry| entry.value().as_collection::<T>());
-        Ok(found.map(|found| (found, &mut *self.st)))
+        let is_there = self.lend::<T>(key)?.is_some();
+        Ok(self.with_state::<T>(key).filter(|_| is_there))
+    }
+
+    /// As [`peek`](Self::peek), with all else of the server.
+    pub fn peek_with_state<T: Collection>(
+        &mut self,
+        key: &[u8],
+    ) -> Result<Option<(T::Ref<'_>, &mut State)>, Fail> {
+        let is_there = self.peek::<T>(key)?.is_some();
+        Ok(self.with_state::<T>(key).filter(|_| is_there))
+    }
+
+    fn with_state<T: Collection>(&mut self, key: &[u8]) -> Option<(T::Ref<'_>, &mut State)> {
+        let found = self.keys.db(self.db).get(key)?;
+        Some((found.value().as_collection::<T>()?, &mut *self.st))
     }
 
     /// Finds a collection that is about to be changed, which does not count as reading it.

@@ -126,6 +126,11 @@ pub enum Fail {
     Whole(Box<[u8]>),
 }
 
+/// What Redis shows in an error of an argument: it ends at the first zero byte.
+pub fn shown(text: &[u8]) -> &[u8] {
+    &text[..memchr::memchr(0, text).unwrap_or(text.len())]
+}
+
 impl Fail {
     /// A text with the general code, made on the spot.
     pub fn detail(text: impl Into<Vec<u8>>) -> Self {
@@ -140,7 +145,7 @@ impl Fail {
     /// A subcommand that was sent with arguments it does not take.
     pub fn subcommand_syntax(name: &[u8], container: &'static str) -> Self {
         Self::SubcommandSyntax {
-            name: name.into(),
+            name: shown(name).into(),
             container,
         }
     }

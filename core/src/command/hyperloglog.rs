@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::cx::Cx;
-use super::fail::Fail;
+use super::fail::{Fail, shown};
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::value::IntText;
@@ -294,7 +294,7 @@ fn pfdebug(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         cx.out.int(i64::from(changed));
         Ok(())
     } else {
-        let text = [b"Unknown PFDEBUG subcommand '", word.bulk()?, b"'"];
+        let text = [b"Unknown PFDEBUG subcommand '", shown(word.bulk()?), b"'"];
         Err(Fail::detail(text.concat()))
     }
 }

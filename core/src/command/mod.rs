@@ -51,6 +51,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     expiry::COMMANDS,
     generic::COMMANDS,
     geo::COMMANDS,
+    geo::searching::COMMANDS,
     hash::COMMANDS,
     hash::counting::COMMANDS,
     hash::picking::COMMANDS,

@@ -2,7 +2,8 @@
 
 use super::args::Args;
 use super::fail::Fail;
-use crate::{glob, resp};
+use crate::glob;
+use crate::resp::{self, Reply};
 
 /// Takes a cursor as Redis does: what fits a signed integer must not be negative; other numbers
 /// may have a sign, and space in front. It ends at a zero byte, as a string of C does.
@@ -36,6 +37,18 @@ fn parse(text: &[u8]) -> Option<u64> {
 /// Whether a pattern selects a text. `*` stands for all of them, the empty one too.
 pub fn selects(pattern: &[u8], text: &[u8]) -> bool {
     pattern == b"*" || glob::matches(pattern, text)
+}
+
+/// Replies to a walk through something that is not there.
+pub fn nothing(out: &mut Reply<'_>) {
+    found(out, 0, 0);
+}
+
+/// Starts the reply to a step of a walk: the cursor that goes on, and how many items follow.
+pub fn found(out: &mut Reply<'_>, next: u64, items: usize) {
+    out.array(2);
+    out.bulk_int(next as i64);
+    out.array(items);
 }
 
 /// The options behind a cursor.

@@ -389,6 +389,8 @@ pub enum Group {
     SortedSet,
     /// Streams.
     Stream,
+    /// Places.
+    Geo,
     /// Publish and subscribe.
     PubSub,
     /// MULTI and WATCH.
@@ -416,6 +418,7 @@ impl Group {
             Self::Set => "set",
             Self::SortedSet => "sorted-set",
             Self::Stream => "stream",
+            Self::Geo => "geo",
             Self::PubSub => "pubsub",
             Self::Transactions => "transactions",
             Self::Connection => "connection",

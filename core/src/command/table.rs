@@ -1,6 +1,6 @@
 //! All commands, found by name.
 
-use super::fail::Fail;
+use super::fail::{Fail, shown};
 use super::spec::{Handler, Spec};
 use crate::resp::ArgvRef;
 use hashbrown::HashTable;
@@ -232,6 +232,7 @@ fn unknown(argv: ArgvRef<'_>) -> Fail {
         }
         let room = ECHO_BYTES_MAX - args.len();
         args.push(b'\'');
+        let arg = shown(arg);
         args.extend_from_slice(&arg[..arg.len().min(room)]);
         args.extend_from_slice(b"' ");
     }
@@ -243,5 +244,6 @@ fn unknown(argv: ArgvRef<'_>) -> Fail {
 
 /// As much of what a user sent as an error repeats.
 fn echo(text: &[u8]) -> &[u8] {
+    let text = shown(text);
     &text[..text.len().min(ECHO_BYTES_MAX)]
 }

@@ -139,15 +139,14 @@ impl SetError {
         Self::Failed(name.into(), Fault::Other(reason.into()))
     }
 
-    /// What the client is told. The name it sent stands in it byte for byte.
+    /// What the client is told. The name it sent stands in it byte for byte, up to the first zero.
     pub fn text(&self) -> Vec<u8> {
         match self {
-            Self::Unknown(name) => [
-                b"ERR Unknown option or number of arguments for CONFIG SET - '",
-                &name[..],
-                b"'",
-            ]
-            .concat(),
+            Self::Unknown(name) => {
+                let end = memchr::memchr(0, name).unwrap_or(name.len());
+                let text = b"ERR Unknown option or number of arguments for CONFIG SET - '";
+                [text, &name[..end], b"'"].concat()
+            }
             Self::Failed(..) | Self::Loading => self.to_string().into_bytes(),
         }
     }

@@ -130,7 +130,7 @@ impl Hash {
     /// Whether no field is there twice, in a hash that was built whole.
     pub fn is_sound(&self, hasher: &KeyHasher) -> bool {
         match self {
-            Self::Small(pack) => !has_twins(pack.as_ref(), hasher),
+            Self::Small(pack) => !pack.as_ref().has_twins(2, hasher),
             Self::Big(_) => true,
         }
     }
@@ -349,29 +349,6 @@ fn pairs<'a>(pack: PackRef<'a>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
     let mut items = pack.iter();
     core::iter::from_fn(move || Some((items.next()?, items.next()?)))
 }
-
-/// Whether some field of a pack is there twice.
-fn has_twins(pack: PackRef<'_>, hasher: &KeyHasher) -> bool {
-    if pack.len() / 2 > FIELDS_COMPARED_MAX {
-        let mut hashes: Vec<u64> = pairs(pack).map(|(field, _)| hasher.hash(field)).collect();
-        hashes.sort_unstable();
-        if hashes.windows(2).all(|pair| pair[0] != pair[1]) {
-            return false;
-        }
-    }
-    let mut at = pack.start();
-    while at < pack.end() {
-        let (field, value_at) = pack.item(at);
-        if pack.find(field, 2) != Some(at) {
-            return true;
-        }
-        (_, at) = pack.item(value_at);
-    }
-    false
-}
-
-/// Up to so many fields are compared with each other; of more, their hashes are compared.
-const FIELDS_COMPARED_MAX: usize = 16;
 
 #[cfg(test)]
 mod tests;

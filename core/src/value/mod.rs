@@ -3,6 +3,7 @@
 mod alloc;
 pub mod bits;
 pub mod extended;
+pub mod geo;
 mod hash;
 pub mod hyperloglog;
 pub mod lcs;
@@ -10,6 +11,7 @@ mod list;
 mod pack;
 mod packed;
 mod parts;
+mod pick;
 mod score;
 mod set;
 mod shape;
@@ -27,7 +29,7 @@ pub use list::{Fill, List, ListIter, ListParts, ListRef};
 pub use pack::{Pack, PackIter, PackRef, Tail};
 pub use packed::{Packed, PackedIter};
 pub use parts::Parts;
-pub use score::{parse_score, parse_score_bound};
+pub use score::{long_score_text, parse_score, parse_score_bound};
 pub use set::{Members, Set, SetParts, SetRef};
 pub use shape::{NodeLimits, PackLimits, Shape};
 pub use stream::{Stream, StreamParts, StreamRef};
@@ -298,7 +300,12 @@ impl<'a> ValueRef<'a> {
         match self {
             Self::Hash(HashRef::Big(fields)) => fields.warm(elements),
             Self::Set(SetRef::Big(members)) => members.warm(elements),
-            _ => {}
+            Self::Str(_)
+            | Self::List(_)
+            | Self::Hash(HashRef::Small(_))
+            | Self::Set(SetRef::Ints(_) | SetRef::Small(_))
+            | Self::Zset(_)
+            | Self::Stream(_) => (),
         }
     }
 

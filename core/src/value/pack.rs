@@ -1,5 +1,6 @@
 //! Small collections as bytes that lie behind other bytes in one allocation.
 
+use super::table::KeyHasher;
 use super::varint;
 use crate::limits::{PACK_BYTES_MAX, PACK_ITEMS_MAX};
 
@@ -213,6 +214,30 @@ impl<'a> PackRef<'a> {
         Some(at)
     }
 
+    /// Whether some item is there twice, looking at every `stride`-th as [`find`](Self::find) does.
+    pub fn has_twins(self, stride: usize, hasher: &KeyHasher) -> bool {
+        if self.len() / stride > ITEMS_COMPARED_MAX {
+            let items = self.iter().step_by(stride);
+            let mut hashes: Vec<u64> = items.map(|item| hasher.hash(item)).collect();
+            hashes.sort_unstable();
+            if hashes.windows(2).all(|pair| pair[0] != pair[1]) {
+                return false;
+            }
+        }
+        let mut at = self.start();
+        while at < self.end() {
+            let (item, mut end) = self.item(at);
+            if self.find(item, stride) != Some(at) {
+                return true;
+            }
+            for _ in 1..stride {
+                (_, end) = self.item(end);
+            }
+            at = end;
+        }
+        false
+    }
+
     /// The items in order.
     #[inline]
     pub fn iter(self) -> PackIter<'a> {
@@ -270,6 +295,8 @@ fn write_item(into: &mut [u8], item: &[u8]) {
 }
 
 const COUNT_BYTES: usize = 2;
+/// Up to so many items are compared with each other; of more, their hashes are compared.
+const ITEMS_COMPARED_MAX: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! Scores in text, as Redis reads them.
+//! Scores in text, as Redis reads and writes them.
 
 /// Reads all of a text as a number, decimal or hexadecimal, or as infinity. What is too large or
 /// too small for a number is none.
@@ -15,6 +15,30 @@ pub fn parse_score_bound(text: &[u8]) -> Option<f64> {
         return Some(0.0);
     }
     read(&text[blanks..]).map(|(score, _)| score)
+}
+
+/// Writes a score with 17 significant digits, as C does for `%.17g`.
+pub fn long_score_text(score: f64) -> String {
+    if !score.is_finite() || score == 0.0 {
+        let sign = if score.is_sign_negative() { "-" } else { "" };
+        let size = if score == 0.0 { "0" } else { "inf" };
+        return format!("{sign}{size}");
+    }
+    let text = format!("{score:.16e}");
+    let (digits, exponent) = text
+        .split_once('e')
+        .expect("it is written with an exponent");
+    let exponent: i32 = exponent.parse().expect("an exponent is a number");
+    let fixed = |places: i32| format!("{score:.*}", usize::try_from(places).unwrap_or(0));
+    let without_zeros = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    if (-4..17).contains(&exponent) {
+        return without_zeros(&fixed(16 - exponent));
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", without_zeros(digits), exponent.abs())
 }
 
 /// A number, and whether it lies within what a double can hold.
@@ -153,6 +177,27 @@ mod tests {
             ("1\0", None),
         ] {
             assert_eq!(parse_score(text.as_bytes()), score, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn long_texts_have_17_digits() {
+        for (score, text) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (f64::NEG_INFINITY, "-inf"),
+            (2.5, "2.5"),
+            (-100.0, "-100"),
+            (0.1, "0.10000000000000001"),
+            (123_456_789.123_456_79, "123456789.12345679"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (1.5e300, "1.5e+300"),
+            (0.0001, "0.0001"),
+            (0.00001, "1.0000000000000001e-05"),
+            (5e-324, "4.9406564584124654e-324"),
+        ] {
+            assert_eq!(long_score_text(score), text);
         }
     }
 

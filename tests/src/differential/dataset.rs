@@ -156,11 +156,11 @@ fn different(place: &Place, ours: &Held, theirs: &Held, peer: Peer) -> Option<Di
     if ours.kind != theirs.kind {
         return told(words(&[b"TYPE", key]), ours.kind.show(), theirs.kind.show());
     }
-    if ours.content != theirs.content {
-        let mut pairs = ours.content.iter().zip(&theirs.content).enumerate();
-        let (at, (one, two)) = pairs.find(|(_, (one, two))| one != two)?;
-        let command = readers(ours.kind.text(), key).swap_remove(at);
-        return told(command, one.show(), two.show());
+    let pairs = ours.content.iter().zip(&theirs.content);
+    for (command, (one, two)) in readers(ours.kind.text(), key).into_iter().zip(pairs) {
+        if one != two && accepted(&command, one, two, peer).is_none() {
+            return told(command, one.show(), two.show());
+        }
     }
     let encoding = words(&[b"OBJECT", b"ENCODING", key]);
     if ours.encoding != theirs.encoding

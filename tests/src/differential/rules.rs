@@ -294,6 +294,53 @@ pub const ACCEPTED: &[Accepted] = &[
     },
     Accepted {
         only: Some(Peer::Redis70),
+        why: "Redis 7.0 does not count the members that are given before it adds them",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| {
+            names(words, "OBJECT") && ours.text() == b"skiplist" && theirs.text() == b"listpack"
+        },
+    },
+    Accepted {
+        only: None,
+        why: "Redis 7.0 writes doubles with 17 digits, and later ones at times with one too many",
+        also: Also::Nothing,
+        is_it: |_, ours, theirs| same_numbers(ours, theirs),
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 has no ranks with scores",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| {
+            let of_rank = names(words, "ZRANK") || names(words, "ZREVRANK");
+            of_rank && words.len() > 3 && ours.is_error() && theirs.is_error()
+        },
+    },
+    Accepted {
+        only: None,
+        why: "where scores differ, which members a range has depends on the levels of a skip list",
+        also: Also::Everything,
+        is_it: |words, ours, theirs| {
+            let lex = |word: &Vec<u8>| word.to_ascii_uppercase().ends_with(b"LEX");
+            let count = names(words, "ZLEXCOUNT");
+            (count || words.iter().any(lex)) && !ours.is_error() && !theirs.is_error()
+        },
+    },
+    Accepted {
+        only: Some(Peer::Valkey),
+        why: "Valkey 8 takes a negative offset into a skip list for none",
+        also: Also::Everything,
+        is_it: |words, ours, theirs| {
+            let limit = words
+                .iter()
+                .position(|word| word.eq_ignore_ascii_case(b"LIMIT"));
+            let offset = limit.and_then(|at| words.get(at + 1));
+            let ranged = words[0].to_ascii_uppercase().starts_with(b"Z");
+            let negative = offset.is_some_and(|offset| offset.starts_with(b"-"));
+            ranged && negative && !ours.is_error() && !theirs.is_error()
+        },
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
         why: "Redis 7.0 does not count the fields that are given before it sets them in a hash",
         also: Also::Nothing,
         is_it: |words, ours, theirs| {
@@ -366,6 +413,53 @@ pub const ACCEPTED: &[Accepted] = &[
     },
     Accepted {
         only: Some(Peer::Valkey),
+        why: "Redis 7.2 knows no + in XREAD",
+        also: Also::Nothing,
+        is_it: |words, ours, _| {
+            let plus = words.iter().any(|word| word == b"+");
+            names(words, "XREAD") && plus && ours.text().starts_with(b"ERR Invalid stream ID")
+        },
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 speaks of XREAD and $ whichever command it was",
+        also: Also::Nothing,
+        is_it: |_, _, theirs| {
+            theirs
+                .text()
+                .starts_with(b"ERR Unbalanced XREAD list of streams")
+        },
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 makes a consumer only of one that gets something",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| {
+            let all = |reply| without(reply, &["consumers"]);
+            let counts = names(words, "XGROUP") && ours.text() == b"0" && theirs.text() == b"1";
+            counts || names(words, "XINFO") && all(ours) == all(theirs)
+        },
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "and so it does not show it",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| {
+            let consumers = words
+                .get(1)
+                .is_some_and(|word| word.eq_ignore_ascii_case(b"consumers"));
+            let more = ours.items().len() >= theirs.items().len();
+            names(words, "XINFO") && consumers && more && !theirs.is_error()
+        },
+    },
+    Accepted {
+        only: Some(Peer::Redis70),
+        why: "Redis 7.0 looks at the entries first",
+        also: Also::Nothing,
+        is_it: |words, ours, theirs| names(words, "XSETID") && ours.is_error() && theirs.is_error(),
+    },
+    Accepted {
+        only: Some(Peer::Valkey),
         why: "Redis 7.2 takes any word for a type in SCAN",
         also: Also::Nothing,
         is_it: |words, _, theirs| {
@@ -373,6 +467,23 @@ pub const ACCEPTED: &[Accepted] = &[
         },
     },
 ];
+
+/// Whether two replies differ only in how numbers in them are written.
+fn same_numbers(ours: &Reply, theirs: &Reply) -> bool {
+    if ours == theirs {
+        return true;
+    }
+    if ours.kind() != theirs.kind() || ours.items().len() != theirs.items().len() {
+        return false;
+    }
+    let number = |reply: &Reply| core::str::from_utf8(reply.text()).ok()?.parse::<f64>().ok();
+    let mut pairs = ours.items().iter().zip(theirs.items());
+    if ours.items().is_empty() {
+        number(ours).is_some() && number(ours) == number(theirs)
+    } else {
+        pairs.all(|(ours, theirs)| same_numbers(ours, theirs))
+    }
+}
 
 /// Which accepted difference this is, if it is one.
 pub(super) fn accepted(

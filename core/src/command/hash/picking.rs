@@ -118,9 +118,7 @@ fn hscan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let cursor = scan::cursor(args.bulk()?)?;
     // Redis reads the options only if there is a hash.
     let Some(hash) = cx.data.lend::<Hash>(key)? else {
-        cx.out.array(2);
-        cx.out.bulk(b"0");
-        cx.out.array(0);
+        scan::nothing(&mut cx.out);
         return Ok(());
     };
     let options = ScanOptions::parse(args, false)?;
@@ -130,9 +128,7 @@ fn hscan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
             found.push((field, value));
         }
     });
-    cx.out.array(2);
-    cx.out.bulk_int(next as i64);
-    cx.out.array(2 * found.len());
+    scan::found(&mut cx.out, next, 2 * found.len());
     for (field, value) in found {
         cx.out.bulk(field);
         cx.out.bulk(value);

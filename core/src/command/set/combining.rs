@@ -9,7 +9,8 @@ use crate::command::fail::Fail;
 use crate::command::spec::{Arity, Flags as F, Handler, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::keyspace::Keyspace;
-use crate::value::{IntText, Set, SetRef, Shape};
+use crate::limits::SETS_COMPARED_MAX;
+use crate::value::{IntText, Set, SetRef, Shape, StrRef};
 
 const READS: &[KeySpec] = &[KeySpec::range(1, -1, 1, K::RO.and(K::ACCESS))];
 const STORES: &[KeySpec] = &[
@@ -44,7 +45,7 @@ pub static COMMANDS: &[Spec] = &[
         "sintercard",
         sintercard,
         Arity::AtLeast(3),
-        F::READONLY,
+        F::READONLY.and(F::MOVABLE_KEYS),
         &[KeySpec::counted(1, K::RO.and(K::ACCESS))],
         (
             "Returns how many members all of some sets have.",
@@ -107,6 +108,9 @@ enum Operation {
 /// Keys of sets, each with whether it is there for the command.
 type Wanted<'a> = SmallVec<[(&'a [u8], bool); 8]>;
 
+/// The sets under them.
+type Sources<'a> = SmallVec<[SetRef<'a>; 8]>;
+
 fn sunion(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
     reply(cx, args, Operation::Union)
 }
@@ -157,13 +161,13 @@ fn sintercard(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         };
     }
     let wanted = look_up(cx, keys.into_iter())?;
-    let mut shared = 0;
+    let mut found = 0;
     let sets = sources(cx.data.keys, cx.data.db, &wanted);
     intersect(sets, |_| {
-        shared += 1;
-        shared < limit
+        found += 1;
+        found < limit
     });
-    cx.out.int(shared as i64);
+    cx.out.int(found as i64);
     Ok(())
 }
 
@@ -174,11 +178,7 @@ fn look_up<'a>(cx: &mut Cx<'_>, keys: impl Iterator<Item = &'a [u8]>) -> Result<
 }
 
 /// The sets themselves; an empty one in the place of each that is not there.
-fn sources<'a>(
-    keys: &'a Keyspace,
-    db: usize,
-    wanted: &[(&[u8], bool)],
-) -> SmallVec<[SetRef<'a>; 8]> {
+fn sources<'a>(keys: &'a Keyspace, db: usize, wanted: &[(&[u8], bool)]) -> Sources<'a> {
     let found = |key: &[u8]| keys.db(db).get(key)?.value().as_collection::<Set>();
     let all = wanted.iter().map(|&(key, shown)| {
         let set = if shown { found(key) } else { None };
@@ -187,62 +187,132 @@ fn sources<'a>(
     all.collect()
 }
 
-/// Calls `each` with the members that all sets have, until it returns false.
-fn intersect(mut sets: SmallVec<[SetRef<'_>; 8]>, mut each: impl FnMut(&[u8]) -> bool) {
+/// Visits the members that any set has, each once.
+fn unite(sets: &[SetRef<'_>], shape: &Shape, mut visit: impl FnMut(StrRef<'_>)) {
+    if sets.len() > SETS_COMPARED_MAX {
+        return united(sets, shape).as_ref().iter().for_each(visit);
+    }
+    for (at, set) in sets.iter().enumerate() {
+        for member in set.iter() {
+            if !sets[..at].iter().any(|before| before.holds(member)) {
+                visit(member);
+            }
+        }
+    }
+}
+
+/// The union as a set of its own.
+fn united(sets: &[SetRef<'_>], shape: &Shape) -> Set {
+    let mut result = Set::new();
+    for member in sets.iter().flat_map(|set| set.iter()) {
+        result.take(member, shape);
+    }
+    result
+}
+
+/// Visits the members that all sets have, until `visit` returns false.
+fn intersect(mut sets: Sources<'_>, mut visit: impl FnMut(StrRef<'_>) -> bool) {
     sets.sort_by_key(|set| set.len());
     let Some((first, others)) = sets.split_first() else {
         return;
     };
-    let mut scratch = IntText::default();
     for member in first.iter() {
-        let member = member.text(&mut scratch);
-        if others.iter().all(|set| set.has(member)) && !each(member) {
+        if others.iter().all(|set| set.holds(member)) && !visit(member) {
             return;
         }
     }
 }
 
-fn combine(sets: SmallVec<[SetRef<'_>; 8]>, operation: Operation, shape: &Shape) -> Set {
-    let mut result = Set::new();
-    let mut scratch = IntText::default();
-    match operation {
-        Operation::Inter => intersect(sets, |member| {
-            result.add(member, shape);
-            true
-        }),
-        Operation::Union => {
-            for member in sets.iter().flat_map(|set| set.iter()) {
-                result.add(member.text(&mut scratch), shape);
-            }
-        }
-        Operation::Diff => {
-            let Some((first, others)) = sets.split_first() else {
-                return result;
-            };
-            for member in first.iter() {
-                let member = member.text(&mut scratch);
-                if !others.iter().any(|set| set.has(member)) {
-                    result.add(member, shape);
-                }
-            }
+/// The intersection as a set of its own, in the form that Redis gives it.
+fn shared(sets: Sources<'_>, shape: &Shape) -> Set {
+    let smallest = sets.iter().min_by_key(|set| set.len());
+    let mut result = smallest.map_or_else(Set::new, |&set| Set::for_members_of(set));
+    intersect(sets, |member| result.take(member, shape));
+    result.settle(shape);
+    result
+}
+
+/// Visits the members of the first set that no other has.
+fn subtract(mut sets: Sources<'_>, mut visit: impl FnMut(StrRef<'_>)) {
+    let Some((first, others)) = sets.split_first_mut() else {
+        return;
+    };
+    // The largest is the likeliest to have a member.
+    others.sort_by_key(|set| core::cmp::Reverse(set.len()));
+    for member in first.iter() {
+        if !others.iter().any(|set| set.holds(member)) {
+            visit(member);
         }
     }
+}
+
+/// The difference as a set of its own.
+fn remaining(sets: Sources<'_>, shape: &Shape) -> Set {
+    let mut result = Set::new();
+    if !is_removed(&sets) {
+        subtract(sets, |member| {
+            result.take(member, shape);
+        });
+        return result;
+    }
+    let Some((first, others)) = sets.split_first() else {
+        return result;
+    };
+    for member in first.iter() {
+        result.take(member, shape);
+    }
+    let mut scratch = IntText::default();
+    for member in others.iter().flat_map(|set| set.iter()) {
+        if result.as_ref().is_empty() {
+            break;
+        }
+        result.remove(member.text(&mut scratch));
+    }
     result
+}
+
+/// Whether a difference is made by removal from a copy of the first set: where that takes less
+/// than looking for each of its members in all others, by the measure of Redis. The form of what
+/// is stored depends on it.
+fn is_removed(sets: &[SetRef<'_>]) -> bool {
+    let Some(first) = sets.first() else {
+        return false;
+    };
+    let there = sets.iter().filter(|set| !set.is_empty()).count();
+    let removals: usize = sets.iter().map(|set| set.len()).sum();
+    first.len().saturating_mul(there) / 2 > removals
+}
+
+fn combined(sets: Sources<'_>, operation: Operation, shape: &Shape) -> Set {
+    match operation {
+        Operation::Union => united(&sets, shape),
+        Operation::Inter => shared(sets, shape),
+        Operation::Diff => remaining(sets, shape),
+    }
 }
 
 fn reply(cx: &mut Cx<'_>, mut args: Args<'_>, operation: Operation) -> Result<(), Fail> {
     let wanted = look_up(cx, args.rest())?;
     let shape = cx.data.st.shape;
-    let result = combine(
-        sources(cx.data.keys, cx.data.db, &wanted),
-        operation,
-        &shape,
-    );
-    let result = result.as_ref();
-    cx.out.set(result.len());
-    for member in result.iter() {
+    let sets = sources(cx.data.keys, cx.data.db, &wanted);
+    let later = cx.out.set_later();
+    let mut len = 0;
+    let mut show = |member: StrRef<'_>| {
         write_string(&mut cx.out, Some(member));
+        len += 1;
+    };
+    match operation {
+        Operation::Union => unite(&sets, &shape, show),
+        Operation::Inter => intersect(sets, |member| {
+            show(member);
+            true
+        }),
+        Operation::Diff if is_removed(&sets) => {
+            remaining(sets, &shape).as_ref().iter().for_each(show);
+        }
+        Operation::Diff => subtract(sets, show),
     }
+    cx.out.set_len(later, len);
     Ok(())
 }
 
@@ -255,11 +325,8 @@ fn store(
     let target = args.bulk()?;
     let wanted = look_up(cx, args.rest())?;
     let shape = cx.data.st.shape;
-    let result = combine(
-        sources(cx.data.keys, cx.data.db, &wanted),
-        operation,
-        &shape,
-    );
+    let sets = sources(cx.data.keys, cx.data.db, &wanted);
+    let result = combined(sets, operation, &shape);
     let len = result.as_ref().len();
     if len > 0 {
         cx.data.set_value(target, result.into());

@@ -40,6 +40,7 @@ const fn row(
 
 const READ: F = F::READONLY.and(F::FAST);
 const LOOKS: &[KeySpec] = &[KeySpec::at(1, K::RO)];
+const READS: &[KeySpec] = &[KeySpec::at(1, K::RO.and(K::ACCESS))];
 const NO_ORDER: &[&str] = &["nondeterministic_output_order"];
 
 /// The rows of the commands that add, remove and look.
@@ -90,7 +91,7 @@ pub static COMMANDS: &[Spec] = &[
             smembers,
             Arity::Exactly(2),
             F::READONLY,
-            &[KeySpec::at(1, K::RO.and(K::ACCESS))],
+            READS,
             (
                 "Returns all members of a set.",
                 "1.0.0",
@@ -104,7 +105,7 @@ pub static COMMANDS: &[Spec] = &[
         smismember,
         Arity::AtLeast(3),
         READ,
-        LOOKS,
+        READS,
         (
             "Tells which of some members a set has.",
             "6.2.0",

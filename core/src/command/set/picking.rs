@@ -11,7 +11,7 @@ use crate::command::spec::{Arity, Flags as F, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::limits::{DRAWN_BYTES_MAX, SPOP_OPERATION_MEMBERS};
 use crate::rng::Rng;
-use crate::value::{IntText, Set, SetRef, Shape};
+use crate::value::{Collection as _, IntText, Set, SetRef, Shape, StrRef};
 
 const READS: &[KeySpec] = &[KeySpec::at(1, K::RO.and(K::ACCESS))];
 const NOT_DETERMINISTIC: &[&str] = &["nondeterministic_output"];
@@ -77,13 +77,15 @@ fn spop(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         let count = args.int_within(0, i64::MAX, Fail::NotPositive)?;
         return pop_some(cx, key, usize::try_from(count).unwrap_or(usize::MAX));
     }
-    let Some(drawn) = draw(cx, key, 1)?.pop() else {
+    let found = cx.data.peek_with_state::<Set>(key)?;
+    let drawn = found.and_then(|(set, st)| set.random(&mut st.rng));
+    let Some(drawn) = drawn.map(copied) else {
         cx.out.null();
         return Ok(());
     };
     let emptied = cx.data.edit::<Set, _>(key, false, |set, _| {
         set.remove(&drawn);
-        set.as_ref().is_empty()
+        set.is_empty()
     })?;
     cx.data.changed(key, Class::SET, "spop");
     cx.propagate_as(&[b"SREM", key, &drawn]);
@@ -94,15 +96,11 @@ fn spop(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     Ok(())
 }
 
-/// Different members, drawn by chance, of a set that is about to be changed.
-fn draw(cx: &mut Cx<'_>, key: &[u8], count: usize) -> Result<Vec<Vec<u8>>, Fail> {
-    let mut rng = cx.data.st.rng.clone();
-    let mut drawn = Vec::new();
-    if let Some(set) = cx.data.peek::<Set>(key)? {
-        set.sample(count, &mut rng, |member| drawn.push(member.to_vec()));
-    }
-    cx.data.st.rng = rng;
-    Ok(drawn)
+/// A member on its own; most are short.
+type Taken = SmallVec<[u8; 24]>;
+
+fn copied(member: StrRef<'_>) -> Taken {
+    SmallVec::from_slice(member.text(&mut IntText::default()))
 }
 
 /// Takes so many members, or all, and tells replicas which.
@@ -115,21 +113,26 @@ fn pop_some(cx: &mut Cx<'_>, key: &[u8], count: usize) -> Result<(), Fail> {
     if count >= len {
         return pop_all(cx, key, len);
     }
-    let drawn = draw(cx, key, count)?;
-    let rebuilt = count > REBUILT_SHARE * (len - count);
+    let mut drawn: Vec<Taken> = Vec::with_capacity(count);
+    if let Some((set, st)) = cx.data.peek_with_state::<Set>(key)? {
+        set.sample(count, &mut st.rng, |member| drawn.push(copied(member)));
+    }
+    let rebuilt = count >= (len - count).saturating_mul(REBUILT_SHARE);
     cx.data.edit::<Set, _>(key, false, |set, shape| {
         for member in &drawn {
             set.remove(member);
         }
-        if rebuilt && let SetRef::Big(_) = set.as_ref() {
-            *set = rebuild(set.as_ref(), shape);
+        if rebuilt {
+            rebuild(set, shape);
         }
     })?;
     cx.data.changed_by(count as u64, key, Class::SET, "spop");
     cx.replace();
     for members in drawn.chunks(SPOP_OPERATION_MEMBERS) {
         let words = [b"SREM".as_slice(), key].into_iter();
-        let words: SmallVec<[&[u8]; 16]> = words.chain(members.iter().map(Vec::as_slice)).collect();
+        let words: SmallVec<[&[u8]; 16]> = words
+            .chain(members.iter().map(SmallVec::as_slice))
+            .collect();
         cx.push(&words);
     }
     cx.out.set(drawn.len());
@@ -155,19 +158,17 @@ fn pop_all(cx: &mut Cx<'_>, key: &[u8], len: usize) -> Result<(), Fail> {
     Ok(())
 }
 
-/// The set in the form that its members have if they are added one by one. Redis builds a set
-/// anew when most of a large one is taken.
-fn rebuild(set: SetRef<'_>, shape: &Shape) -> Set {
-    let mut anew = Set::new();
-    let mut scratch = IntText::default();
-    for member in set.iter() {
-        let member = member.text(&mut scratch);
-        if anew.as_ref().is_empty() {
-            anew.will_take(member, 1, shape);
-        }
-        anew.add(member, shape);
+/// Gives a set the form that its members have if they are added one by one to a small one. Redis
+/// makes a set anew when most of it is taken.
+fn rebuild(set: &mut Set, shape: &Shape) {
+    if let SetRef::Small(_) = set.as_ref() {
+        return;
     }
-    anew
+    let mut anew = Set::for_members_of(set.as_ref());
+    for member in set.as_ref().iter() {
+        anew.take(member, shape);
+    }
+    *set = anew;
 }
 
 fn srandmember(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
@@ -205,9 +206,7 @@ fn show(cx: &mut Cx<'_>, key: &[u8], count: i64) -> Result<(), Fail> {
         return Err(Fail::OutOfRange);
     }
     out.array(wanted);
-    for _ in 0..wanted {
-        write_string(out, set.random(rng));
-    }
+    set.draw(wanted, rng, |member| write_string(out, Some(member)));
     Ok(())
 }
 
@@ -216,9 +215,7 @@ fn sscan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let cursor = scan::cursor(args.bulk()?)?;
     // Redis reads the options only if there is a set.
     let Some(set) = cx.data.lend::<Set>(key)? else {
-        cx.out.array(2);
-        cx.out.bulk(b"0");
-        cx.out.array(0);
+        scan::nothing(&mut cx.out);
         return Ok(());
     };
     let options = ScanOptions::parse(args, false)?;
@@ -229,9 +226,7 @@ fn sscan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
             found.push(member);
         }
     });
-    cx.out.array(2);
-    cx.out.bulk_int(next as i64);
-    cx.out.array(found.len());
+    scan::found(&mut cx.out, next, found.len());
     for member in found {
         write_string(&mut cx.out, Some(member));
     }
@@ -241,5 +236,5 @@ fn sscan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 const NOT_SYMMETRIC: Fail = Fail::Plain(
     "value is out of range, value must between -9223372036854775807 and 9223372036854775807",
 );
-/// Where more is taken than so many times what stays, a large set is built anew.
+/// Where so many times as much is taken as stays, the set is made anew, as Redis has it.
 const REBUILT_SHARE: usize = 5;

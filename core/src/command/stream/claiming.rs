@@ -6,7 +6,7 @@ use super::reading::{push_claim, push_position};
 use super::{READS, UPDATES, ids, no_group, row, varying, write_entry, write_id};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
-use crate::command::fail::Fail;
+use crate::command::fail::{Fail, shown};
 use crate::command::spec::{Arity, Flags as F, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::resp::{Reply, parse_int};
@@ -342,7 +342,7 @@ impl Options {
             } else if more && args.keyword("lastid") {
                 options.last = ids::parse(args.bulk()?)?;
             } else {
-                let text = [b"Unrecognized XCLAIM option '", args.bulk()?, b"'"];
+                let text = [b"Unrecognized XCLAIM option '", shown(args.bulk()?), b"'"];
                 return Err(Fail::detail(text.concat()));
             }
         }
@@ -391,6 +391,7 @@ fn xclaim(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 const LOOKS_PER_CLAIM: usize = 10;
 /// The most that XAUTOCLAIM may be asked for in Redis.
 const CLAIMS_MAX: i64 = i64::MAX / 16;
+const TOO_FEW: &str = "COUNT must be > 0";
 
 fn xautoclaim(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let (key, name, consumer) = (args.bulk()?, args.bulk()?, args.bulk()?);
@@ -399,7 +400,10 @@ fn xautoclaim(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let (mut count, mut options) = (100, Options::default());
     while !args.is_done() {
         if args.left() >= 2 && args.keyword("count") {
-            let wanted = args.int_within(1, CLAIMS_MAX, Fail::Plain("COUNT must be > 0"))?;
+            let wanted = named_int(&mut args, TOO_FEW)?;
+            if !(1..=CLAIMS_MAX).contains(&wanted) {
+                return Err(Fail::Plain(TOO_FEW));
+            }
             count = usize::try_from(wanted).unwrap_or(usize::MAX);
         } else if args.keyword("justid") {
             options.justid = true;

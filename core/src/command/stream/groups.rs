@@ -3,7 +3,7 @@
 use super::{ids, parse_ids, row};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
-use crate::command::fail::Fail;
+use crate::command::fail::{Fail, shown};
 use crate::command::help;
 use crate::command::spec::{Acl, Arity, Docs, Flags as F, Group as Family, Handler};
 use crate::command::spec::{KeyFlags as K, KeySpec, Spec};
@@ -136,9 +136,9 @@ fn group_help(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
 pub(super) fn no_such_group(key: &[u8], group: &[u8]) -> Fail {
     let text: [&[u8]; 5] = [
         b"NOGROUP No such consumer group '",
-        group,
+        shown(group),
         b"' for key name '",
-        key,
+        shown(key),
         b"'",
     ];
     Fail::whole(text.concat())

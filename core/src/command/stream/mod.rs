@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::args::Args;
 use super::cx::Cx;
-use super::fail::Fail;
+use super::fail::{Fail, shown};
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::limits::STREAM_NODE_BYTES_MAX;
@@ -188,9 +188,9 @@ fn write_entry(out: &mut Reply<'_>, entry: StreamEntry<'_>) {
 fn no_group(key: &[u8], group: &[u8]) -> Fail {
     let text: [&[u8]; 5] = [
         b"NOGROUP No such key '",
-        key,
+        shown(key),
         b"' or consumer group '",
-        group,
+        shown(group),
         b"'",
     ];
     Fail::whole(text.concat())

@@ -168,7 +168,11 @@ impl<'a> Wanted<'a> {
                          <group> <consumer> option.",
                     )),
                     (b">", true) => Ok(After::New),
-                    (id, _) => Ok(After::Id(ids::parse(id)?)),
+                    (id, grouped) => Ok(match ids::parse(id)? {
+                        // Redis tells `>` by the ID that it takes for it.
+                        StreamId::MAX if grouped => After::New,
+                        id => After::Id(id),
+                    }),
                 }
             })
             .collect()
@@ -376,9 +380,12 @@ impl<'a> Visit<'a> {
         self.delivery.replied = true;
         match start {
             After::New => self.deliver_new(out, count),
-            // What asks for the history behind the last ID there can be gets all of it, as
-            // Redis's IDs then begin anew.
-            After::Id(after) => self.deliver_again(out, after.next().unwrap_or_default(), count),
+            After::Id(after) => {
+                let from = after
+                    .next()
+                    .expect("behind the last ID there is nothing but news");
+                self.deliver_again(out, from, count);
+            }
         }
     }
 
@@ -403,7 +410,9 @@ impl<'a> Visit<'a> {
             }
         }
         out.set_len(entries, written);
-        self.group.consumer_mut(self.consumer).active_ms = Some(self.now);
+        if !self.delivery.delivered.is_empty() {
+            self.group.consumer_mut(self.consumer).active_ms = Some(self.now);
+        }
         self.delivery.moved = Some((self.group.last_id, self.group.entries_read));
     }
 

@@ -331,7 +331,8 @@ impl Gathered {
         self.push(member, score);
     }
 
-    fn into_zset(mut self, shape: &Shape) -> Zset {
+    /// Puts the elements into their order.
+    fn sort(&mut self) {
         let bytes = &self.bytes;
         self.elements.sort_unstable_by(|one, other| {
             let order = one.score.partial_cmp(&other.score);
@@ -339,10 +340,19 @@ impl Gathered {
                 .expect("no score is NaN")
                 .then_with(|| bytes[one.start..one.end].cmp(&bytes[other.start..other.end]))
         });
+    }
+
+    fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], f64)> {
+        let elements = self.elements.iter();
+        elements.map(|element| (&self.bytes[element.start..element.end], element.score))
+    }
+
+    fn to_zset(&self, shape: &Shape) -> Zset {
         let mut zset = Zset::new();
-        zset.will_grow(self.elements.len(), 0, shape);
-        for element in &self.elements {
-            zset.insert(element.score, &bytes[element.start..element.end], shape);
+        let longest = self.iter().map(|(member, _)| member.len()).max();
+        zset.will_grow(self.elements.len(), longest.unwrap_or(0), shape);
+        for (member, score) in self.iter() {
+            zset.insert(score, member, shape);
         }
         zset
     }
@@ -479,15 +489,18 @@ fn run(cx: &mut Cx<'_>, mut args: Args<'_>, operation: Operation, usage: Use) ->
     let options = Options::parse(args, wanted.len(), operation, usage)?;
     let (shape, db) = (cx.data.st.shape, cx.data.db);
     let sources = sources(cx.data.keys, db, &wanted, &options.weights, operation);
-    let result = combine(&sources, operation, &options, &shape);
+    let mut result = combine(&sources, operation, &options, &shape);
     if usage == Use::Count {
         cx.out.int(result.elements.len() as i64);
         return Ok(());
     }
-    let zset = result.into_zset(&shape);
+    result.sort();
     match target {
-        Some(target) => store(cx, target, zset, command_name(operation, usage)),
-        None => write_elements(&mut cx.out, zset.as_ref().iter(), options.with_scores),
+        Some(target) => {
+            let zset = result.to_zset(&shape);
+            store(cx, target, zset, command_name(operation, usage));
+        }
+        None => write_elements(&mut cx.out, result.iter(), options.with_scores),
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::fail::Fail;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::resp::{Proto, Reply};
-use crate::value::{Zset, ZsetChange, ZsetIter, parse_score};
+use crate::value::{Zset, ZsetChange, parse_score};
 use core::ops::Range;
 use smallvec::SmallVec;
 
@@ -158,17 +158,17 @@ pub static COMMANDS: &[Spec] = &[
 
 /// The options of ZADD.
 #[derive(Clone, Copy, Default)]
-struct Conditions {
+pub(super) struct Conditions {
     /// Only members that are not there.
-    nx: bool,
+    pub(super) nx: bool,
     /// Only members that are there.
-    xx: bool,
+    pub(super) xx: bool,
     /// Only to a higher score.
     gt: bool,
     /// Only to a lower score.
     lt: bool,
     /// Replies with how many have changed, not how many were added.
-    ch: bool,
+    pub(super) ch: bool,
     /// Adds to the score, and replies with it.
     incr: bool,
 }
@@ -252,21 +252,27 @@ fn zincrby(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 }
 
 fn add(cx: &mut Cx<'_>, key: &[u8], how: Conditions, mut args: Args<'_>) -> Result<(), Fail> {
-    let pairs = args.rest();
-    let mut scores: SmallVec<[f64; 8]> = SmallVec::new();
-    let mut longest = 0;
-    for (at, text) in pairs.clone().enumerate() {
-        if at % 2 == 0 {
-            scores.push(parse_score(text).ok_or(Fail::NotFloat)?);
-        } else {
-            longest = longest.max(text.len());
-        }
+    let mut pairs: SmallVec<[(f64, &[u8]); 8]> = SmallVec::new();
+    while !args.is_done() {
+        let score = parse_score(args.bulk()?).ok_or(Fail::NotFloat)?;
+        pairs.push((score, args.bulk()?));
     }
-    let members = pairs.skip(1).step_by(2);
+    put(cx, key, how, &pairs)?;
+    Ok(())
+}
+
+/// Adds members with their scores and replies; how many have changed.
+pub(super) fn put(
+    cx: &mut Cx<'_>,
+    key: &[u8],
+    how: Conditions,
+    pairs: &[(f64, &[u8])],
+) -> Result<usize, Fail> {
+    let longest = pairs.iter().map(|(_, member)| member.len()).max();
     let outcome = cx.data.edit::<Zset, _>(key, !how.xx, |zset, shape| {
         let mut outcome = Outcome::default();
-        zset.will_grow(scores.len(), longest, shape);
-        for (&given, member) in scores.iter().zip(members) {
+        zset.will_grow(pairs.len(), longest.unwrap_or(0), shape);
+        for &(given, member) in pairs {
             let mut nan = false;
             outcome.score = None;
             let decide = |before| {
@@ -299,7 +305,7 @@ fn add(cx: &mut Cx<'_>, key: &[u8], how: Conditions, mut args: Args<'_>) -> Resu
         (false, _) if how.ch => cx.out.int(changed as i64),
         (false, _) => cx.out.int(outcome.added as i64),
     }
-    Ok(())
+    Ok(changed)
 }
 
 fn zrem(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
@@ -357,7 +363,11 @@ fn store(cx: &mut Cx<'_>, key: &[u8], zset: Zset, event: &str) {
 }
 
 /// Replies with elements, and their scores if wanted: behind each, or in pairs in RESP3.
-fn write_elements(out: &mut Reply<'_>, elements: ZsetIter<'_>, with_scores: bool) {
+fn write_elements<'a>(
+    out: &mut Reply<'_>,
+    elements: impl ExactSizeIterator<Item = (&'a [u8], f64)>,
+    with_scores: bool,
+) {
     write_len(out, elements.len(), with_scores);
     for (member, score) in elements {
         write_element(out, member, with_scores.then_some(score));

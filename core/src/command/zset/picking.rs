@@ -7,7 +7,7 @@ use crate::command::fail::Fail;
 use crate::command::scan::{self, ScanOptions};
 use crate::command::spec::{Arity, Flags as F, KeyFlags as K, KeySpec, Spec};
 use crate::limits::DRAWN_BYTES_MAX;
-use crate::value::{Zset, ZsetRef, score_text};
+use crate::value::{Zset, ZsetRef, long_score_text, score_text};
 
 const READS: &[KeySpec] = &[KeySpec::at(1, K::RO.and(K::ACCESS))];
 const NOT_DETERMINISTIC: &[&str] = &["nondeterministic_output"];
@@ -126,11 +126,16 @@ fn zscan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     });
     cx.out.array(2);
     cx.out.bulk_int(next as i64);
+    let small = matches!(zset, ZsetRef::Small(_));
     cx.out.array(2 * found.len());
     for (member, score) in found {
         cx.out.bulk(member);
-        // A text in either protocol.
-        cx.out.bulk(score_text(score).as_bytes());
+        // A text in either protocol, which Redis writes in another way for each form.
+        if small {
+            cx.out.bulk(score_text(score).as_bytes());
+        } else {
+            cx.out.bulk(long_score_text(score).as_bytes());
+        }
     }
     Ok(())
 }

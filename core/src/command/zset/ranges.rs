@@ -343,8 +343,13 @@ fn zrangestore(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let shape = cx.data.st.shape;
     let mut result = Zset::new();
     if let Some(zset) = cx.data.lend::<Zset>(query.key)? {
+        let ranks = query.ranks(zset);
+        if let Ends::Ranks(..) = query.ends {
+            // Redis knows beforehand how many there are.
+            result.will_grow(ranks.len(), 0, &shape);
+        }
         // From the lowest on, which is quick to build.
-        for (member, score) in zset.range(query.ranks(zset), false) {
+        for (member, score) in zset.range(ranks, false) {
             result.insert(score, member, &shape);
         }
     }

@@ -158,7 +158,7 @@ fn read_intset(text: &Text, input: &Input, shape: &Shape) -> Result<Set, RdbFaul
         u32::from_le_bytes(*four) as usize
     };
     let (width, count) = (field(width), field(count));
-    if ![2, 4, 8].contains(&width) || body.len() != width * count {
+    if ![2, 4, 8].contains(&width) || count == 0 || body.len() != width * count {
         return Err(broken());
     }
     let mut set = Set::new();
@@ -180,16 +180,11 @@ fn signed(bytes: &[u8]) -> i64 {
     i64::from_le_bytes(wide)
 }
 
+/// One that was no set of integers stays none.
 fn read_listpack(text: &Text, input: &Input, shape: &Shape) -> Result<Set, RdbFault> {
     let (mut set, mut sound) = (Set::new(), true);
-    each_listpack(text, input, |member| {
-        if set.as_ref().is_empty() {
-            // One that was no set of integers stays none.
-            set.will_take(NO_INTEGER, 1, shape);
-        }
-        sound &= set.add(member, shape);
-    })?;
-    if sound {
+    each_listpack(text, input, |member| sound &= set.append(member, shape))?;
+    if sound && set.is_sound(&shape.hasher) {
         Ok(set)
     } else {
         Err(corrupt(TWIN, input))
@@ -204,5 +199,4 @@ fn corrupt(what: &'static str, input: &Input) -> RdbFault {
 }
 
 const TWIN: &str = "Set integrity check failed: the same member twice";
-const NO_INTEGER: &[u8] = b"";
 const INTSET_HEAD: usize = 8;

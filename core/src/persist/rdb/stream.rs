@@ -644,3 +644,6 @@ const SAME_FIELDS: i64 = 2;
 const PENDING_AT_A_TIME: usize = 128;
 /// About what a part of few bytes costs.
 const FIXED_COST: usize = 64;
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ fn errors_repeat_what_was_sent_byte_for_byte_with_line_ends_as_spaces() {
     let a = world.client(0);
     for (words, text) in [
         (
-            &[&b"no\xff\r\n"[..], b"\x80", b"a\nb"][..],
+            &[&b"no\xff\r\n\0"[..], b"\x80\0", b"a\nb"][..],
             &b"ERR unknown command 'no\xff  ', with args beginning with: '\x80' 'a b' "[..],
         ),
         (
@@ -41,7 +41,7 @@ fn errors_repeat_what_was_sent_byte_for_byte_with_line_ends_as_spaces() {
             b"ERR Unknown option or number of arguments for CONFIG SET - '\xff '",
         ),
         (
-            &[b"expire", b"k", b"1", b"\xff"],
+            &[b"expire", b"k", b"1", b"\xff\0ended"],
             b"ERR Unsupported option \xff",
         ),
     ] {

@@ -556,3 +556,35 @@ fn replicas_have_the_same_sorted_sets() {
     assert_eq!(world.heard(b), "*2|$1|w|*2|*2|$1|a|$1|1|*2|$1|b|$1|2|");
     assert_same(&mut world);
 }
+
+#[test]
+fn a_large_set_is_saved_as_it_was_while_it_changes() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    for chunk in 0..20 {
+        let pairs = (0..500).map(|at| format!(" {at} member:{}", chunk * 500 + at));
+        world.ask(a, &format!("zadd z{}", pairs.collect::<String>()));
+    }
+    let before = world.digest(0);
+    world.nodes[0].disk.stuck = true;
+    assert_eq!(world.ask(a, "bgsave"), "+Background saving started|");
+    world.ask(a, "zincrby z 7 member:17");
+    world.ask(a, "zremrangebyscore z 100 300");
+    world.ask(a, "zadd z 1 new");
+    world.ask(a, "copy z other");
+    world.ask(a, "zadd other 2 new");
+    world.nodes[0].disk.stuck = false;
+    world.settle();
+    assert_eq!(world.info(0, "rdb_last_bgsave_status"), "ok");
+    assert_eq!(world.ask(a, "zcard z"), ":5981|");
+    assert_eq!(world.ask(a, "zscore z new"), "$1|1|");
+    assert_eq!(world.ask(a, "zscore other new"), "$1|2|");
+    world.ask(a, "del z other");
+    world.settle();
+    assert_eq!(world.ask(a, "dbsize"), ":0|");
+    let again = world.restart(0, "");
+    assert_eq!(world.digest(again), before);
+    let b = world.client(again);
+    assert_eq!(world.ask_at(again, b, "zcard z"), ":10000|");
+    assert_eq!(world.ask_at(again, b, "zrank z member:0"), ":0|");
+}

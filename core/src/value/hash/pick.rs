@@ -1,16 +1,15 @@
 //! Fields of a hash by chance.
 
-use std::collections::BTreeSet;
-
 use super::HashRef;
 use crate::rng::Rng;
+use crate::value::pick;
 
 impl<'a> HashRef<'a> {
     /// A field with its value, each as likely as any other; none if there is none.
     pub fn random(self, rng: &mut Rng) -> Option<(&'a [u8], &'a [u8])> {
         match self {
             Self::Small(pack) => {
-                let index = below(rng, self.len())?;
+                let index = pick::below(rng, self.len())?;
                 let (field, at) = pack.item(pack.position(2 * index)?);
                 Some((field, pack.item(at).0))
             }
@@ -25,7 +24,7 @@ impl<'a> HashRef<'a> {
             Self::Small(_) | Self::Big(_) => Vec::new(),
         };
         for _ in 0..count {
-            let drawn = match below(rng, pairs.len()) {
+            let drawn = match pick::below(rng, pairs.len()) {
                 Some(index) => Some(pairs[index]),
                 None => self.random(rng),
             };
@@ -37,37 +36,14 @@ impl<'a> HashRef<'a> {
 
     /// Visits `count` different fields, or all if there are no more.
     pub fn sample(self, count: usize, rng: &mut Rng, mut visit: impl FnMut(&'a [u8], &'a [u8])) {
-        let few = count < self.len() / SPARSE;
         match self {
-            Self::Big(_) if few => {
-                let mut seen = BTreeSet::new();
-                while seen.len() < count {
-                    let drawn = self.random(rng);
-                    let (field, value) = drawn.expect("there are more fields than wanted");
-                    if seen.insert(field) {
-                        visit(field, value);
-                    }
-                }
+            Self::Big(fields) if pick::is_sparse(count, self.len()) => {
+                let draw = || fields.random(rng).expect("there are more than wanted");
+                pick::sample_sparse(count, draw, |(field, _)| field, |(f, v)| visit(f, v));
             }
             Self::Small(_) | Self::Big(_) => {
-                let (mut wanted, mut left) = (count, self.len());
-                for (field, value) in self.iter() {
-                    if below(rng, left).is_some_and(|drawn| drawn < wanted) {
-                        wanted -= 1;
-                        visit(field, value);
-                    }
-                    left -= 1;
-                }
+                pick::sample(count, self.iter(), self.len(), rng, |(f, v)| visit(f, v));
             }
         }
     }
 }
-
-/// A number below `bound`; none if there is no such number.
-fn below(rng: &mut Rng, bound: usize) -> Option<usize> {
-    let drawn = rng.below((bound > 0).then_some(bound)? as u64);
-    usize::try_from(drawn).ok()
-}
-
-/// Where at most one field of so many is wanted, it is drawn instead of going through all.
-const SPARSE: usize = 3;

@@ -6,8 +6,8 @@ mod pick;
 mod read;
 
 use super::{
-    Collection, Form, IntText, Pack, PackLimits, Shape, StrRef, Tail, Value, ValueRef, alloc_size,
-    parse_int,
+    Collection, Form, IntText, KeyHasher, Pack, PackLimits, Shape, StrRef, Tail, Value, ValueRef,
+    alloc_size, parse_int,
 };
 use crate::limits::SET_INTS_MAX;
 pub use members::{Members, SetParts};
@@ -59,9 +59,7 @@ impl Set {
             Self::Ints(tail) => match parse_int(member) {
                 Some(number) => {
                     let is_new = ints::insert(tail, number);
-                    if is_new && ints::len(tail.bytes()) > shape.set_ints.min(SET_INTS_MAX) {
-                        self.grow(shape);
-                    }
+                    self.limit_ints(shape);
                     is_new
                 }
                 None => {
@@ -92,6 +90,26 @@ impl Set {
         }
     }
 
+    /// Adds a member of another set; whether it is new.
+    pub fn take(&mut self, member: StrRef<'_>, shape: &Shape) -> bool {
+        if let (Self::Ints(tail), StrRef::Int(number)) = (&mut *self, member) {
+            let is_new = ints::insert(tail, number);
+            self.limit_ints(shape);
+            return is_new;
+        }
+        self.add(member.text(&mut IntText::default()), shape)
+    }
+
+    /// Makes a set of integers large once it has too many.
+    #[inline]
+    fn limit_ints(&mut self, shape: &Shape) {
+        if let Self::Ints(tail) = self
+            && ints::len(tail.bytes()) > shape.set_ints.min(SET_INTS_MAX)
+        {
+            self.grow(shape);
+        }
+    }
+
     /// Removes a member; whether it was there.
     pub fn remove(&mut self, member: &[u8]) -> bool {
         match self {
@@ -114,6 +132,57 @@ impl Set {
             Self::new()
         } else {
             Self::Big(Box::new(Members::new(shape.hasher)))
+        }
+    }
+
+    /// Adds a member that should not be there to a set that is built whole out of a pack, which
+    /// stays one however long its members are. False if it found that some member is there twice;
+    /// [`is_sound`](Self::is_sound) knows in the end.
+    pub fn append(&mut self, member: &[u8], shape: &Shape) -> bool {
+        if self.as_ref().is_empty() {
+            *self = Self::Small(Pack::new());
+        }
+        if let Self::Small(pack) = self
+            && pack.as_ref().len() < shape.set.entries
+            && pack.as_ref().has_room(1, member.len())
+        {
+            pack.push(member);
+            return true;
+        }
+        let sound = self.is_sound(&shape.hasher);
+        self.grow(shape).add(member) && sound
+    }
+
+    /// Whether no member is there twice, in a set that was built whole.
+    pub fn is_sound(&self, hasher: &KeyHasher) -> bool {
+        match self {
+            Self::Small(pack) => !pack.as_ref().has_twins(1, hasher),
+            Self::Ints(_) | Self::Big(_) => true,
+        }
+    }
+
+    /// Keeps integers as such if it has nothing else and no more of them than may be, as Redis
+    /// does with an intersection that it stores.
+    pub fn settle(&mut self, shape: &Shape) {
+        if matches!(self, Self::Ints(_)) || self.as_ref().len() > shape.set_ints.min(SET_INTS_MAX) {
+            return;
+        }
+        let mut tail = Tail::default();
+        for member in self.as_ref().iter() {
+            let Some(number) = member.as_int() else {
+                return;
+            };
+            ints::insert(&mut tail, number);
+        }
+        *self = Self::Ints(tail);
+    }
+
+    /// An empty set that is to take members of another one, which has no integers as such unless
+    /// that one has.
+    pub fn for_members_of(other: SetRef<'_>) -> Self {
+        match other {
+            SetRef::Ints(_) => Self::new(),
+            SetRef::Small(_) | SetRef::Big(_) => Self::Small(Pack::new()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Sets to read.
 
 use super::{Members, Set, SetParts, alloc_size, ints};
-use crate::value::{Pack, PackRef, StrRef, Tail, parse_int};
+use crate::value::{IntText, Pack, PackRef, StrRef, Tail, parse_int};
 
 /// A set to read.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +71,18 @@ impl<'a> SetRef<'a> {
             Self::Ints(bytes) => parse_int(member).is_some_and(|number| ints::has(bytes, number)),
             Self::Small(pack) => pack.find(member, 1).is_some(),
             Self::Big(members) => members.has(member),
+        }
+    }
+
+    /// Whether a member of another set is there.
+    #[inline]
+    pub fn holds(self, member: StrRef<'_>) -> bool {
+        match (self, member) {
+            (Self::Ints(bytes), StrRef::Int(number)) => ints::has(bytes, number),
+            (_, StrRef::Raw(text)) => self.has(text),
+            (_, StrRef::Int(_) | StrRef::Shared(_)) => {
+                self.has(member.text(&mut IntText::default()))
+            }
         }
     }
 

@@ -242,9 +242,6 @@ impl Log {
         if self.is_empty() && id <= self.last_id {
             return Some(added);
         }
-        if id != StreamId::MIN && id < self.max_deleted {
-            return None;
-        }
         if id >= self.last_id {
             return (id == self.last_id).then_some(added);
         }

@@ -370,6 +370,14 @@ impl<'a> ZsetRef<'a> {
         match self {
             Self::Small(pack) => small::members_within(pack, range, rev),
             Self::Big(big) => {
+                // Redis looks at both ends first.
+                let member = |rank| self.range(rank..rank + 1, false).next().map(|it| it.0);
+                let (first, last) = (member(0), member(big.len().saturating_sub(1)));
+                let reaches = first.is_some_and(|it| range.is_before_max(it))
+                    && last.is_some_and(|it| range.is_behind_min(it));
+                if !reaches {
+                    return 0..0;
+                }
                 let start = big.count_members(|member| !range.is_behind_min(member));
                 let end = big.count_members(|member| range.is_before_max(member));
                 start..end.max(start)

@@ -1,6 +1,0 @@
-//! geo: PLACEHOLDER.
-
-use super::spec::Spec;
-
-/// The family's rows.
-pub static COMMANDS: &[Spec] = &[];
