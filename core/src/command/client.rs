@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::cx::Cx;
-use super::fail::Fail;
+use super::fail::{Fail, shown};
 use super::help;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Spec};
 use crate::machine::ConnId;
@@ -246,8 +246,8 @@ fn setinfo(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let value = args.bulk()?;
     let is_name = option.eq_ignore_ascii_case(b"lib-name");
     if !is_name && !option.eq_ignore_ascii_case(b"lib-ver") {
-        let option = String::from_utf8_lossy(option);
-        return Err(Fail::detail(format!("Unrecognized option '{option}'")));
+        let text = [b"Unrecognized option '", shown(option), b"'"];
+        return Err(Fail::detail(text.concat()));
     }
     if !value.iter().all(|b| (b'!'..=b'~').contains(b)) {
         let option = String::from_utf8_lossy(option);
@@ -300,8 +300,8 @@ fn misused(args: &Args<'_>) -> Fail {
 
 fn class(name: &[u8]) -> Result<Class, Fail> {
     Class::by_name(name).ok_or_else(|| {
-        let name = String::from_utf8_lossy(name);
-        Fail::detail(format!("Unknown client type '{name}'"))
+        let text = [b"Unknown client type '", shown(name), b"'"];
+        Fail::detail(text.concat())
     })
 }
 
@@ -352,8 +352,8 @@ fn kill_filter<'a>(cx: &Cx<'_>, mut args: Args<'a>) -> Result<Filter<'a>, Fail> 
         } else if args.keyword("user") {
             let user = args.bulk()?;
             if user != b"default" {
-                let user = String::from_utf8_lossy(user);
-                return Err(Fail::detail(format!("No such user '{user}'")));
+                let text = [b"No such user '", shown(user), b"'"];
+                return Err(Fail::detail(text.concat()));
             }
             filter.user = Some(user);
         } else if args.keyword("skipme") {

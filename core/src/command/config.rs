@@ -120,7 +120,7 @@ fn set(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         protected_allowed: cx.may_use(cx.data.st.config.enable_protected_configs()),
         loading: cx.data.st.is_loading(),
     };
-    let failed = |error: crate::config::SetError| Fail::Whole(error.to_string().into());
+    let failed = |error: crate::config::SetError| Fail::whole(error.text());
     let changes = cx.data.st.config.set(&pairs, rules).map_err(failed)?;
     if let Err(error) = cx.apply(&changes) {
         cx.data.st.config.undo(changes);

@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::cx::Cx;
-use super::fail::Fail;
+use super::fail::{Fail, shown};
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Spec};
 use crate::resp::{self, Proto};
 use crate::server::Credentials;
@@ -271,10 +271,8 @@ impl<'a> Hello<'a> {
                 super::client::check_name(name)?;
                 hello.name = Some(name);
             } else {
-                let option = String::from_utf8_lossy(option);
-                return Err(Fail::detail(format!(
-                    "Syntax error in HELLO option '{option}'"
-                )));
+                let text = [b"Syntax error in HELLO option '", shown(option), b"'"];
+                return Err(Fail::detail(text.concat()));
             }
         }
         Ok(hello)

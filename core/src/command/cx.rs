@@ -10,6 +10,7 @@ use crate::server::client::{Client, ClientFlags};
 use crate::server::state::State;
 use crate::value::{Collection, IntText, Shape, StrRef, Value};
 use bytes::Bytes;
+use std::borrow::Cow;
 
 /// The context of one command: its reply, and the data it may touch.
 pub struct Cx<'a> {
@@ -73,9 +74,9 @@ impl Cx<'_> {
 
     /// Replies with an error and counts it.
     pub fn fail(&mut self, fail: &Fail) {
-        let text = fail.to_string();
-        self.data.st.stats.count_error(code_of(&text));
-        self.out.error(&text);
+        let text = fail.text();
+        self.data.st.stats.count_error(&code_of(&text));
+        self.out.error_bytes(&text);
     }
 
     /// The wall clock, which stands still while a unit runs.
@@ -108,8 +109,9 @@ impl Cx<'_> {
 }
 
 /// The first word of an error, under which it is counted.
-pub fn code_of(text: &str) -> &str {
-    text.split(' ').next().unwrap_or(text)
+pub fn code_of(text: &[u8]) -> Cow<'_, str> {
+    let end = memchr::memchr(b' ', text).unwrap_or(text.len());
+    String::from_utf8_lossy(&text[..end])
 }
 
 impl Data<'_> {

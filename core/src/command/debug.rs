@@ -209,10 +209,7 @@ const SUBCOMMANDS: &[Spec] = &[
 
 /// What Redis says of arguments that DEBUG can't make sense of.
 fn bad(args: Args<'_>) -> Fail {
-    let name = String::from_utf8_lossy(args.argv().get(1)).into_owned();
-    Fail::detail(format!(
-        "unknown subcommand or wrong number of arguments for '{name}'. Try DEBUG HELP."
-    ))
+    Fail::subcommand_syntax(args.argv().get(1), "DEBUG")
 }
 
 /// So many arguments have to follow.
@@ -265,8 +262,7 @@ fn log(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 
 fn error(_: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     expect(args, 1..=1)?;
-    let text = String::from_utf8_lossy(args.bulk()?).into_owned();
-    Err(Fail::Whole(text.into()))
+    Err(Fail::whole(args.bulk()?))
 }
 
 fn set_active_expire(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {

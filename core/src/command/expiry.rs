@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::cx::Cx;
-use super::fail::Fail;
+use super::fail::{Fail, shown};
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::machine::Wall;
@@ -291,8 +291,9 @@ impl When {
             } else if args.keyword("lt") {
                 when.less = true;
             } else {
-                let option = String::from_utf8_lossy(option);
-                return Err(Fail::detail(format!("Unsupported option {option}")));
+                return Err(Fail::detail(
+                    [b"Unsupported option ", shown(option)].concat(),
+                ));
             }
         }
         if when.missing && (when.there || when.greater || when.less) {

@@ -1,4 +1,4 @@
-//! Why a command is refused. The `Display` text is what goes over the wire, without the dash.
+//! Why a command is refused. [`Fail::text`] is what goes over the wire, without the dash.
 
 use core::fmt;
 
@@ -52,21 +52,21 @@ pub enum Fail {
     /// There is no such command. What was sent, shortened as Redis does.
     UnknownCommand {
         /// The command word, at most 128 bytes.
-        name: Box<str>,
+        name: Box<[u8]>,
         /// The first arguments, each quoted and followed by a blank.
-        args: Box<str>,
+        args: Box<[u8]>,
     },
     /// The container has no such subcommand.
     UnknownSubcommand {
         /// What was asked for, at most 128 bytes.
-        name: Box<str>,
+        name: Box<[u8]>,
         /// The container in upper case.
         container: Box<str>,
     },
     /// The subcommand takes other arguments, of which Redis only looks at their number late.
     SubcommandSyntax {
         /// The subcommand's own word, as it was sent.
-        name: Box<str>,
+        name: Box<[u8]>,
         /// The container in upper case.
         container: &'static str,
     },
@@ -95,7 +95,7 @@ pub enum Fail {
     /// EXEC after a command that could not be queued.
     ExecAbort,
     /// EXEC that was itself refused, with this text.
-    ExecAbortFor(Box<str>),
+    ExecAbortFor(Box<[u8]>),
     /// MULTI inside MULTI.
     NestedMulti,
     /// EXEC without MULTI.
@@ -121,22 +121,68 @@ pub enum Fail {
     /// A text with a code of its own.
     Coded(&'static str),
     /// A text made of what the user sent, with the general code.
-    Detail(Box<str>),
+    Detail(Box<[u8]>),
     /// A whole text with its code.
-    Whole(Box<str>),
+    Whole(Box<[u8]>),
+}
+
+/// What Redis shows in an error of an argument: it ends at the first zero byte.
+pub fn shown(text: &[u8]) -> &[u8] {
+    &text[..memchr::memchr(0, text).unwrap_or(text.len())]
 }
 
 impl Fail {
     /// A text with the general code, made on the spot.
-    pub fn detail(text: impl Into<Box<str>>) -> Self {
-        Self::Detail(text.into())
+    pub fn detail(text: impl Into<Vec<u8>>) -> Self {
+        Self::Detail(text.into().into())
+    }
+
+    /// A whole text with its code, made on the spot.
+    pub fn whole(text: impl Into<Vec<u8>>) -> Self {
+        Self::Whole(text.into().into())
     }
 
     /// A subcommand that was sent with arguments it does not take.
     pub fn subcommand_syntax(name: &[u8], container: &'static str) -> Self {
         Self::SubcommandSyntax {
-            name: String::from_utf8_lossy(name).into(),
+            name: shown(name).into(),
             container,
+        }
+    }
+
+    /// The wire text. What a client sent stands in it byte for byte.
+    pub fn text(&self) -> Vec<u8> {
+        match self {
+            Self::UnknownCommand { name, args } => [
+                b"ERR unknown command '",
+                &name[..],
+                b"', with args beginning with: ",
+                args,
+            ]
+            .concat(),
+            Self::UnknownSubcommand { name, container } => [
+                b"ERR unknown subcommand '",
+                &name[..],
+                b"'. Try ",
+                container.as_bytes(),
+                b" HELP.",
+            ]
+            .concat(),
+            Self::SubcommandSyntax { name, container } => [
+                b"ERR unknown subcommand or wrong number of arguments for '",
+                &name[..],
+                b"'. Try ",
+                container.as_bytes(),
+                b" HELP.",
+            ]
+            .concat(),
+            Self::ExecAbortFor(cause) => {
+                let cause = cause.strip_prefix(b"ERR ").unwrap_or(cause);
+                [b"EXECABORT Transaction discarded because of: ", cause].concat()
+            }
+            Self::Detail(text) => [b"ERR ", &text[..]].concat(),
+            Self::Whole(text) => text.to_vec(),
+            other => other.to_string().into_bytes(),
         }
     }
 
@@ -176,22 +222,12 @@ impl fmt::Display for Fail {
             Self::Arity(name) => {
                 return write!(f, "ERR wrong number of arguments for '{name}' command");
             }
-            Self::UnknownCommand { name, args } => {
-                return write!(
-                    f,
-                    "ERR unknown command '{name}', with args beginning with: {args}"
-                );
-            }
-            Self::UnknownSubcommand { name, container } => {
-                return write!(f, "ERR unknown subcommand '{name}'. Try {container} HELP.");
-            }
-            Self::SubcommandSyntax { name, container } => {
-                return write!(
-                    f,
-                    "ERR unknown subcommand or wrong number of arguments for '{name}'. Try \
-                     {container} HELP."
-                );
-            }
+            Self::UnknownCommand { .. }
+            | Self::UnknownSubcommand { .. }
+            | Self::SubcommandSyntax { .. }
+            | Self::ExecAbortFor(_)
+            | Self::Detail(_)
+            | Self::Whole(_) => return f.write_str(&String::from_utf8_lossy(&self.text())),
             Self::NoAuth => "NOAUTH Authentication required.",
             Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
             Self::AuthUnneeded => AUTH_UNNEEDED,
@@ -206,10 +242,6 @@ impl fmt::Display for Fail {
             Self::Loading => "LOADING Redis is loading the dataset in memory",
             Self::MasterDown => MASTERDOWN,
             Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
-            Self::ExecAbortFor(cause) => {
-                let cause = cause.strip_prefix("ERR ").unwrap_or(cause);
-                return write!(f, "EXECABORT Transaction discarded because of: {cause}");
-            }
             Self::NestedMulti => "ERR MULTI calls can not be nested",
             Self::ExecWithoutMulti => "ERR EXEC without MULTI",
             Self::DiscardWithoutMulti => "ERR DISCARD without MULTI",
@@ -228,8 +260,6 @@ impl fmt::Display for Fail {
             Self::NoProto => "NOPROTO unsupported protocol version",
             Self::Plain(text) => return write!(f, "ERR {text}"),
             Self::Coded(text) => text,
-            Self::Detail(text) => return write!(f, "ERR {text}"),
-            Self::Whole(text) => text,
         };
         f.write_str(text)
     }

@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::cx::Cx;
-use super::fail::Fail;
+use super::fail::{Fail, shown};
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::value::IntText;
@@ -294,8 +294,8 @@ fn pfdebug(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         cx.out.int(i64::from(changed));
         Ok(())
     } else {
-        let word = String::from_utf8_lossy(word.bulk()?);
-        Err(Fail::detail(format!("Unknown PFDEBUG subcommand '{word}'")))
+        let text = [b"Unknown PFDEBUG subcommand '", shown(word.bulk()?), b"'"];
+        Err(Fail::detail(text.concat()))
     }
 }
 
@@ -336,7 +336,7 @@ fn decode(cx: &mut Cx<'_>, own: &Hll) -> Result<(), Fail> {
 }
 
 fn pfselftest(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
-    hyperloglog::self_test().map_err(|fault| Fail::Whole(fault.to_string().into()))?;
+    hyperloglog::self_test().map_err(|fault| Fail::whole(fault.to_string()))?;
     cx.out.ok();
     Ok(())
 }

@@ -218,7 +218,7 @@ fn replconf(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     match cx.data.st.repl.replconf(now, conn, &words) {
         Replconf::Ok => cx.out.ok(),
         Replconf::Silent => {}
-        Replconf::Error(text) => return Err(Fail::Whole(text.into())),
+        Replconf::Error(text) => return Err(Fail::whole(&*text)),
     }
     Ok(())
 }
@@ -256,7 +256,7 @@ fn admit(cx: &mut Cx<'_>, psync: Option<Psync<'_>>) -> Result<(), Fail> {
             Ok(())
         }
         Admission::Ignored => Ok(()),
-        Admission::Refused(text) => Err(Fail::Whole(text.into())),
+        Admission::Refused(text) => Err(Fail::whole(&*text)),
         Admission::TakeOver => Err(Fail::Plain("PSYNC FAILOVER could not be carried out")),
     }
 }

@@ -1,6 +1,6 @@
 //! All commands, found by name.
 
-use super::fail::Fail;
+use super::fail::{Fail, shown};
 use super::spec::{Handler, Spec};
 use crate::resp::ArgvRef;
 use hashbrown::HashTable;
@@ -132,7 +132,7 @@ impl<H> Table<H> {
             .map(CommandId)
             .find(|&sub| word.eq_ignore_ascii_case(self.command(sub).called.as_bytes()))
             .ok_or_else(|| Fail::UnknownSubcommand {
-                name: echo(word, ECHO_BYTES_MAX),
+                name: echo(word).into(),
                 container: command.called.to_ascii_uppercase().into(),
             })?;
         Ok(Found {
@@ -225,26 +225,25 @@ fn hash(name: &[u8]) -> u64 {
 
 /// Redis repeats up to 128 bytes of the name, and of the arguments until they make up 128.
 fn unknown(argv: ArgvRef<'_>) -> Fail {
-    let mut args = String::new();
+    let mut args = Vec::new();
     for arg in argv.iter().skip(1) {
         if args.len() >= ECHO_BYTES_MAX {
             break;
         }
         let room = ECHO_BYTES_MAX - args.len();
-        args.push('\'');
-        args.push_str(&echo(arg, room));
-        args.push_str("' ");
+        args.push(b'\'');
+        let arg = shown(arg);
+        args.extend_from_slice(&arg[..arg.len().min(room)]);
+        args.extend_from_slice(b"' ");
     }
     Fail::UnknownCommand {
-        name: echo(argv.get(0), ECHO_BYTES_MAX),
+        name: echo(argv.get(0)).into(),
         args: args.into(),
     }
 }
 
-/// What a user sent, fit for an error line.
-fn echo(text: &[u8], most: usize) -> Box<str> {
-    let text = &text[..text.len().min(most)];
-    String::from_utf8_lossy(text)
-        .replace(['\r', '\n'], " ")
-        .into()
+/// As much of what a user sent as an error repeats.
+fn echo(text: &[u8]) -> &[u8] {
+    let text = shown(text);
+    &text[..text.len().min(ECHO_BYTES_MAX)]
 }

@@ -126,7 +126,7 @@ impl fmt::Display for Fault {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum SetError {
     /// No parameter of this name.
-    Unknown(Box<str>),
+    Unknown(Box<[u8]>),
     /// This parameter, as the client spelled it, for this reason.
     Failed(Box<str>, Fault),
     /// A parameter that can't change while the data set is loaded.
@@ -138,15 +138,24 @@ impl SetError {
     pub fn failed(name: &str, reason: impl Into<Box<str>>) -> Self {
         Self::Failed(name.into(), Fault::Other(reason.into()))
     }
+
+    /// What the client is told. The name it sent stands in it byte for byte, up to the first zero.
+    pub fn text(&self) -> Vec<u8> {
+        match self {
+            Self::Unknown(name) => {
+                let end = memchr::memchr(0, name).unwrap_or(name.len());
+                let text = b"ERR Unknown option or number of arguments for CONFIG SET - '";
+                [text, &name[..end], b"'"].concat()
+            }
+            Self::Failed(..) | Self::Loading => self.to_string().into_bytes(),
+        }
+    }
 }
 
 impl fmt::Display for SetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown(name) => write!(
-                f,
-                "ERR Unknown option or number of arguments for CONFIG SET - '{name}'"
-            ),
+            Self::Unknown(_) => f.write_str(&String::from_utf8_lossy(&self.text())),
             Self::Failed(name, fault) => write!(
                 f,
                 "ERR CONFIG SET failed (possibly related to argument '{name}') - {fault}"

@@ -144,7 +144,7 @@ fn settable(pairs: &[(&[u8], &[u8])], rules: SetRules) -> Result<Vec<usize>, Set
     for (at, &(name, _)) in pairs.iter().enumerate() {
         // Of several errors the first one is told.
         let Some((id, row)) = table::find(name) else {
-            return Err(refused.unwrap_or_else(|| SetError::Unknown(lossy(name))));
+            return Err(refused.unwrap_or_else(|| SetError::Unknown((*name).into())));
         };
         ids.push(id);
         let repeated = pairs[..at]

@@ -102,8 +102,8 @@ impl Server {
         if let Some(found) = &found {
             self.st.stats.command_mut(found.id).rejected += 1;
         }
-        let text = fail.to_string();
-        self.st.stats.count_error(code_of(&text));
+        let text = fail.text();
+        self.st.stats.count_error(&code_of(&text));
         let is_exec = found
             .as_ref()
             .is_some_and(|found| found.spec.flags.has(Flags::EXECUTES_QUEUE));
@@ -113,12 +113,12 @@ impl Server {
         if is_exec {
             // A refused EXEC gives the whole transaction up (server.c, rejectCommand).
             self.st.discard(conn);
-            reply.error(&Fail::ExecAbortFor(text.into()).to_string());
+            reply.error_bytes(&Fail::ExecAbortFor(text.into()).text());
         } else {
             if flags.has(ClientFlags::MULTI) {
                 client.flags.set(ClientFlags::DIRTY_EXEC, true);
             }
-            reply.error(&text);
+            reply.error_bytes(&text);
         }
     }
 }

@@ -91,7 +91,7 @@ impl State {
             Some(Wait::Save | Wait::Shutdown) | None => return false,
         };
         if with_error {
-            self.answer_error(conn, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+            self.answer_error(conn, b"UNBLOCKED client unblocked via CLIENT UNBLOCK");
         } else {
             self.answer(conn, |reply| match count {
                 Some(count) => reply.int(count as i64),
@@ -111,9 +111,9 @@ impl State {
         write(&mut reply.silenced(silent));
     }
 
-    fn answer_error(&mut self, conn: ConnId, text: &str) {
-        self.stats.count_error(code_of(text));
-        self.answer(conn, |reply| reply.error(text));
+    fn answer_error(&mut self, conn: ConnId, text: &[u8]) {
+        self.stats.count_error(&code_of(text));
+        self.answer(conn, |reply| reply.error_bytes(text));
     }
 
     /// Ends a client's waiting; it was replied to.
@@ -144,7 +144,7 @@ impl State {
         for conn in self.blocked.waiting_for(wait) {
             match result {
                 Ok(()) => self.answer(conn, |reply| reply.ok()),
-                Err(fail) => self.answer_error(conn, &fail.to_string()),
+                Err(fail) => self.answer_error(conn, &fail.text()),
             }
             self.release(conn);
         }
@@ -154,7 +154,7 @@ impl State {
     /// more, and closed: its view of the dataset is over.
     pub(super) fn end_wait_for_demotion(&mut self, conn: ConnId) {
         if self.blocked.remove(conn).is_some() {
-            self.answer_error(conn, DEMOTED);
+            self.answer_error(conn, DEMOTED.as_bytes());
             self.close_after_reply(conn);
             self.conns.mark_writable(conn);
         }

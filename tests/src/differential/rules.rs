@@ -277,15 +277,6 @@ pub(super) fn same_farewells(ours: &[Reply], theirs: &[Reply]) -> bool {
 /// The differences that are accepted, each with its reason.
 pub const ACCEPTED: &[Accepted] = &[
     Accepted {
-        only: None,
-        why: "what is no UTF-8 in the texts of errors is shown as U+FFFD",
-        also: Also::Nothing,
-        is_it: |_, ours, theirs| {
-            let lossy = String::from_utf8_lossy(theirs.text());
-            theirs.is_error() && ours.is_error() && ours.text() == lossy.as_bytes()
-        },
-    },
-    Accepted {
         only: Some(Peer::Valkey),
         why: "Redis 7.2 has no READONLY and READWRITE outside a cluster",
         also: Also::Everything,

@@ -2,7 +2,7 @@
 
 use super::{place, place_of, unit};
 use crate::command::args::Args;
-use crate::command::fail::Fail;
+use crate::command::fail::{Fail, shown};
 use crate::value::geo::{Area, Extent, Place};
 use crate::value::{ZsetRef, parse_score};
 
@@ -207,18 +207,15 @@ impl<'a> Options<'a> {
                 "{who} is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
             )));
         }
-        let command = || String::from_utf8_lossy(args.argv().get(0)).into_owned();
+        let one_of = |what: &[u8]| {
+            let name = shown(args.argv().get(0));
+            Fail::detail([b"exactly one of ", what, b" can be specified for ", name].concat())
+        };
         if !from {
-            return Err(Fail::detail(format!(
-                "exactly one of FROMMEMBER or FROMLONLAT can be specified for {}",
-                command()
-            )));
+            return Err(one_of(b"FROMMEMBER or FROMLONLAT"));
         }
         if !by {
-            return Err(Fail::detail(format!(
-                "exactly one of BYRADIUS and BYBOX can be specified for {}",
-                command()
-            )));
+            return Err(one_of(b"BYRADIUS and BYBOX"));
         }
         if self.any && self.count == 0 {
             return Err(Fail::Plain("the ANY argument requires COUNT argument"));

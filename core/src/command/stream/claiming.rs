@@ -6,7 +6,7 @@ use super::reading::{push_claim, push_position};
 use super::{READS, UPDATES, ids, no_group, row, varying, write_entry, write_id};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
-use crate::command::fail::Fail;
+use crate::command::fail::{Fail, shown};
 use crate::command::spec::{Arity, Flags as F, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::resp::{Reply, parse_int};
@@ -342,9 +342,8 @@ impl Options {
             } else if more && args.keyword("lastid") {
                 options.last = ids::parse(args.bulk()?)?;
             } else {
-                let word = super::shown(args.bulk()?);
-                let text = format!("Unrecognized XCLAIM option '{word}'");
-                return Err(Fail::detail(text));
+                let text = [b"Unrecognized XCLAIM option '", shown(args.bulk()?), b"'"];
+                return Err(Fail::detail(text.concat()));
             }
         }
         // A clock that is ahead of ours, or nonsense, is no reason to refuse.

@@ -1,9 +1,9 @@
 //! Groups of consumers, and what they acknowledge.
 
-use super::{ids, parse_ids, row, shown};
+use super::{ids, parse_ids, row};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
-use crate::command::fail::Fail;
+use crate::command::fail::{Fail, shown};
 use crate::command::help;
 use crate::command::spec::{Acl, Arity, Docs, Flags as F, Group as Family, Handler};
 use crate::command::spec::{KeyFlags as K, KeySpec, Spec};
@@ -134,9 +134,14 @@ fn group_help(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
 }
 
 pub(super) fn no_such_group(key: &[u8], group: &[u8]) -> Fail {
-    let (key, group) = (shown(key), shown(group));
-    let text = format!("NOGROUP No such consumer group '{group}' for key name '{key}'");
-    Fail::Whole(text.into())
+    let text: [&[u8]; 5] = [
+        b"NOGROUP No such consumer group '",
+        shown(group),
+        b"' for key name '",
+        shown(key),
+        b"'",
+    ];
+    Fail::whole(text.concat())
 }
 
 const NO_KEY: Fail = Fail::Plain(

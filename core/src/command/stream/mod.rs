@@ -7,13 +7,11 @@ pub mod info;
 pub mod reading;
 mod trimming;
 
-use std::borrow::Cow;
-
 use smallvec::SmallVec;
 
 use super::args::Args;
 use super::cx::Cx;
-use super::fail::Fail;
+use super::fail::{Fail, shown};
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::limits::STREAM_NODE_BYTES_MAX;
@@ -187,15 +185,15 @@ fn write_entry(out: &mut Reply<'_>, entry: StreamEntry<'_>) {
     }
 }
 
-/// An argument as Redis shows it in an error: up to the first zero byte.
-fn shown(text: &[u8]) -> Cow<'_, str> {
-    let end = text.iter().position(|&byte| byte == 0);
-    String::from_utf8_lossy(&text[..end.unwrap_or(text.len())])
-}
-
 fn no_group(key: &[u8], group: &[u8]) -> Fail {
-    let (key, group) = (shown(key), shown(group));
-    Fail::Whole(format!("NOGROUP No such key '{key}' or consumer group '{group}'").into())
+    let text: [&[u8]; 5] = [
+        b"NOGROUP No such key '",
+        shown(key),
+        b"' or consumer group '",
+        shown(group),
+        b"'",
+    ];
+    Fail::whole(text.concat())
 }
 
 /// The bytes of the fields and values of an entry.

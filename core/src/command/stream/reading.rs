@@ -244,8 +244,8 @@ fn unbalanced(grouped: bool) -> Fail {
 }
 
 fn no_group_to_read(key: &[u8], group: &[u8]) -> Fail {
-    let text = no_group(key, group);
-    Fail::Whole(format!("{text} in XREADGROUP with GROUP option").into())
+    let text = no_group(key, group).text();
+    Fail::whole([&text[..], b" in XREADGROUP with GROUP option"].concat())
 }
 
 /// Begins a stream's part of the reply.

@@ -24,6 +24,37 @@ fn a_transaction_answers_as_one_and_a_refused_command_dooms_it() {
 }
 
 #[test]
+fn errors_repeat_what_was_sent_byte_for_byte_with_line_ends_as_spaces() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    for (words, text) in [
+        (
+            &[&b"no\xff\r\n\0"[..], b"\x80\0", b"a\nb"][..],
+            &b"ERR unknown command 'no\xff  ', with args beginning with: '\x80' 'a b' "[..],
+        ),
+        (
+            &[b"client", b"\xff\n"],
+            b"ERR unknown subcommand '\xff '. Try CLIENT HELP.",
+        ),
+        (
+            &[b"config", b"set", b"\xff\n", b"x"],
+            b"ERR Unknown option or number of arguments for CONFIG SET - '\xff '",
+        ),
+        (
+            &[b"expire", b"k", b"1", b"\xff\0ended"],
+            b"ERR Unsupported option \xff",
+        ),
+    ] {
+        let mut bytes = Vec::new();
+        crate::resp::encode_command(&mut bytes, words);
+        world.feed(0, a, &bytes);
+        world.settle();
+        let answer = [b"-", text, b"\r\n"].concat();
+        assert_eq!(world.heard_bytes(a), answer.escape_ascii().to_string());
+    }
+}
+
+#[test]
 fn a_transaction_can_subscribe_to_channels_but_not_to_shard_channels() {
     let mut world = World::single("");
     let a = world.client(0);

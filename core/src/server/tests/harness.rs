@@ -207,6 +207,12 @@ impl World {
         String::from_utf8(bytes).unwrap().replace("\r\n", "|")
     }
 
+    /// What a client of the first node was sent since it last looked, byte for byte.
+    pub(super) fn heard_bytes(&mut self, conn: ConnId) -> String {
+        let bytes = self.nodes[0].received.remove(&conn).unwrap_or_default();
+        bytes.escape_ascii().to_string()
+    }
+
     /// A client of the first node that gets its stream as a replica does.
     pub(super) fn eavesdropper(&mut self) -> ConnId {
         let conn = self.client(0);
