@@ -207,7 +207,7 @@ fn replicas_learn_of_deliveries_as_claims() {
     world.ask(a, "xgroup create s g 0");
     let ear = world.eavesdropper();
     let now = world.now().wall.as_millis();
-    let mut heard = |world: &mut World, command: &str| {
+    let heard = |world: &mut World, command: &str| {
         world.ask(a, command);
         world.overheard(ear).replace("SELECT 0 ", "")
     };
@@ -299,7 +299,7 @@ fn the_lag_of_a_group_is_told_where_it_can_be() {
         world.ask(a, &format!("xadd s {n}-0 f {n}"));
     }
     world.ask(a, "xgroup create s g 0");
-    let mut lag = |world: &mut World, command: &str| {
+    let lag = |world: &mut World, command: &str| {
         world.ask(a, command);
         let text = world.ask(a, "xinfo groups s");
         let (_, figures) = text.split_once("entries-read|").expect("it is told");

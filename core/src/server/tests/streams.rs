@@ -174,7 +174,7 @@ fn replicas_get_real_ids_and_exact_trimming() {
     let mut world = World::single("stream-node-max-entries 10");
     let a = world.client(0);
     let ear = world.eavesdropper();
-    let mut heard = |world: &mut World, command: &str| {
+    let heard = |world: &mut World, command: &str| {
         world.ask(a, command);
         world.wait(1);
         world.overheard(ear).replace("SELECT 0 ", "")
@@ -319,7 +319,7 @@ fn subscribers_hear_of_what_is_done_to_streams() {
         a,
         "subscribe __keyevent@0__:xadd __keyevent@0__:xtrim __keyevent@0__:xdel",
     );
-    let mut heard = |world: &mut World, command: &str| {
+    let heard = |world: &mut World, command: &str| {
         world.ask(b, command);
         let text = world.heard(a);
         let events = text.split("__keyevent@0__:").skip(1);

@@ -370,6 +370,7 @@ impl<'a> Iterator for LogRangeBack<'a> {
                 self.left = 0;
                 return None;
             }
+            self.entries.reserve(node.live());
             let within = node.entries().take_while(|entry| entry.id <= self.to);
             self.entries
                 .extend(within.skip_while(|entry| entry.id < self.from));
