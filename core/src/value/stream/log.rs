@@ -228,9 +228,13 @@ impl Log {
         }
     }
 
-    /// Whether an entry with an ID from this one on was removed by XDEL.
+    /// Whether an entry with an ID from this one on was removed by XDEL from among those that are
+    /// left.
     pub fn has_gaps_from(&self, id: StreamId) -> bool {
-        !self.is_empty() && self.max_deleted != StreamId::MIN && id <= self.max_deleted
+        !self.is_empty()
+            && self.max_deleted != StreamId::MIN
+            && id <= self.max_deleted
+            && self.first_id() <= self.max_deleted
     }
 
     /// How many entries were ever added up to this ID, if that can be told.
@@ -370,6 +374,7 @@ impl<'a> Iterator for LogRangeBack<'a> {
                 self.left = 0;
                 return None;
             }
+            self.entries.reserve(node.live());
             let within = node.entries().take_while(|entry| entry.id <= self.to);
             self.entries
                 .extend(within.skip_while(|entry| entry.id < self.from));
