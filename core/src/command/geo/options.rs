@@ -82,13 +82,22 @@ impl<'a> Options<'a> {
                 options.middle = Some(place(args)?);
                 options.radius(args)?;
             }
-            Form::ByMember => {
+            Form::ByMember if zset.is_some() => {
                 options.member(args, zset)?;
                 options.radius(args)?;
             }
+            Form::ByMember => {
+                // Redis reads neither where there is no key.
+                for _ in ["member", "radius", "unit"] {
+                    args.bulk()?;
+                }
+            }
             Form::Search | Form::SearchStore => {}
         }
-        let (mut from, mut by) = (!form.is_search(), !form.is_search());
+        // The same word may come again, and the last counts; another one may not.
+        let given = (!form.is_search()).then_some("");
+        let (mut from, mut by) = (given, given);
+        let may = |one: Option<&str>, word: &str| one.is_none_or(|one| one == word);
         while !args.is_done() {
             let behind = args.left() - 1;
             if options.plain(args) || options.counted(args, behind)? {
@@ -102,23 +111,23 @@ impl<'a> Options<'a> {
                 options.distances = true;
             } else if form == Form::SearchStore && args.keyword("storedist") {
                 options.distances = true;
-            } else if !from && behind >= 1 && args.keyword("frommember") {
+            } else if may(from, "frommember") && behind >= 1 && args.keyword("frommember") {
                 options.member(args, zset)?;
-                from = true;
-            } else if !from && behind >= 2 && args.keyword("fromlonlat") {
+                from = Some("frommember");
+            } else if may(from, "fromlonlat") && behind >= 2 && args.keyword("fromlonlat") {
                 options.middle = Some(place(args)?);
-                from = true;
-            } else if !by && behind >= 2 && args.keyword("byradius") {
+                from = Some("fromlonlat");
+            } else if may(by, "byradius") && behind >= 2 && args.keyword("byradius") {
                 options.radius(args)?;
-                by = true;
-            } else if !by && behind >= 3 && args.keyword("bybox") {
+                by = Some("byradius");
+            } else if may(by, "bybox") && behind >= 3 && args.keyword("bybox") {
                 options.rectangle(args)?;
-                by = true;
+                by = Some("bybox");
             } else {
                 return Err(Fail::Syntax);
             }
         }
-        options.check(args, form, from, by)?;
+        options.check(args, form, from.is_some(), by.is_some())?;
         Ok(options)
     }
 

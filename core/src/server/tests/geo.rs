@@ -149,3 +149,41 @@ fn places_are_the_same_on_a_replica() {
     }
     assert_same(&mut world);
 }
+
+#[test]
+fn the_way_to_search_may_be_told_again_but_in_the_same_way() {
+    let lines = [
+        ("geoadd k 1 1 a 2 2 b", ":2|"),
+        (
+            "geosearch k frommember a frommember b byradius 10 km",
+            "*1|$1|b|",
+        ),
+        (
+            "geosearch k frommember a bybox 9 9 km bybox 900 900 km",
+            "*2|$1|a|$1|b|",
+        ),
+        (
+            "geosearch k frommember a fromlonlat 2 2 byradius 10 km",
+            "-ERR syntax error|",
+        ),
+        (
+            "geosearch k frommember a byradius 10 km bybox 9 9 km",
+            "-ERR syntax error|",
+        ),
+        ("georadiusbymember no a x y asc", "*0|"),
+        (
+            "georadiusbymember no a x y count 0",
+            "-ERR COUNT must be > 0|",
+        ),
+    ];
+    dialogue(&mut World::single(""), &lines);
+}
+
+#[test]
+fn a_place_on_the_date_line_is_found_from_itself() {
+    let lines = [
+        ("geoadd k 180 48.8 a 1 1 b", ":2|"),
+        ("georadiusbymember k a 1 km", "*1|$1|a|"),
+    ];
+    dialogue(&mut World::single(""), &lines);
+}

@@ -48,13 +48,18 @@ impl Cell {
             lon: at(lon, LON_MAX),
             lat: at(lat, LAT_MAX),
         };
-        (corner(lat, lon), corner(lat + 1, lon + 1))
+        let next = (lat.wrapping_add(1), lon.wrapping_add(1));
+        (corner(lat, lon), corner(next.0, next.1))
     }
 
-    /// The cell so many cells to the east and to the north, around the earth.
+    /// The cell so many cells to the east and to the north, around the earth. A place on the
+    /// eastern or northern edge has an index that is too high; it stays so in its own cell.
     pub(super) fn neighbour(self, east: i32, north: i32) -> Self {
         let within = (1_u32 << self.steps) - 1;
-        let moved = |index: u32, by: i32| index.wrapping_add_signed(by) & within;
+        let moved = |index: u32, by: i32| match by {
+            0 => index,
+            by => index.wrapping_add_signed(by) & within,
+        };
         let lat = moved(gather(self.bits), north);
         let lon = moved(gather(self.bits >> 1), east);
         Self {

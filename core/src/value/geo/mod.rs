@@ -33,7 +33,15 @@ impl Place {
 
     /// The middle of the smallest cell that a score stands for.
     pub fn of_score(score: f64) -> Self {
-        let cell = Cell::new(score as u64, CELL_STEPS_MAX);
+        // Scores that no place has: as the processors that Redis mostly runs on convert them.
+        let bits = if score < 0.0 {
+            score as i64 as u64
+        } else if score < 2_f64.powi(64) {
+            score as u64
+        } else {
+            0
+        };
+        let cell = Cell::new(bits, CELL_STEPS_MAX);
         let (low, high) = cell.corners();
         let middle = |low: f64, high: f64, most: f64| f64::midpoint(low, high).clamp(-most, most);
         Self {

@@ -85,3 +85,24 @@ fn the_cells_cover_every_place_in_the_area() {
         }
     }
 }
+
+#[test]
+fn a_place_on_the_edge_lies_in_the_middle_cell_around_itself() {
+    let edge = Place::of_score(place(180.0, 48.8).score() as f64);
+    for reach in [500.0, 20_000_000.0] {
+        let extent = Extent::Radius(reach);
+        let area = Area {
+            middle: edge,
+            extent,
+        };
+        let score = place(180.0, 48.8).score() as f64;
+        let (min, max) = area.cells()[0].scores();
+        assert!(min <= score && score < max, "{reach}");
+    }
+}
+
+#[test]
+fn scores_that_no_place_has_stand_for_some_place() {
+    assert_eq!(&Place::of_score(-5.0).geohash(), b"bp05b5048p0");
+    assert_eq!(&Place::of_score(1e21).geohash(), b"00bh0hbj200");
+}
