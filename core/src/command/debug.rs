@@ -110,6 +110,11 @@ const SUBCOMMANDS: &[Spec] = &[
         describe::listpack,
         ("Writes the entries of a small value into the log.", "<key>"),
     ),
+    row(
+        "loadaof",
+        load_log,
+        ("Always fails: there is no log to load.", ""),
+    ),
     row("log", log, ("Writes a line into the log.", "<message>")),
     row(
         "object",
@@ -258,6 +263,13 @@ fn log(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     tracing::warn!("DEBUG LOG: {text}");
     cx.out.ok();
     Ok(())
+}
+
+/// What Redis answers where no log was ever written.
+fn load_log(_: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
+    Err(Fail::Plain(
+        "Error trying to load the AOF files, check server logs.",
+    ))
 }
 
 fn error(_: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {

@@ -46,6 +46,20 @@ fn append_makes_a_new_string_as_set_does() {
 }
 
 #[test]
+fn a_sum_of_floats_stays_a_text_until_it_is_set_again() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    world.ask(a, "set n 1.5");
+    assert_eq!(world.ask(a, "incrbyfloat n 0.5"), "$1|2|");
+    assert_eq!(world.ask(a, "object encoding n"), "$6|embstr|");
+    world.ask(a, "set n 2");
+    assert_eq!(world.ask(a, "incrbyfloat n 0"), "$1|2|");
+    assert_eq!(world.ask(a, "object encoding n"), "$6|embstr|");
+    assert_eq!(world.ask(a, "incr n"), ":3|");
+    assert_eq!(world.ask(a, "object encoding n"), "$3|int|");
+}
+
+#[test]
 fn options_of_expire_are_read_before_its_time() {
     let mut world = World::single("");
     let a = world.client(0);

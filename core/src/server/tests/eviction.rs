@@ -503,6 +503,10 @@ fn debug_commands_answer_as_redis_does() {
             "-ERR value is out of range, must be positive|",
         ),
         ("debug error CODE_of_mine", "-CODE_of_mine|"),
+        (
+            "debug loadaof",
+            "-ERR Error trying to load the AOF files, check server logs.|",
+        ),
         ("debug pause-cron x", "+OK|"),
         ("debug quicklist-packed-threshold 100b", "+OK|"),
         (
