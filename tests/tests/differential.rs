@@ -14,6 +14,8 @@ const COMPARED: &[&str] = &[
     "hashes",
     "sets",
     "zsets",
+    "geo",
+    "sort",
 ];
 /// Sequences of each family. They are the same in every run.
 const SEQUENCES: u64 = 40;
