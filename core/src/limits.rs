@@ -163,8 +163,11 @@ pub const HELD_INPUT_BYTES_MAX: usize = 64 * 1024;
 pub const SERVED_KEYS_PER_UNIT_MAX: usize = 64 * 1024;
 /// How often replication may ask for something and be asked again within one turn.
 pub const REPL_ROUNDS_PER_TURN_MAX: usize = 64;
-/// Segments and entries that one pass of active expiry looks at.
-pub const EXPIRE_EFFORT_PER_CRON: usize = 20_000;
+/// Segments and entries that active expiry looks at in one turn.
+pub const EXPIRE_EFFORT_PER_TURN: usize = 1_000;
+/// How long a pass of active expiry goes on, turn by turn, in milliseconds: a quarter of the time
+/// from one to the next, as Redis has it.
+pub const EXPIRE_PASS_MS: u64 = 25;
 /// Steps of eviction that stand for a microsecond of the time Redis would take: entries or
 /// segments looked at, allocations freed.
 pub const EVICTION_STEPS_PER_MICRO: u64 = 6;

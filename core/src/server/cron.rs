@@ -10,12 +10,17 @@ use core::time::Duration;
 const CRON_PERIOD: Duration = Duration::from_millis(100);
 /// How often idle clients are looked for.
 const IDLE_PERIOD: Duration = Duration::from_secs(1);
+const EXPIRE_PASS: Duration = Duration::from_millis(limits::EXPIRE_PASS_MS);
 
 /// The deadlines of periodic work.
 #[derive(Debug)]
 pub(super) struct Cron {
     next: Mono,
     next_idle: Mono,
+    /// When the pass of active expiry under way ends, done or not.
+    expiring: Option<Mono>,
+    /// The database in which it goes on.
+    expiring_db: usize,
 }
 
 impl Cron {
@@ -24,7 +29,14 @@ impl Cron {
         Self {
             next: now + CRON_PERIOD,
             next_idle: now + IDLE_PERIOD,
+            expiring: None,
+            expiring_db: 0,
         }
+    }
+
+    /// Whether a pass of active expiry is under way.
+    pub(super) fn is_expiring(&self) -> bool {
+        self.expiring.is_some()
     }
 }
 
@@ -60,6 +72,7 @@ impl Server {
                 self.run_cron();
             }
         }
+        self.expire_due_keys();
         if now >= self.cron.next_idle {
             self.cron.next_idle = now + IDLE_PERIOD;
             self.close_idle_clients();
@@ -73,29 +86,47 @@ impl Server {
         self.st.stats.sample(self.st.now.mono);
         self.st.memory_peak = self.st.memory_peak.max(self.st.used_memory(&self.keys));
         self.keys.set_usage(self.st.usage());
-        self.expire_due_keys();
+        self.cron.expiring = Some(self.st.now.mono + EXPIRE_PASS);
         self.save_if_due();
     }
 
-    /// Deletes keys whose time has come, a bounded number at a time. A replica leaves that to
-    /// its master.
+    /// Goes on with the pass of active expiry that is under way.
     fn expire_due_keys(&mut self) {
-        if !(self.st.debug.active_expire && self.st.decides_expiry()) {
+        let Some(until) = self.cron.expiring else {
             return;
+        };
+        let done = self.expire_some();
+        if done || self.st.now.mono >= until {
+            self.cron.expiring = None;
+            self.st.stats.expire_capped += u64::from(!done);
+        }
+    }
+
+    /// Deletes keys whose time has come, a bounded number at a time; true at the end of the last
+    /// database. A replica leaves that to its master.
+    fn expire_some(&mut self) -> bool {
+        if !(self.st.debug.active_expire && self.st.decides_expiry()) {
+            return true;
         }
         let now = self.st.now.wall;
-        let mut budget = limits::EXPIRE_EFFORT_PER_CRON;
+        let mut budget = limits::EXPIRE_EFFORT_PER_TURN;
         let mut due = Vec::new();
-        for db in 0..self.keys.dbs().len() {
-            self.keys.db_mut(db).due(now, &mut budget, &mut due);
+        while budget > 0 {
+            let db = self.cron.expiring_db;
+            let through = self.keys.db_mut(db).due(now, &mut budget, &mut due);
             for key in due.drain(..) {
                 self.st.delete_expired(&mut self.keys, db, &key);
             }
-        }
-        if budget == 0 {
-            self.st.stats.expire_capped += 1;
+            if through {
+                self.cron.expiring_db = (db + 1) % self.keys.dbs().len();
+                if self.cron.expiring_db == 0 {
+                    self.st.end_batch();
+                    return true;
+                }
+            }
         }
         self.st.end_batch();
+        false
     }
 
     fn close_idle_clients(&mut self) {

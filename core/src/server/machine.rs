@@ -138,7 +138,8 @@ impl Machine for Server {
     fn has_backlog(&self) -> bool {
         let input = !self.st.backlog.is_empty() || self.st.eviction.is_running();
         let works = input && !self.st.persist.stalled;
-        !self.is_asleep() && (self.st.persist.busy || works || self.has_to_serve())
+        let expires = self.cron.is_expiring();
+        !self.is_asleep() && (self.st.persist.busy || works || expires || self.has_to_serve())
     }
 
     fn log_role(&self) -> LogRole {

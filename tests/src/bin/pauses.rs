@@ -36,8 +36,7 @@ fn main() {
     } else {
         Flavour::Holdfast
     };
-    let mut node = Node::server(flavour, "save \"\"\nactivedefrag no\n");
-    node.start();
+    let node = Node::server(flavour, "save \"\"\nactivedefrag no\n");
     let worker = node.client();
     let mut bench = Bench { node, worker };
     let (keys, elements) = (options.keys, options.elements);

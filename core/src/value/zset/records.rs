@@ -160,8 +160,10 @@ impl Records {
     /// left. Nothing may be read any more.
     pub(super) fn free_some(&mut self, left: &mut usize) -> bool {
         while *left > 0 {
+            let mut effort = 1;
             if let Some(page) = self.pages.pop() {
                 self.heap -= page_size(&page);
+                effort = PAGE_EFFORT;
             } else if let Some(long) = self.longs.pop() {
                 if !long.is_empty() {
                     self.heap -= long_size(long.len());
@@ -170,7 +172,7 @@ impl Records {
                 *self = Self::new();
                 return true;
             }
-            *left -= 1;
+            *left = left.saturating_sub(effort);
         }
         false
     }
@@ -520,6 +522,8 @@ const HOLE: u16 = 1 << 15;
 /// The header of a record whose member lies elsewhere.
 const LONG: u16 = HOLE - 1;
 const LONG_UNITS: usize = units_of(4);
+/// Giving a page back to the system takes as long as freeing so many small allocations.
+const PAGE_EFFORT: usize = 32;
 /// Fewer units of holes are not worth the work of moving records.
 const HOLES_MIN: usize = 4 * PAGE_UNITS as usize;
 /// Pages that one search for a sparse one looks at.
