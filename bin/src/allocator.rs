@@ -1,7 +1,7 @@
 //! The allocator, and what it says of itself.
 
 use holdfast_io::AllocatorFigures;
-use tikv_jemalloc_ctl::{epoch, stats};
+use tikv_jemalloc_ctl::{background_thread, epoch, stats};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -12,6 +12,14 @@ pub(crate) fn name() -> String {
     // What follows the first dash names a commit.
     let version = full.split('-').next().unwrap_or(full);
     format!("jemalloc-{version}")
+}
+
+/// Lets it give memory back to the system from a thread of its own, so that freeing much does not
+/// keep anyone waiting. To be called once the process will not fork any more.
+pub(crate) fn start_background_thread() {
+    if let Err(error) = background_thread::write(true) {
+        tracing::warn!("jemalloc-bg-thread has no effect: {error}");
+    }
 }
 
 /// What it hands out and holds at present.

@@ -227,6 +227,9 @@ impl Start {
         self.fit_maxclients()?;
         let pidfile = self.write_pidfile();
         self.show_logo();
+        if self.kind.config().jemalloc_bg_thread() {
+            allocator::start_background_thread();
+        }
         let clock = Clock::start();
         let seed = system::seed();
         let seed = seed.map_err(|error| Stop::Log(format!("Can't read /dev/urandom: {error}")))?;

@@ -164,7 +164,7 @@ pub const SERVED_KEYS_PER_UNIT_MAX: usize = 64 * 1024;
 /// How often replication may ask for something and be asked again within one turn.
 pub const REPL_ROUNDS_PER_TURN_MAX: usize = 64;
 /// Segments and entries that active expiry looks at in one turn.
-pub const EXPIRE_EFFORT_PER_TURN: usize = 1_000;
+pub const EXPIRE_EFFORT_PER_TURN: usize = 400;
 /// How long a pass of active expiry goes on, turn by turn, in milliseconds: a quarter of the time
 /// from one to the next, as Redis has it.
 pub const EXPIRE_PASS_MS: u64 = 25;

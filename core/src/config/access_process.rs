@@ -101,6 +101,11 @@ impl Config {
         self.bool(const { bools("daemonize") })
     }
 
+    /// Whether the allocator gives memory back to the system from a thread of its own.
+    pub fn jemalloc_bg_thread(&self) -> bool {
+        self.bool(const { bools("jemalloc-bg-thread") })
+    }
+
     /// Who watches over the process.
     pub fn supervised(&self) -> Supervised {
         Supervised::ALL[usize::from(self.word(const { words("supervised") }))]

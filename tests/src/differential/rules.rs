@@ -31,7 +31,7 @@ pub enum Rule {
 #[rustfmt::skip]
 pub const RULES: &[(&[&str], Rule, &str)] = &[
     (&["KEYS", "SMEMBERS", "SINTER", "SUNION", "SDIFF", "HKEYS", "HVALS", "PUBSUB CHANNELS",
-       "PUBSUB SHARDCHANNELS", "GEORADIUS", "GEORADIUSBYMEMBER", "GEOSEARCH", "SORT", "SORT_RO", "SPOP"],
+       "PUBSUB SHARDCHANNELS", "SORT", "SORT_RO", "SPOP"],
      Rule::Unordered, "the order is that of a hash table"),
     (&["HGETALL", "CONFIG GET"], Rule::UnorderedPairs, "the order is that of a hash table"),
     (&["SCAN", "SSCAN", "HSCAN", "ZSCAN"], Rule::Scan, "cursors are what a server makes of them"),
