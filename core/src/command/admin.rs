@@ -287,14 +287,15 @@ fn flushall(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
 
 fn swapdb(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let databases = cx.data.keys.dbs().len();
-    let mut index = |bad: &'static str| {
-        let n = args.int32().map_err(|_| Fail::Plain(bad))?;
-        let n = usize::try_from(n).ok().filter(|&n| n < databases);
-        n.ok_or(Fail::DbOutOfRange)
-    };
+    let mut index = |bad: &'static str| args.int32().map_err(|_| Fail::Plain(bad));
     let first = index("invalid first DB index")?;
     let second = index("invalid second DB index")?;
-    cx.data.swap(first, second);
+    let within = |index: i64| {
+        let index = usize::try_from(index).ok();
+        let index = index.filter(|&index| index < databases);
+        index.ok_or(Fail::DbOutOfRange)
+    };
+    cx.data.swap(within(first)?, within(second)?);
     cx.out.ok();
     Ok(())
 }

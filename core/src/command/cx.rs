@@ -418,6 +418,15 @@ impl Data<'_> {
         }
     }
 
+    /// Deletes keys that were found to have expired, if that is our right.
+    pub fn delete_all_expired(&mut self, keys: &[Box<[u8]>]) {
+        if self.may_expire() {
+            for key in keys {
+                self.st.delete_expired(self.keys, self.db, key);
+            }
+        }
+    }
+
     /// Whether a key is there but its time has come.
     pub fn has_expired(&self, db: usize, key: &[u8]) -> bool {
         self.keys
@@ -437,35 +446,49 @@ impl Data<'_> {
 
     /// Deletes every key of a database, telling those who watch one of them.
     pub fn flush(&mut self, db: usize) {
-        let st = &mut *self.st;
-        let mut touched = Vec::new();
-        for (key, conns) in st.watch.in_db(db) {
-            if self.keys.db(db).contains(key) {
-                touched.extend_from_slice(conns);
-            }
-        }
-        st.dirty_watchers(&touched);
-        st.blocked.keys.note_db(db);
+        self.replace_watched(db, None);
+        self.st.blocked.keys.note_db(db);
         let count = self.keys.flush(db) as u64;
-        st.unit.changed(count);
+        self.st.unit.changed(count);
     }
 
     /// Exchanges two databases, telling those who watch a key of either.
     pub fn swap(&mut self, one: usize, other: usize) {
-        let st = &mut *self.st;
-        let mut touched = Vec::new();
-        for (db, with) in [(one, other), (other, one)] {
-            for (key, conns) in st.watch.in_db(db) {
-                if self.keys.db(db).contains(key) || self.keys.db(with).contains(key) {
-                    touched.extend_from_slice(conns);
+        self.replace_watched(one, Some(other));
+        self.replace_watched(other, Some(one));
+        self.st.blocked.keys.note_db(one);
+        self.st.blocked.keys.note_db(other);
+        self.keys.swap(one, other);
+        self.st.unit.changed(1);
+    }
+
+    /// Tells those who watch a key of a database that the keys of another one, or none at all,
+    /// are about to stand in their place. A key that had expired and is gone, or has expired
+    /// there as well, has not changed (db.c, touchAllWatchedKeysInDb).
+    fn replace_watched(&mut self, db: usize, with: Option<usize>) {
+        let (mut touched, mut expired) = (Vec::new(), Vec::new());
+        for (key, conns) in self.st.watch.in_db(db) {
+            let was = self.keys.db(db).contains(key);
+            let will = with.is_some_and(|with| self.keys.db(with).contains(key));
+            if !was && !will {
+                continue;
+            }
+            let stale = with.is_some_and(|with| self.has_expired(with, key));
+            for &conn in conns {
+                let had = self.st.watch.had_expired(conn, db, key);
+                if had && !will {
+                    expired.push((conn, key.to_vec(), false));
+                } else if !had && !was && stale {
+                    expired.push((conn, key.to_vec(), true));
+                } else if !(had && stale) {
+                    touched.push(conn);
                 }
             }
         }
-        st.dirty_watchers(&touched);
-        st.blocked.keys.note_db(one);
-        st.blocked.keys.note_db(other);
-        self.keys.swap(one, other);
-        st.unit.changed(1);
+        for (conn, key, has) in expired {
+            self.st.watch.set_expired(conn, db, &key, has);
+        }
+        self.st.dirty_watchers(&touched);
     }
 
     /// Some key that has not expired.

@@ -522,20 +522,23 @@ fn scan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let options = ScanOptions::parse(args, true)?;
     let now = cx.data.now_for_expiry();
     let mut found: Vec<Box<[u8]>> = Vec::new();
+    let mut expired: Vec<Box<[u8]>> = Vec::new();
     let next = cx
         .data
         .keys
         .db(cx.data.db)
         .scan(cursor, options.count, |entry| {
-            let shown = !entry.is_expired(now)
-                && options.selects(entry.key())
+            let selected = options.selects(entry.key())
                 && options.kind.is_none_or(|kind| {
                     kind.eq_ignore_ascii_case(entry.value().type_name().as_bytes())
                 });
-            if shown {
+            if selected && entry.is_expired(now) {
+                expired.push(entry.key().into());
+            } else if selected {
                 found.push(entry.key().into());
             }
         });
+    cx.data.delete_all_expired(&expired);
     cx.out.array(2);
     cx.out.bulk(next.to_string().as_bytes());
     cx.out.array(found.len());

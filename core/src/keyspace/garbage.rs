@@ -10,7 +10,10 @@ use crate::value::Value;
 /// Databases and long values to be freed by and by.
 #[derive(Debug, Default)]
 pub(super) struct Garbage {
-    items: VecDeque<Item>,
+    /// Each with how many keys had it.
+    items: VecDeque<(Item, u64)>,
+    /// Keys of those that have been freed.
+    freed: u64,
     /// Bytes of all of them.
     bytes: usize,
 }
@@ -25,7 +28,8 @@ impl Garbage {
     pub(super) fn add_db(&mut self, mut db: Db) {
         if !db.is_empty() {
             db.begin_free();
-            self.push(Item::Db(Box::new(db)));
+            let keys = db.len() as u64;
+            self.push(Item::Db(Box::new(db)), keys);
         }
     }
 
@@ -34,14 +38,14 @@ impl Garbage {
         if entry.free_effort() > LAZY_FREE_ALLOCATIONS
             && let Some(value) = entry.take_large()
         {
-            self.push(Item::Value(value));
+            self.push(Item::Value(value), 1);
         }
     }
 
     /// Frees about `allocations` of what waits; true when nothing waits any more.
     pub(super) fn free_some(&mut self, allocations: usize) -> bool {
         let mut left = allocations;
-        while let Some(item) = self.items.front_mut() {
+        while let Some((item, _)) = self.items.front_mut() {
             let before = item.memory();
             let done = match item {
                 Item::Db(db) => db.free_some(&mut left),
@@ -51,8 +55,9 @@ impl Garbage {
             if !done {
                 return false;
             }
-            if let Some(item) = self.items.pop_front() {
+            if let Some((item, keys)) = self.items.pop_front() {
                 self.bytes -= item.memory();
+                self.freed += keys;
             }
         }
         true
@@ -66,15 +71,34 @@ impl Garbage {
         self.bytes
     }
 
+    /// How many keys had what waits.
+    pub(super) fn pending(&self) -> u64 {
+        self.items.iter().map(|(_, keys)| keys).sum()
+    }
+
+    /// How many keys had what has been freed.
+    pub(super) fn freed(&self) -> u64 {
+        self.freed
+    }
+
+    /// Counts anew what is freed.
+    pub(super) fn forget_freed(&mut self) {
+        self.freed = 0;
+    }
+
     /// Panics if it contradicts itself.
     pub(super) fn check_invariants(&self) {
-        let bytes = self.items.iter().map(Item::memory).sum::<usize>();
+        let bytes = self
+            .items
+            .iter()
+            .map(|(item, _)| item.memory())
+            .sum::<usize>();
         assert_eq!(self.bytes, bytes);
     }
 
-    fn push(&mut self, item: Item) {
+    fn push(&mut self, item: Item, keys: u64) {
         self.bytes += item.memory();
-        self.items.push_back(item);
+        self.items.push_back((item, keys));
     }
 }
 

@@ -102,6 +102,16 @@ impl Keyspace {
         self.shared.garbage.free_some(allocations)
     }
 
+    /// How many keys had what waits to be freed, and how many what was freed by and by.
+    pub fn freed(&self) -> (u64, u64) {
+        (self.shared.garbage.pending(), self.shared.garbage.freed())
+    }
+
+    /// Counts anew what is freed.
+    pub fn forget_freed(&mut self) {
+        self.shared.garbage.forget_freed();
+    }
+
     /// Begins a snapshot of the dataset as it is now. There is one at a time.
     pub fn begin_snapshot(&mut self, sink: Box<dyn SegmentSink>) {
         assert!(self.shared.snapshot.is_none(), "one snapshot at a time");

@@ -48,14 +48,14 @@ impl Stream {
             return 0;
         }
         let before = out.end();
+        let wrapped = self.count > 1 && unit == Unit::Atomic;
+        if wrapped {
+            out.append(MULTI);
+        }
         if self.selected != Some(self.first_db) {
             let mut command = Vec::with_capacity(32);
             select(&mut command, self.first_db);
             out.append(&command);
-        }
-        let wrapped = self.count > 1 && unit == Unit::Atomic;
-        if wrapped {
-            out.append(MULTI);
         }
         out.append(&self.effects);
         if wrapped {
@@ -184,13 +184,13 @@ mod tests {
     }
 
     #[test]
-    fn several_effects_are_one_transaction_with_the_first_select_before_it() {
+    fn several_effects_are_one_transaction_with_the_selects_in_it() {
         let mut f = Fixture::new();
         f.push(3, "SET a 1");
         f.push(4, "SET b 2");
         assert_eq!(
             f.flush(Unit::Atomic),
-            "SELECT 3 MULTI SET a 1 SELECT 4 SET b 2 EXEC"
+            "MULTI SELECT 3 SET a 1 SELECT 4 SET b 2 EXEC"
         );
         f.push(4, "SET c 1");
         assert_eq!(f.flush(Unit::Atomic), "SET c 1");

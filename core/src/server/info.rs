@@ -319,8 +319,9 @@ fn memory(report: &mut Report, st: &State, keys: &Keyspace) {
     report.line("mem_aof_buffer", 0);
     report.line("mem_allocator", &st.launch.allocator);
     report.line("active_defrag_running", 0);
-    report.line("lazyfree_pending_objects", u8::from(keys.has_garbage()));
-    report.line("lazyfreed_objects", 0);
+    let (pending, freed) = keys.freed();
+    report.line("lazyfree_pending_objects", pending);
+    report.line("lazyfreed_objects", freed);
 }
 
 fn stats(report: &mut Report, st: &State) {

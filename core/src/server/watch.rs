@@ -66,6 +66,22 @@ impl Watch {
         self.by_conn.get(&conn).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a key had expired already when a connection began to watch it.
+    pub fn had_expired(&self, conn: ConnId, db: usize, key: &[u8]) -> bool {
+        let mut list = self.of(conn).iter();
+        list.any(|watched| watched.db == db && *watched.key == *key && watched.was_expired)
+    }
+
+    /// Takes a key that a connection watches for one that has expired, or no more for one.
+    pub fn set_expired(&mut self, conn: ConnId, db: usize, key: &[u8], expired: bool) {
+        let list = self.by_conn.get_mut(&conn).into_iter().flatten();
+        for watched in list {
+            if watched.db == db && *watched.key == *key {
+                watched.was_expired = expired;
+            }
+        }
+    }
+
     /// Whether nothing is watched; lets a write skip the search.
     pub fn is_idle(&self) -> bool {
         self.by_conn.is_empty()

@@ -229,7 +229,6 @@ impl Reader {
 
     /// Reads the next thing and returns what follows; none if more bytes are needed.
     fn step(&mut self, input: &mut Input) -> Result<Option<Next>, RdbFault> {
-        let offset = input.offset();
         Ok(match &mut self.next {
             Next::Nodes => input.len()?.map(|left| {
                 self.left = left;
@@ -249,7 +248,10 @@ impl Reader {
                 };
                 let key = with_text(&text, input, |key| key.try_into().ok());
                 let key = key.ok_or_else(|| {
-                    fault("Stream node key entry is not the size of an ID", offset)
+                    fault(
+                        "Stream node key entry is not the size of an ID",
+                        input.text_offset(),
+                    )
                 })?;
                 Some(Next::Node(StreamId::from_bytes(key)))
             }
@@ -280,7 +282,7 @@ impl Reader {
                 }
                 let (name, group) = reader.take();
                 if !self.stream.create_group(&name, group) {
-                    return Err(fault("Duplicated consumer group name", offset));
+                    return Err(fault("Duplicated consumer group name", input.text_offset()));
                 }
                 self.left -= 1;
                 Some(Next::GroupName)
@@ -309,7 +311,6 @@ impl Reader {
 
     /// Reads what is known of the entries; false if more bytes are needed.
     fn read_figures(&mut self, input: &mut Input) -> Result<bool, RdbFault> {
-        let offset = input.offset();
         let lens = if self.kind == TYPE_STREAM {
             let lens: Option<[u64; 3]> = input.lens()?;
             // What older versions did not know is as if nothing had been removed.
@@ -322,7 +323,10 @@ impl Reader {
         };
         let log = self.stream.log_mut();
         if len != log.len() as u64 {
-            return Err(fault("Stream length inconsistent with its nodes", offset));
+            return Err(fault(
+                "Stream length inconsistent with its nodes",
+                input.offset(),
+            ));
         }
         log.last_id = StreamId::new(ms, seq);
         log.max_deleted = StreamId::new(deleted_ms, deleted_seq);
@@ -332,7 +336,10 @@ impl Reader {
             .next_back()
             .is_some_and(|node| node.last() > log.last_id)
         {
-            return Err(fault("Stream has entries behind its last ID", offset));
+            return Err(fault(
+                "Stream has entries behind its last ID",
+                input.offset(),
+            ));
         }
         Ok(true)
     }

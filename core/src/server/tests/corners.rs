@@ -149,3 +149,49 @@ fn config_set_tells_its_first_error() {
         format!("{failed} 'timeout') - duplicate parameter|")
     );
 }
+
+#[test]
+fn scan_deletes_the_expired_keys_that_it_selects() {
+    let mut world = World::single("enable-debug-command yes\n");
+    let a = world.client(0);
+    for (command, reply) in [
+        ("debug set-active-expire 0", "+OK|"),
+        ("set a 1 px 5", "+OK|"),
+        ("set b 1 px 5", "+OK|"),
+        ("set c 1", "+OK|"),
+    ] {
+        assert_eq!(world.ask(a, command), reply, "{command}");
+    }
+    world.wait(50);
+    for (command, reply) in [
+        ("dbsize", ":3|"),
+        ("scan 0 match a count 100", "*2|$1|0|*0|"),
+        ("dbsize", ":2|"),
+        ("scan 0 count 100 type string", "*2|$1|0|*1|$1|c|"),
+        ("dbsize", ":1|"),
+    ] {
+        assert_eq!(world.ask(a, command), reply, "{command}");
+    }
+}
+
+#[test]
+fn a_watched_key_that_had_expired_does_not_change_when_its_database_is_emptied() {
+    let config = "enable-debug-command yes\n";
+    for (clear, reply) in [("flushdb", "+OK|"), ("swapdb 0 5", "+OK|")] {
+        let mut world = World::single(config);
+        let a = world.client(0);
+        world.ask(a, "debug set-active-expire 0");
+        world.ask(a, "set x foo px 5");
+        world.wait(50);
+        world.ask(a, "watch x");
+        assert_eq!(world.ask(a, clear), reply);
+        world.ask(a, "multi");
+        world.ask(a, "ping");
+        assert_eq!(world.ask(a, "exec"), "*1|+PONG|", "{clear}");
+        world.ask(a, "watch y");
+        world.ask(a, "set y 1");
+        world.ask(a, clear);
+        world.ask(a, "multi");
+        assert_eq!(world.ask(a, "exec"), "*-1|", "{clear}");
+    }
+}

@@ -87,7 +87,6 @@ impl GroupReader {
     }
 
     fn step(&mut self, input: &mut Input) -> Result<Option<NextOfGroup>, RdbFault> {
-        let offset = input.offset();
         Ok(match &mut self.next {
             NextOfGroup::Pending => input.len()?.map(|left| {
                 self.left = left;
@@ -109,7 +108,7 @@ impl GroupReader {
                 let times = (*delivered, deliveries.cast_signed());
                 if self.free.insert(*id, times).is_some() {
                     let what = "Duplicated global PEL entry loading stream consumer group";
-                    return Err(fault(what, offset));
+                    return Err(fault(what, input.offset()));
                 }
                 self.left -= 1;
                 Some(NextOfGroup::PendingEntry)
@@ -131,7 +130,10 @@ impl GroupReader {
                     return Ok(None);
                 };
                 let Some(number) = self.group.create(name, seen) else {
-                    return Err(fault("Duplicate stream consumer detected", offset));
+                    return Err(fault(
+                        "Duplicate stream consumer detected",
+                        input.text_offset(),
+                    ));
                 };
                 self.group.consumer_mut(number).active_ms = active;
                 Some(NextOfGroup::Owned(core::mem::take(name)))
@@ -148,7 +150,7 @@ impl GroupReader {
                     return Ok(None);
                 };
                 let name = core::mem::take(name);
-                self.own(&name, StreamId::from_bytes(id), offset)?;
+                self.own(&name, StreamId::from_bytes(id), input.offset())?;
                 self.left -= 1;
                 Some(NextOfGroup::OwnedEntry(name))
             }
