@@ -424,6 +424,15 @@ impl Data<'_> {
             for key in keys {
                 self.st.delete_expired(self.keys, self.db, key);
             }
+            self.end_deletions();
+        }
+    }
+
+    /// Lets what has expired go to replicas by itself, not wrapped as if it belonged together,
+    /// unless it stands among the commands of a transaction.
+    fn end_deletions(&mut self) {
+        if !self.st.client(self.conn).flags.has(ClientFlags::EXECUTING) {
+            self.st.end_batch();
         }
     }
 
@@ -506,6 +515,7 @@ impl Data<'_> {
             }
             if self.may_expire() {
                 self.st.delete_expired(self.keys, self.db, &key);
+                self.end_deletions();
             }
             last = Some(key);
         }

@@ -75,7 +75,7 @@ impl State {
     }
 
     /// Ends a run of effects that no command caused: they need not become visible together.
-    pub(super) fn end_batch(&mut self) {
+    pub fn end_batch(&mut self) {
         self.repl.end_unit(Unit::Batch);
     }
 }
