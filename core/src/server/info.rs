@@ -319,9 +319,8 @@ fn memory(report: &mut Report, st: &State, keys: &Keyspace) {
     report.line("mem_aof_buffer", 0);
     report.line("mem_allocator", &st.launch.allocator);
     report.line("active_defrag_running", 0);
-    let (pending, freed) = keys.freed();
-    report.line("lazyfree_pending_objects", pending);
-    report.line("lazyfreed_objects", freed);
+    report.line("lazyfree_pending_objects", keys.freed().0);
+    report.line("lazyfreed_objects", keys.freed().1);
 }
 
 fn stats(report: &mut Report, st: &State) {
