@@ -77,6 +77,23 @@ impl<'a> Args<'a> {
         self.int_within(i64::from(i32::MIN), i64::from(i32::MAX), OUTSIDE)
     }
 
+    /// Takes the next argument as an integer whose negative is one as well.
+    pub fn int_with_negative(&mut self) -> Result<i64, Fail> {
+        const OUTSIDE: Fail = Fail::Plain(
+            "value is out of range, value must between -9223372036854775807 and \
+             9223372036854775807",
+        );
+        self.int_within(-i64::MAX, i64::MAX, OUTSIDE)
+    }
+
+    /// Takes the next argument as a number of things, which `what` names in the error.
+    pub fn at_least_one(&mut self, what: &'static str) -> Result<usize, Fail> {
+        let number = self.int().ok();
+        let number = number.and_then(|number| usize::try_from(number).ok());
+        let number = number.filter(|&number| number > 0);
+        number.ok_or(Fail::ZeroCount(what))
+    }
+
     /// Looks at the next argument.
     pub fn peek(&self) -> Option<&'a [u8]> {
         (self.at < self.argv.len()).then(|| self.argv.get(self.at))

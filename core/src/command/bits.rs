@@ -6,7 +6,7 @@ use super::args::Args;
 use super::cx::Cx;
 use super::fail::Fail;
 use super::range;
-use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
+use super::spec::{Acl, Arity, Family, Flags as F, Group, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::keyspace::Ttl;
 use crate::resp;
@@ -14,33 +14,10 @@ use crate::value::IntText;
 use crate::value::bits::{self, BitOp, Field};
 use core::ops::Range;
 
-/// A row of this family: they differ in few things.
-const fn row(
-    name: &'static str,
-    run: Handler,
-    arity: Arity,
-    flags: F,
-    keys: &'static [KeySpec],
-    docs: (&'static str, &'static str, &'static str, &'static str),
-) -> Spec {
-    Spec {
-        name,
-        run,
-        arity,
-        flags,
-        acl: Acl::BITMAP,
-        keys,
-        tips: &[],
-        docs: Docs {
-            summary: docs.0,
-            since: docs.1,
-            group: Group::Bitmap,
-            complexity: docs.2,
-            syntax: docs.3,
-        },
-        subcommands: &[],
-    }
-}
+const FAMILY: Family = Family {
+    acl: Acl::BITMAP,
+    group: Group::Bitmap,
+};
 
 const WRITE: F = F::WRITE.and(F::DENYOOM);
 const GETS: &[KeySpec] = &[KeySpec::at(1, K::RO.and(K::ACCESS))];
@@ -48,7 +25,7 @@ const CHANGES: K = K::RW.and(K::ACCESS).and(K::UPDATE);
 
 /// The family's rows.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "bitcount",
         bitcount,
         Arity::AtLeast(2),
@@ -61,7 +38,7 @@ pub static COMMANDS: &[Spec] = &[
             "key [start end [BYTE | BIT]]",
         ),
     ),
-    row(
+    FAMILY.row(
         "bitfield",
         field::bitfield,
         Arity::AtLeast(2),
@@ -74,7 +51,7 @@ pub static COMMANDS: &[Spec] = &[
             "key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding offset increment> [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding offset increment> ...]]",
         ),
     ),
-    row(
+    FAMILY.row(
         "bitfield_ro",
         field::bitfield_ro,
         Arity::AtLeast(2),
@@ -87,7 +64,7 @@ pub static COMMANDS: &[Spec] = &[
             "key [GET encoding offset [GET encoding offset ...]]",
         ),
     ),
-    row(
+    FAMILY.row(
         "bitop",
         bitop,
         Arity::AtLeast(4),
@@ -103,7 +80,7 @@ pub static COMMANDS: &[Spec] = &[
             "<AND | OR | XOR | NOT> destkey key [key ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "bitpos",
         bitpos,
         Arity::AtLeast(3),
@@ -116,7 +93,7 @@ pub static COMMANDS: &[Spec] = &[
             "key bit [start [end [BYTE | BIT]]]",
         ),
     ),
-    row(
+    FAMILY.row(
         "getbit",
         getbit,
         Arity::Exactly(3),
@@ -124,7 +101,7 @@ pub static COMMANDS: &[Spec] = &[
         GETS,
         ("Returns a bit of a string.", "2.2.0", "O(1)", "key offset"),
     ),
-    row(
+    FAMILY.row(
         "setbit",
         setbit,
         Arity::Exactly(4),

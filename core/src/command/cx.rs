@@ -271,6 +271,25 @@ impl Data<'_> {
         self.created(key);
     }
 
+    /// Stores what a command has made, which counts as so many changes; if that is empty, what was
+    /// there is removed.
+    pub fn store<T: Collection>(
+        &mut self,
+        key: &[u8],
+        collection: T,
+        changes: u64,
+        class: Class,
+        event: &str,
+    ) {
+        if !collection.is_empty() {
+            self.set_value(key, collection.into());
+            self.changed_by(changes, key, class, event);
+        } else if self.exists(key) {
+            self.remove(key);
+            self.changed(key, Class::GENERIC, "del");
+        }
+    }
+
     /// Adds to the integer a key holds, or to 0.
     pub fn add_int(&mut self, key: &[u8], by: i64) -> Result<i64, Fail> {
         match self.slot(key) {

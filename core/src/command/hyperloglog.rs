@@ -3,46 +3,23 @@
 use super::args::Args;
 use super::cx::Cx;
 use super::fail::{Fail, shown};
-use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
+use super::spec::{Acl, Arity, Family, Flags as F, Group, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::value::IntText;
 use crate::value::hyperloglog::{
     self, Encoding, Hll, HllFault, HllRef, Opcode, REGISTERS, Registers,
 };
 
-/// A row of this family: they differ in few things.
-const fn row(
-    name: &'static str,
-    run: Handler,
-    arity: Arity,
-    flags: F,
-    keys: &'static [KeySpec],
-    docs: (&'static str, &'static str, &'static str, &'static str),
-) -> Spec {
-    Spec {
-        name,
-        run,
-        arity,
-        flags,
-        acl: Acl::HYPERLOGLOG,
-        keys,
-        tips: &[],
-        docs: Docs {
-            summary: docs.0,
-            since: docs.1,
-            group: Group::HyperLogLog,
-            complexity: docs.2,
-            syntax: docs.3,
-        },
-        subcommands: &[],
-    }
-}
+const FAMILY: Family = Family {
+    acl: Acl::HYPERLOGLOG,
+    group: Group::HyperLogLog,
+};
 
 const WRITE: F = F::WRITE.and(F::DENYOOM);
 
 /// The family's rows.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "pfadd",
         pfadd,
         Arity::AtLeast(2),
@@ -55,7 +32,7 @@ pub static COMMANDS: &[Spec] = &[
             "key [element [element ...]]",
         ),
     ),
-    row(
+    FAMILY.row(
         "pfcount",
         pfcount,
         Arity::AtLeast(2),
@@ -69,7 +46,7 @@ pub static COMMANDS: &[Spec] = &[
             "key [key ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "pfdebug",
         pfdebug,
         Arity::Exactly(3),
@@ -82,7 +59,7 @@ pub static COMMANDS: &[Spec] = &[
             "<GETREG | DECODE | ENCODING | TODENSE> key",
         ),
     ),
-    row(
+    FAMILY.row(
         "pfmerge",
         pfmerge,
         Arity::AtLeast(2),
@@ -98,7 +75,7 @@ pub static COMMANDS: &[Spec] = &[
             "destkey [sourcekey [sourcekey ...]]",
         ),
     ),
-    row(
+    FAMILY.row(
         "pfselftest",
         pfselftest,
         Arity::Exactly(1),

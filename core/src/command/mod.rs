@@ -5,6 +5,7 @@ pub mod blocking;
 pub mod cx;
 pub mod fail;
 pub mod gates;
+pub mod harvest;
 pub mod help;
 pub mod introspection;
 pub mod keys;

@@ -8,7 +8,7 @@ use super::cx::Cx;
 use super::fail::Fail;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
-use crate::value::{Collection as _, IntText, List, ValueRef, Zset, parse_score};
+use crate::value::{IntText, List, ValueRef, Zset, parse_score};
 
 const READ: KeySpec = KeySpec::at(1, K::RO.and(K::ACCESS));
 const LOOKED_UP: KeySpec = KeySpec::unknown(
@@ -377,15 +377,9 @@ fn store<'t>(
         }
     }
     let len = list.as_ref().len();
-    if !list.is_empty() {
-        list.settle(cx.data.st.shape.list);
-        cx.data.set_value(target, list.into());
-        cx.data
-            .changed_by(len as u64, target, Class::LIST, "sortstore");
-    } else if cx.data.exists(target) {
-        cx.data.remove(target);
-        cx.data.changed(target, Class::GENERIC, "del");
-    }
+    list.settle(cx.data.st.shape.list);
+    cx.data
+        .store(target, list, len as u64, Class::LIST, "sortstore");
     cx.out.int(len as i64);
 }
 

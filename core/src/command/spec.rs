@@ -381,6 +381,47 @@ impl KeySpec {
     }
 }
 
+/// What the commands of one type of value have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Family {
+    /// Their categories beyond those that follow from their flags.
+    pub acl: Acl,
+    /// Their group in COMMAND DOCS.
+    pub group: Group,
+}
+
+impl Family {
+    /// A row of the family. `docs` are its summary, the version since which it is there, its
+    /// complexity and its syntax.
+    pub const fn row(
+        self,
+        name: &'static str,
+        run: Handler,
+        arity: Arity,
+        flags: Flags,
+        keys: &'static [KeySpec],
+        docs: (&'static str, &'static str, &'static str, &'static str),
+    ) -> Spec {
+        Spec {
+            name,
+            run,
+            arity,
+            flags,
+            acl: self.acl,
+            keys,
+            tips: &[],
+            docs: Docs {
+                summary: docs.0,
+                since: docs.1,
+                group: self.group,
+                complexity: docs.2,
+                syntax: docs.3,
+            },
+            subcommands: &[],
+        }
+    }
+}
+
 /// The family a command belongs to, as COMMAND DOCS names it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Group {

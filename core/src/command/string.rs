@@ -6,39 +6,16 @@ use super::args::Args;
 use super::cx::{Cx, write_string};
 use super::expiry::{self, Given, GivenText};
 use super::fail::Fail;
-use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
+use super::spec::{Acl, Arity, Family, Flags as F, Group, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::keyspace::Ttl;
 use crate::value::IntText;
 use crate::value::extended::Extended;
 
-/// A row of this family: they differ in few things.
-const fn row(
-    name: &'static str,
-    run: Handler,
-    arity: Arity,
-    flags: F,
-    keys: &'static [KeySpec],
-    docs: (&'static str, &'static str, &'static str, &'static str),
-) -> Spec {
-    Spec {
-        name,
-        run,
-        arity,
-        flags,
-        acl: Acl::STRING,
-        keys,
-        tips: &[],
-        docs: Docs {
-            summary: docs.0,
-            since: docs.1,
-            group: Group::String,
-            complexity: docs.2,
-            syntax: docs.3,
-        },
-        subcommands: &[],
-    }
-}
+const FAMILY: Family = Family {
+    acl: Acl::STRING,
+    group: Group::String,
+};
 
 const WRITE: F = F::WRITE.and(F::DENYOOM).and(F::FAST);
 const READ: F = F::READONLY.and(F::FAST);
@@ -48,7 +25,7 @@ const OVERWRITES: K = K::OW.and(K::UPDATE);
 
 /// The family's rows.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "append",
         append,
         Arity::Exactly(3),
@@ -61,7 +38,7 @@ pub static COMMANDS: &[Spec] = &[
             "key value",
         ),
     ),
-    row(
+    FAMILY.row(
         "decr",
         decr,
         Arity::Exactly(2),
@@ -69,7 +46,7 @@ pub static COMMANDS: &[Spec] = &[
         &[KeySpec::at(1, COUNTS)],
         ("Decrements an integer by one.", "1.0.0", "O(1)", "key"),
     ),
-    row(
+    FAMILY.row(
         "decrby",
         decrby,
         Arity::Exactly(3),
@@ -77,7 +54,7 @@ pub static COMMANDS: &[Spec] = &[
         &[KeySpec::at(1, COUNTS)],
         ("Decrements an integer.", "1.0.0", "O(1)", "key decrement"),
     ),
-    row(
+    FAMILY.row(
         "get",
         get,
         Arity::Exactly(2),
@@ -85,7 +62,7 @@ pub static COMMANDS: &[Spec] = &[
         &[KeySpec::at(1, GETS)],
         ("Returns a string.", "1.0.0", "O(1)", "key"),
     ),
-    row(
+    FAMILY.row(
         "getdel",
         getdel,
         Arity::Exactly(2),
@@ -93,7 +70,7 @@ pub static COMMANDS: &[Spec] = &[
         &[KeySpec::at(1, K::RW.and(K::ACCESS).and(K::DELETE))],
         ("Returns a string and deletes it.", "6.2.0", "O(1)", "key"),
     ),
-    row(
+    FAMILY.row(
         "getex",
         getex,
         Arity::AtLeast(2),
@@ -106,7 +83,7 @@ pub static COMMANDS: &[Spec] = &[
             "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
         ),
     ),
-    row(
+    FAMILY.row(
         "getrange",
         getrange,
         Arity::Exactly(4),
@@ -119,7 +96,7 @@ pub static COMMANDS: &[Spec] = &[
             "key start end",
         ),
     ),
-    row(
+    FAMILY.row(
         "getset",
         getset,
         Arity::Exactly(3),
@@ -132,7 +109,7 @@ pub static COMMANDS: &[Spec] = &[
             "key value",
         ),
     ),
-    row(
+    FAMILY.row(
         "incr",
         incr,
         Arity::Exactly(2),
@@ -140,7 +117,7 @@ pub static COMMANDS: &[Spec] = &[
         &[KeySpec::at(1, COUNTS)],
         ("Increments an integer by one.", "1.0.0", "O(1)", "key"),
     ),
-    row(
+    FAMILY.row(
         "incrby",
         incrby,
         Arity::Exactly(3),
@@ -148,7 +125,7 @@ pub static COMMANDS: &[Spec] = &[
         &[KeySpec::at(1, COUNTS)],
         ("Increments an integer.", "1.0.0", "O(1)", "key increment"),
     ),
-    row(
+    FAMILY.row(
         "incrbyfloat",
         incrbyfloat,
         Arity::Exactly(3),
@@ -156,7 +133,7 @@ pub static COMMANDS: &[Spec] = &[
         &[KeySpec::at(1, COUNTS)],
         ("Increments a number.", "2.6.0", "O(1)", "key increment"),
     ),
-    row(
+    FAMILY.row(
         "lcs",
         lcs::lcs,
         Arity::AtLeast(3),
@@ -171,7 +148,7 @@ pub static COMMANDS: &[Spec] = &[
     ),
     Spec {
         tips: &["request_policy:multi_shard"],
-        ..row(
+        ..FAMILY.row(
             "mget",
             mget,
             Arity::AtLeast(2),
@@ -190,7 +167,7 @@ pub static COMMANDS: &[Spec] = &[
             "request_policy:multi_shard",
             "response_policy:all_succeeded",
         ],
-        ..row(
+        ..FAMILY.row(
             "mset",
             mset,
             Arity::AtLeast(3),
@@ -206,7 +183,7 @@ pub static COMMANDS: &[Spec] = &[
     },
     Spec {
         tips: &["request_policy:multi_shard", "response_policy:agg_min"],
-        ..row(
+        ..FAMILY.row(
             "msetnx",
             msetnx,
             Arity::AtLeast(3),
@@ -220,7 +197,7 @@ pub static COMMANDS: &[Spec] = &[
             ),
         )
     },
-    row(
+    FAMILY.row(
         "psetex",
         psetex,
         Arity::Exactly(4),
@@ -233,7 +210,7 @@ pub static COMMANDS: &[Spec] = &[
             "key milliseconds value",
         ),
     ),
-    row(
+    FAMILY.row(
         "set",
         set,
         Arity::AtLeast(3),
@@ -249,7 +226,7 @@ pub static COMMANDS: &[Spec] = &[
             "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
         ),
     ),
-    row(
+    FAMILY.row(
         "setex",
         setex,
         Arity::Exactly(4),
@@ -262,7 +239,7 @@ pub static COMMANDS: &[Spec] = &[
             "key seconds value",
         ),
     ),
-    row(
+    FAMILY.row(
         "setnx",
         setnx,
         Arity::Exactly(3),
@@ -275,7 +252,7 @@ pub static COMMANDS: &[Spec] = &[
             "key value",
         ),
     ),
-    row(
+    FAMILY.row(
         "setrange",
         setrange,
         Arity::Exactly(4),
@@ -288,7 +265,7 @@ pub static COMMANDS: &[Spec] = &[
             "key offset value",
         ),
     ),
-    row(
+    FAMILY.row(
         "strlen",
         strlen,
         Arity::Exactly(2),
@@ -296,7 +273,7 @@ pub static COMMANDS: &[Spec] = &[
         &[KeySpec::at(1, K::RO)],
         ("Returns the length of a string.", "2.2.0", "O(1)", "key"),
     ),
-    row(
+    FAMILY.row(
         "substr",
         getrange,
         Arity::Exactly(4),

@@ -8,45 +8,22 @@ use smallvec::SmallVec;
 use super::args::Args;
 use super::cx::Cx;
 use super::fail::Fail;
-use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
+use super::spec::{Acl, Arity, Family, Flags as F, Group, KeyFlags as K, KeySpec, Spec};
 use super::zset::{self, Conditions};
 use crate::resp::{Proto, Reply};
 use crate::value::geo::Place;
 use crate::value::{Zset, ZsetRef, parse_score};
 
-/// A row of this family: they differ in few things.
-const fn row(
-    name: &'static str,
-    run: Handler,
-    arity: Arity,
-    flags: F,
-    keys: &'static [KeySpec],
-    docs: (&'static str, &'static str, &'static str, &'static str),
-) -> Spec {
-    Spec {
-        name,
-        run,
-        arity,
-        flags,
-        acl: Acl::GEO,
-        keys,
-        tips: &[],
-        docs: Docs {
-            summary: docs.0,
-            since: docs.1,
-            group: Group::Geo,
-            complexity: docs.2,
-            syntax: docs.3,
-        },
-        subcommands: &[],
-    }
-}
+const FAMILY: Family = Family {
+    acl: Acl::GEO,
+    group: Group::Geo,
+};
 
 const READS: &[KeySpec] = &[KeySpec::at(1, K::RO.and(K::ACCESS))];
 
 /// The rows of the commands that add places and tell where they are.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "geoadd",
         geoadd,
         Arity::AtLeast(5),
@@ -59,7 +36,7 @@ pub static COMMANDS: &[Spec] = &[
             "key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "geodist",
         geodist,
         Arity::AtLeast(4),
@@ -72,7 +49,7 @@ pub static COMMANDS: &[Spec] = &[
             "key member1 member2 [M | KM | FT | MI]",
         ),
     ),
-    row(
+    FAMILY.row(
         "geohash",
         geohash,
         Arity::AtLeast(2),
@@ -85,7 +62,7 @@ pub static COMMANDS: &[Spec] = &[
             "key [member [member ...]]",
         ),
     ),
-    row(
+    FAMILY.row(
         "geopos",
         geopos,
         Arity::AtLeast(2),

@@ -1,7 +1,7 @@
 //! Places near others.
 
 use super::options::{Form, Options, Order};
-use super::{READS, row, write_distance, write_place};
+use super::{FAMILY, READS, write_distance, write_place};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -9,7 +9,7 @@ use crate::command::spec::{Arity, Begin, Find, Flags as F, KeyFlags as K, KeySpe
 use crate::config::NotifyFlags as Class;
 use crate::resp::Reply;
 use crate::value::geo::{Area, Place};
-use crate::value::{Collection as _, ScoreRange, Zset, ZsetRef};
+use crate::value::{ScoreRange, Zset, ZsetRef};
 
 const WRITE: F = F::WRITE.and(F::DENYOOM);
 const NEAR: &str = "O(N+log(M)): the places in cells around the area and those of the key";
@@ -38,7 +38,7 @@ const fn stored(word: &'static str, from: i8) -> KeySpec {
 
 /// The rows of these commands.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "georadius",
         georadius,
         Arity::AtLeast(6),
@@ -52,7 +52,7 @@ pub static COMMANDS: &[Spec] = &[
              [COUNT count [ANY]] [ASC | DESC] [STORE key | STOREDIST key]",
         ),
     ),
-    row(
+    FAMILY.row(
         "georadius_ro",
         georadius_ro,
         Arity::AtLeast(6),
@@ -66,7 +66,7 @@ pub static COMMANDS: &[Spec] = &[
              [COUNT count [ANY]] [ASC | DESC]",
         ),
     ),
-    row(
+    FAMILY.row(
         "georadiusbymember",
         georadiusbymember,
         Arity::AtLeast(5),
@@ -80,7 +80,7 @@ pub static COMMANDS: &[Spec] = &[
              [COUNT count [ANY]] [ASC | DESC] [STORE key | STOREDIST key]",
         ),
     ),
-    row(
+    FAMILY.row(
         "georadiusbymember_ro",
         georadiusbymember_ro,
         Arity::AtLeast(5),
@@ -94,7 +94,7 @@ pub static COMMANDS: &[Spec] = &[
              [COUNT count [ANY]] [ASC | DESC]",
         ),
     ),
-    row(
+    FAMILY.row(
         "geosearch",
         geosearch,
         Arity::AtLeast(7),
@@ -109,7 +109,7 @@ pub static COMMANDS: &[Spec] = &[
              [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
         ),
     ),
-    row(
+    FAMILY.row(
         "geosearchstore",
         geosearchstore,
         Arity::AtLeast(8),
@@ -267,15 +267,8 @@ fn reply(out: &mut Reply<'_>, found: &[Found<'_>], options: &Options<'_>) {
 
 fn store(cx: &mut Cx<'_>, target: &[u8], mut result: Zset, event: &'static str) {
     let len = result.as_ref().len();
-    if result.is_empty() {
-        if cx.data.exists(target) {
-            cx.data.remove(target);
-            cx.data.changed(target, Class::GENERIC, "del");
-        }
-    } else {
-        result.settle(&cx.data.st.shape);
-        cx.data.set_value(target, result.into());
-        cx.data.changed_by(len as u64, target, Class::ZSET, event);
-    }
+    result.settle(&cx.data.st.shape);
+    cx.data
+        .store(target, result, len as u64, Class::ZSET, event);
     cx.out.int(len as i64);
 }

@@ -1,6 +1,6 @@
 //! Numbers in the fields of a hash.
 
-use super::{SET, row};
+use super::{FAMILY, SET};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -14,7 +14,7 @@ const COUNTS: &[KeySpec] = &[KeySpec::at(1, K::RW.and(K::ACCESS).and(K::UPDATE))
 
 /// The rows of these commands.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "hincrby",
         hincrby,
         Arity::Exactly(4),
@@ -27,7 +27,7 @@ pub static COMMANDS: &[Spec] = &[
             "key field increment",
         ),
     ),
-    row(
+    FAMILY.row(
         "hincrbyfloat",
         hincrbyfloat,
         Arity::Exactly(4),

@@ -7,37 +7,14 @@ pub mod reading;
 use super::args::Args;
 use super::cx::Cx;
 use super::fail::Fail;
-use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
+use super::spec::{Acl, Arity, Family, Flags as F, Group, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::value::{Collection as _, Hash};
 
-/// A row of this family: they differ in few things.
-const fn row(
-    name: &'static str,
-    run: Handler,
-    arity: Arity,
-    flags: F,
-    keys: &'static [KeySpec],
-    docs: (&'static str, &'static str, &'static str, &'static str),
-) -> Spec {
-    Spec {
-        name,
-        run,
-        arity,
-        flags,
-        acl: Acl::HASH,
-        keys,
-        tips: &[],
-        docs: Docs {
-            summary: docs.0,
-            since: docs.1,
-            group: Group::Hash,
-            complexity: docs.2,
-            syntax: docs.3,
-        },
-        subcommands: &[],
-    }
-}
+const FAMILY: Family = Family {
+    acl: Acl::HASH,
+    group: Group::Hash,
+};
 
 const SET: F = F::WRITE.and(F::DENYOOM).and(F::FAST);
 const UPDATES: &[KeySpec] = &[KeySpec::at(1, K::RW.and(K::UPDATE))];
@@ -45,7 +22,7 @@ const INSERTS: &[KeySpec] = &[KeySpec::at(1, K::RW.and(K::INSERT))];
 
 /// The rows of the commands that set and delete fields.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "hdel",
         hdel,
         Arity::AtLeast(3),
@@ -58,7 +35,7 @@ pub static COMMANDS: &[Spec] = &[
             "key field [field ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "hmset",
         hmset,
         Arity::AtLeast(4),
@@ -71,7 +48,7 @@ pub static COMMANDS: &[Spec] = &[
             "key field value [field value ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "hset",
         hset,
         Arity::AtLeast(4),
@@ -84,7 +61,7 @@ pub static COMMANDS: &[Spec] = &[
             "key field value [field value ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "hsetnx",
         hsetnx,
         Arity::Exactly(4),

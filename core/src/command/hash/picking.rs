@@ -1,6 +1,6 @@
 //! Some fields of a hash: drawn by chance, or a walk through all in steps.
 
-use super::row;
+use super::FAMILY;
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -17,7 +17,7 @@ const NOT_DETERMINISTIC: &[&str] = &["nondeterministic_output"];
 pub static COMMANDS: &[Spec] = &[
     Spec {
         tips: NOT_DETERMINISTIC,
-        ..row(
+        ..FAMILY.row(
             "hrandfield",
             hrandfield,
             Arity::AtLeast(2),
@@ -33,7 +33,7 @@ pub static COMMANDS: &[Spec] = &[
     },
     Spec {
         tips: NOT_DETERMINISTIC,
-        ..row(
+        ..FAMILY.row(
             "hscan",
             hscan,
             Arity::AtLeast(3),
@@ -52,7 +52,7 @@ pub static COMMANDS: &[Spec] = &[
 fn hrandfield(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let key = args.bulk()?;
     if !args.is_done() {
-        let count = args.int_within(-i64::MAX, i64::MAX, NOT_SYMMETRIC)?;
+        let count = args.int_with_negative()?;
         let with_values = !args.is_done();
         if with_values {
             if args.left() > 1 || !args.keyword("withvalues") {
@@ -136,8 +136,5 @@ fn hscan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     Ok(())
 }
 
-const NOT_SYMMETRIC: Fail = Fail::Plain(
-    "value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-);
 /// Of pairs, half as many are counted, as Redis has it.
 const COUNT_WITH_VALUES_MAX: u64 = i64::MAX as u64 / 2;

@@ -1,6 +1,6 @@
 //! Looking at hashes.
 
-use super::row;
+use super::FAMILY;
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -14,7 +14,7 @@ const NO_ORDER: &[&str] = &["nondeterministic_output_order"];
 
 /// The rows of these commands.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "hexists",
         hexists,
         Arity::Exactly(3),
@@ -27,7 +27,7 @@ pub static COMMANDS: &[Spec] = &[
             "key field",
         ),
     ),
-    row(
+    FAMILY.row(
         "hget",
         hget,
         Arity::Exactly(3),
@@ -42,7 +42,7 @@ pub static COMMANDS: &[Spec] = &[
     ),
     Spec {
         tips: NO_ORDER,
-        ..row(
+        ..FAMILY.row(
             "hgetall",
             hgetall,
             Arity::Exactly(2),
@@ -58,7 +58,7 @@ pub static COMMANDS: &[Spec] = &[
     },
     Spec {
         tips: NO_ORDER,
-        ..row(
+        ..FAMILY.row(
             "hkeys",
             hkeys,
             Arity::Exactly(2),
@@ -72,7 +72,7 @@ pub static COMMANDS: &[Spec] = &[
             ),
         )
     },
-    row(
+    FAMILY.row(
         "hlen",
         hlen,
         Arity::Exactly(2),
@@ -85,7 +85,7 @@ pub static COMMANDS: &[Spec] = &[
             "key",
         ),
     ),
-    row(
+    FAMILY.row(
         "hmget",
         hmget,
         Arity::AtLeast(3),
@@ -98,7 +98,7 @@ pub static COMMANDS: &[Spec] = &[
             "key field [field ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "hstrlen",
         hstrlen,
         Arity::Exactly(3),
@@ -113,7 +113,7 @@ pub static COMMANDS: &[Spec] = &[
     ),
     Spec {
         tips: NO_ORDER,
-        ..row(
+        ..FAMILY.row(
             "hvals",
             hvals,
             Arity::Exactly(2),

@@ -1,6 +1,6 @@
 //! Elements in the midst of a list.
 
-use super::row;
+use super::FAMILY;
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -14,7 +14,7 @@ const DELETES: &[KeySpec] = &[KeySpec::at(1, K::RW.and(K::DELETE))];
 
 /// The rows of these commands.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "lindex",
         lindex,
         Arity::Exactly(3),
@@ -27,7 +27,7 @@ pub static COMMANDS: &[Spec] = &[
             "key index",
         ),
     ),
-    row(
+    FAMILY.row(
         "linsert",
         linsert,
         Arity::Exactly(5),
@@ -40,7 +40,7 @@ pub static COMMANDS: &[Spec] = &[
             "key <BEFORE | AFTER> pivot element",
         ),
     ),
-    row(
+    FAMILY.row(
         "lpos",
         lpos,
         Arity::AtLeast(3),
@@ -53,7 +53,7 @@ pub static COMMANDS: &[Spec] = &[
             "key element [RANK rank] [COUNT num-matches] [MAXLEN len]",
         ),
     ),
-    row(
+    FAMILY.row(
         "lrem",
         lrem,
         Arity::Exactly(4),
@@ -66,7 +66,7 @@ pub static COMMANDS: &[Spec] = &[
             "key count element",
         ),
     ),
-    row(
+    FAMILY.row(
         "lset",
         lset,
         Arity::Exactly(4),
@@ -79,7 +79,7 @@ pub static COMMANDS: &[Spec] = &[
             "key index element",
         ),
     ),
-    row(
+    FAMILY.row(
         "ltrim",
         ltrim,
         Arity::Exactly(4),
@@ -165,7 +165,7 @@ fn linsert(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 
 fn lrem(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let key = args.bulk()?;
-    let count = args.int_within(-i64::MAX, i64::MAX, NOT_SYMMETRIC)?;
+    let count = args.int_with_negative()?;
     let element = args.bulk()?;
     let most = match count {
         0 => usize::MAX,
@@ -238,7 +238,7 @@ impl Search {
                 return Err(Fail::Syntax);
             }
             if args.keyword("rank") {
-                rank = args.int_within(-i64::MAX, i64::MAX, NOT_SYMMETRIC)?;
+                rank = args.int_with_negative()?;
                 if rank == 0 {
                     return Err(Fail::Plain(ZERO_RANK));
                 }
@@ -304,10 +304,6 @@ fn lpos(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     }
     Ok(())
 }
-
-const NOT_SYMMETRIC: Fail = Fail::Plain(
-    "value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-);
 
 const ZERO_RANK: &str = "RANK can't be zero: use 1 to start from the first match, 2 from the \
                          second ... or use negative to start from the end of the list";

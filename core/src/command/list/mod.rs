@@ -8,37 +8,14 @@ use super::args::Args;
 use super::cx::Cx;
 use super::fail::Fail;
 use super::range;
-use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
+use super::spec::{Acl, Arity, Family, Flags as F, Group, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
-use crate::value::{List, ValueRef};
+use crate::value::List;
 
-/// A row of this family: they differ in few things.
-const fn row(
-    name: &'static str,
-    run: Handler,
-    arity: Arity,
-    flags: F,
-    keys: &'static [KeySpec],
-    docs: (&'static str, &'static str, &'static str, &'static str),
-) -> Spec {
-    Spec {
-        name,
-        run,
-        arity,
-        flags,
-        acl: Acl::LIST,
-        keys,
-        tips: &[],
-        docs: Docs {
-            summary: docs.0,
-            since: docs.1,
-            group: Group::List,
-            complexity: docs.2,
-            syntax: docs.3,
-        },
-        subcommands: &[],
-    }
-}
+const FAMILY: Family = Family {
+    acl: Acl::LIST,
+    group: Group::List,
+};
 
 const PUSH: F = F::WRITE.and(F::DENYOOM).and(F::FAST);
 const POP: F = F::WRITE.and(F::FAST);
@@ -47,7 +24,7 @@ const TAKES: &[KeySpec] = &[KeySpec::at(1, K::RW.and(K::ACCESS).and(K::DELETE))]
 
 /// The family's rows.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "llen",
         llen,
         Arity::Exactly(2),
@@ -55,7 +32,7 @@ pub static COMMANDS: &[Spec] = &[
         &[KeySpec::at(1, K::RO)],
         ("Returns the length of a list.", "1.0.0", "O(1)", "key"),
     ),
-    row(
+    FAMILY.row(
         "lpop",
         lpop,
         Arity::AtLeast(2),
@@ -68,7 +45,7 @@ pub static COMMANDS: &[Spec] = &[
             "key [count]",
         ),
     ),
-    row(
+    FAMILY.row(
         "lpush",
         lpush,
         Arity::AtLeast(3),
@@ -81,7 +58,7 @@ pub static COMMANDS: &[Spec] = &[
             "key element [element ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "lpushx",
         lpushx,
         Arity::AtLeast(3),
@@ -94,7 +71,7 @@ pub static COMMANDS: &[Spec] = &[
             "key element [element ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "lrange",
         lrange,
         Arity::Exactly(4),
@@ -107,7 +84,7 @@ pub static COMMANDS: &[Spec] = &[
             "key start stop",
         ),
     ),
-    row(
+    FAMILY.row(
         "rpop",
         rpop,
         Arity::AtLeast(2),
@@ -120,7 +97,7 @@ pub static COMMANDS: &[Spec] = &[
             "key [count]",
         ),
     ),
-    row(
+    FAMILY.row(
         "rpush",
         rpush,
         Arity::AtLeast(3),
@@ -133,7 +110,7 @@ pub static COMMANDS: &[Spec] = &[
             "key element [element ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "rpushx",
         rpushx,
         Arity::AtLeast(3),
@@ -203,11 +180,6 @@ impl End {
             Self::Tail => b"RPOP",
         }
     }
-}
-
-/// Whether a key holds a list, which is what those wait for who wait for an element.
-fn is_list(value: Option<ValueRef<'_>>) -> bool {
-    value.is_some_and(|value| value.as_collection::<List>().is_some())
 }
 
 fn lpush(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {

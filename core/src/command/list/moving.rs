@@ -1,10 +1,11 @@
 //! Elements that go from one list to another.
 
-use super::{End, is_list, row};
+use super::{End, FAMILY};
 use crate::command::args::Args;
 use crate::command::blocking;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
+use crate::command::harvest;
 use crate::command::spec::{Arity, Flags as F, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::value::List;
@@ -18,7 +19,7 @@ const FROM_TO: &[KeySpec] = &[
 
 /// The rows of these commands.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "blmove",
         blmove,
         Arity::Exactly(6),
@@ -31,7 +32,7 @@ pub static COMMANDS: &[Spec] = &[
             "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout",
         ),
     ),
-    row(
+    FAMILY.row(
         "brpoplpush",
         brpoplpush,
         Arity::Exactly(4),
@@ -45,7 +46,7 @@ pub static COMMANDS: &[Spec] = &[
             "source destination timeout",
         ),
     ),
-    row(
+    FAMILY.row(
         "lmove",
         lmove,
         Arity::Exactly(5),
@@ -58,7 +59,7 @@ pub static COMMANDS: &[Spec] = &[
             "source destination <LEFT | RIGHT> <LEFT | RIGHT>",
         ),
     ),
-    row(
+    FAMILY.row(
         "rpoplpush",
         rpoplpush,
         Arity::Exactly(3),
@@ -158,7 +159,7 @@ fn shift_or_wait(cx: &mut Cx<'_>, route: Route<'_>, mut args: Args<'_>) -> Resul
     if shift(cx, route)? {
         return Ok(true);
     }
-    if !cx.wait_for_keys(args.argv(), 1..2, is_list, timeout) {
+    if !cx.wait_for_keys(args.argv(), 1..2, harvest::is_of::<List>, timeout) {
         cx.out.null();
     }
     Ok(false)

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{NO_ORDER, row};
+use super::{FAMILY, NO_ORDER};
 use crate::command::args::Args;
 use crate::command::cx::{Cx, write_string};
 use crate::command::fail::Fail;
@@ -41,7 +41,7 @@ pub static COMMANDS: &[Spec] = &[
         "Returns the members that all of some sets have.",
         SHARED,
     ),
-    row(
+    FAMILY.row(
         "sintercard",
         sintercard,
         Arity::AtLeast(3),
@@ -83,7 +83,7 @@ const fn reading(
     let docs = (summary, "1.0.0", complexity, "key [key ...]");
     Spec {
         tips: NO_ORDER,
-        ..row(name, run, Arity::AtLeast(2), F::READONLY, READS, docs)
+        ..FAMILY.row(name, run, Arity::AtLeast(2), F::READONLY, READS, docs)
     }
 }
 
@@ -94,7 +94,7 @@ const fn storing(
     complexity: &'static str,
 ) -> Spec {
     let docs = (summary, "1.0.0", complexity, "destination key [key ...]");
-    row(name, run, Arity::AtLeast(3), STORE, STORES, docs)
+    FAMILY.row(name, run, Arity::AtLeast(3), STORE, STORES, docs)
 }
 
 /// How sets are combined.
@@ -328,13 +328,7 @@ fn store(
     let sets = sources(cx.data.keys, cx.data.db, &wanted);
     let result = combined(sets, operation, &shape);
     let len = result.as_ref().len();
-    if len > 0 {
-        cx.data.set_value(target, result.into());
-        cx.data.changed(target, Class::SET, event);
-    } else if cx.data.exists(target) {
-        cx.data.remove(target);
-        cx.data.changed(target, Class::GENERIC, "del");
-    }
+    cx.data.store(target, result, 1, Class::SET, event);
     cx.out.int(len as i64);
     Ok(())
 }

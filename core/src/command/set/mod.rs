@@ -6,37 +6,14 @@ pub mod picking;
 use super::args::Args;
 use super::cx::{Cx, write_string};
 use super::fail::Fail;
-use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
+use super::spec::{Acl, Arity, Family, Flags as F, Group, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::value::{Collection as _, Set};
 
-/// A row of this family: they differ in few things.
-const fn row(
-    name: &'static str,
-    run: Handler,
-    arity: Arity,
-    flags: F,
-    keys: &'static [KeySpec],
-    docs: (&'static str, &'static str, &'static str, &'static str),
-) -> Spec {
-    Spec {
-        name,
-        run,
-        arity,
-        flags,
-        acl: Acl::SET,
-        keys,
-        tips: &[],
-        docs: Docs {
-            summary: docs.0,
-            since: docs.1,
-            group: Group::Set,
-            complexity: docs.2,
-            syntax: docs.3,
-        },
-        subcommands: &[],
-    }
-}
+const FAMILY: Family = Family {
+    acl: Acl::SET,
+    group: Group::Set,
+};
 
 const READ: F = F::READONLY.and(F::FAST);
 const LOOKS: &[KeySpec] = &[KeySpec::at(1, K::RO)];
@@ -45,7 +22,7 @@ const NO_ORDER: &[&str] = &["nondeterministic_output_order"];
 
 /// The rows of the commands that add, remove and look.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "sadd",
         sadd,
         Arity::AtLeast(3),
@@ -58,7 +35,7 @@ pub static COMMANDS: &[Spec] = &[
             "key member [member ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "scard",
         scard,
         Arity::Exactly(2),
@@ -71,7 +48,7 @@ pub static COMMANDS: &[Spec] = &[
             "key",
         ),
     ),
-    row(
+    FAMILY.row(
         "sismember",
         sismember,
         Arity::Exactly(3),
@@ -86,7 +63,7 @@ pub static COMMANDS: &[Spec] = &[
     ),
     Spec {
         tips: NO_ORDER,
-        ..row(
+        ..FAMILY.row(
             "smembers",
             smembers,
             Arity::Exactly(2),
@@ -100,7 +77,7 @@ pub static COMMANDS: &[Spec] = &[
             ),
         )
     },
-    row(
+    FAMILY.row(
         "smismember",
         smismember,
         Arity::AtLeast(3),
@@ -113,7 +90,7 @@ pub static COMMANDS: &[Spec] = &[
             "key member [member ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "smove",
         smove,
         Arity::Exactly(4),
@@ -129,7 +106,7 @@ pub static COMMANDS: &[Spec] = &[
             "source destination member",
         ),
     ),
-    row(
+    FAMILY.row(
         "srem",
         srem,
         Arity::AtLeast(3),

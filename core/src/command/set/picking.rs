@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::row;
+use super::FAMILY;
 use crate::command::args::Args;
 use crate::command::cx::{Cx, write_string};
 use crate::command::fail::Fail;
@@ -19,7 +19,7 @@ const NOT_DETERMINISTIC: &[&str] = &["nondeterministic_output"];
 pub static COMMANDS: &[Spec] = &[
     Spec {
         tips: NOT_DETERMINISTIC,
-        ..row(
+        ..FAMILY.row(
             "spop",
             spop,
             Arity::AtLeast(2),
@@ -35,7 +35,7 @@ pub static COMMANDS: &[Spec] = &[
     },
     Spec {
         tips: NOT_DETERMINISTIC,
-        ..row(
+        ..FAMILY.row(
             "srandmember",
             srandmember,
             Arity::AtLeast(2),
@@ -51,7 +51,7 @@ pub static COMMANDS: &[Spec] = &[
     },
     Spec {
         tips: NOT_DETERMINISTIC,
-        ..row(
+        ..FAMILY.row(
             "sscan",
             sscan,
             Arity::AtLeast(3),
@@ -178,7 +178,7 @@ fn srandmember(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         if args.left() > 1 {
             return Err(Fail::Syntax);
         }
-        let count = args.int_within(-i64::MAX, i64::MAX, NOT_SYMMETRIC)?;
+        let count = args.int_with_negative()?;
         return show(cx, key, count);
     }
     let found = cx.data.lend_with_state::<Set>(key)?;
@@ -234,8 +234,5 @@ fn sscan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     Ok(())
 }
 
-const NOT_SYMMETRIC: Fail = Fail::Plain(
-    "value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-);
 /// Where so many times as much is taken as stays, the set is made anew, as Redis has it.
 const REBUILT_SHARE: usize = 5;

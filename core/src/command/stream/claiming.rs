@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::reading::{push_claim, push_position};
-use super::{READS, UPDATES, ids, no_group, row, varying, write_entry, write_id};
+use super::{FAMILY, READS, UPDATES, ids, no_group, varying, write_entry, write_id};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::{Fail, shown};
@@ -15,7 +15,7 @@ use crate::value::stream::{ConsumerNo, Group, Log, Pending, StreamId};
 
 /// The rows of these commands.
 pub static COMMANDS: &[Spec] = &[
-    varying(row(
+    varying(FAMILY.row(
         "xautoclaim",
         xautoclaim,
         Arity::AtLeast(6),
@@ -28,7 +28,7 @@ pub static COMMANDS: &[Spec] = &[
             "key group consumer min-idle-time start [COUNT count] [JUSTID]",
         ),
     )),
-    varying(row(
+    varying(FAMILY.row(
         "xclaim",
         xclaim,
         Arity::AtLeast(6),
@@ -42,7 +42,7 @@ pub static COMMANDS: &[Spec] = &[
              [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]",
         ),
     )),
-    varying(row(
+    varying(FAMILY.row(
         "xpending",
         xpending,
         Arity::AtLeast(3),

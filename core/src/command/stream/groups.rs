@@ -1,6 +1,6 @@
 //! Groups of consumers, and what they acknowledge.
 
-use super::{ids, parse_ids, row};
+use super::{FAMILY, ids, parse_ids};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::{Fail, shown};
@@ -24,12 +24,12 @@ const fn sub(
     docs: (&'static str, &'static str, &'static str),
 ) -> Spec {
     let docs = (docs.0, docs.1, "O(1)", docs.2);
-    row(name, run, arity, flags, keys, docs)
+    FAMILY.row(name, run, arity, flags, keys, docs)
 }
 
 /// The rows of these commands.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "xack",
         xack,
         Arity::AtLeast(4),

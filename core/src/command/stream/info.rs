@@ -1,6 +1,6 @@
 //! What is known of streams and groups.
 
-use super::{row, write_entries, write_entry, write_id};
+use super::{FAMILY, write_entries, write_entry, write_id};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -33,7 +33,7 @@ pub static COMMANDS: &[Spec] = &[Spec {
 }];
 
 static SUBCOMMANDS: &[Spec] = &[
-    super::varying(row(
+    super::varying(FAMILY.row(
         "consumers",
         consumers,
         Arity::Exactly(4),
@@ -46,7 +46,7 @@ static SUBCOMMANDS: &[Spec] = &[
             "key group",
         ),
     )),
-    row(
+    FAMILY.row(
         "groups",
         groups,
         Arity::Exactly(3),
@@ -59,7 +59,7 @@ static SUBCOMMANDS: &[Spec] = &[
             "key",
         ),
     ),
-    row(
+    FAMILY.row(
         "help",
         info_help,
         Arity::Exactly(2),
@@ -67,7 +67,7 @@ static SUBCOMMANDS: &[Spec] = &[
         &[],
         ("Lists the subcommands.", "5.0.0", "O(1)", ""),
     ),
-    row(
+    FAMILY.row(
         "stream",
         stream_info,
         Arity::AtLeast(3),

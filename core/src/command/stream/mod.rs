@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::args::Args;
 use super::cx::Cx;
 use super::fail::{Fail, shown};
-use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
+use super::spec::{Acl, Arity, Family, Flags as F, Group, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::limits::STREAM_NODE_BYTES_MAX;
 use crate::machine::Wall;
@@ -22,33 +22,10 @@ use crate::value::{Shape, Stream};
 use ids::NewId;
 use trimming::Trimming;
 
-/// A row of this family: they differ in few things.
-const fn row(
-    name: &'static str,
-    run: Handler,
-    arity: Arity,
-    flags: F,
-    keys: &'static [KeySpec],
-    docs: (&'static str, &'static str, &'static str, &'static str),
-) -> Spec {
-    Spec {
-        name,
-        run,
-        arity,
-        flags,
-        acl: Acl::STREAM,
-        keys,
-        tips: &[],
-        docs: Docs {
-            summary: docs.0,
-            since: docs.1,
-            group: Group::Stream,
-            complexity: docs.2,
-            syntax: docs.3,
-        },
-        subcommands: &[],
-    }
-}
+const FAMILY: Family = Family {
+    acl: Acl::STREAM,
+    group: Group::Stream,
+};
 
 /// The same, for a command that does not always do the same.
 const fn varying(spec: Spec) -> Spec {
@@ -64,7 +41,7 @@ const DELETES: &[KeySpec] = &[KeySpec::at(1, K::RW.and(K::DELETE))];
 
 /// The family's rows.
 pub static COMMANDS: &[Spec] = &[
-    varying(row(
+    varying(FAMILY.row(
         "xadd",
         xadd,
         Arity::AtLeast(5),
@@ -78,7 +55,7 @@ pub static COMMANDS: &[Spec] = &[
              value [field value ...]",
         ),
     )),
-    row(
+    FAMILY.row(
         "xdel",
         xdel,
         Arity::AtLeast(3),
@@ -91,7 +68,7 @@ pub static COMMANDS: &[Spec] = &[
             "key id [id ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "xlen",
         xlen,
         Arity::Exactly(2),
@@ -104,7 +81,7 @@ pub static COMMANDS: &[Spec] = &[
             "key",
         ),
     ),
-    row(
+    FAMILY.row(
         "xrange",
         xrange,
         Arity::AtLeast(4),
@@ -117,7 +94,7 @@ pub static COMMANDS: &[Spec] = &[
             "key start end [COUNT count]",
         ),
     ),
-    row(
+    FAMILY.row(
         "xrevrange",
         xrevrange,
         Arity::AtLeast(4),
@@ -130,7 +107,7 @@ pub static COMMANDS: &[Spec] = &[
             "key end start [COUNT count]",
         ),
     ),
-    row(
+    FAMILY.row(
         "xsetid",
         xsetid,
         Arity::AtLeast(3),
@@ -143,7 +120,7 @@ pub static COMMANDS: &[Spec] = &[
             "key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]",
         ),
     ),
-    varying(row(
+    varying(FAMILY.row(
         "xtrim",
         xtrim,
         Arity::AtLeast(4),

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::{ids, no_group, row, write_entry, write_id};
+use super::{FAMILY, ids, no_group, write_entry, write_id};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -29,7 +29,7 @@ const fn streams(from: i8) -> KeySpec {
 
 /// The rows of these commands.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "xread",
         xread,
         Arity::AtLeast(4),
@@ -43,7 +43,7 @@ pub static COMMANDS: &[Spec] = &[
             "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "xreadgroup",
         xreadgroup,
         Arity::AtLeast(7),

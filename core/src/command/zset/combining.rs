@@ -1,6 +1,6 @@
 //! Unions, intersections and differences of sorted sets and sets.
 
-use super::{row, store, write_elements};
+use super::{FAMILY, store, write_elements};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -25,7 +25,7 @@ const LEFT: &str = "O(N*K+M*log(M)): the size of the first set, the number of se
 
 /// The rows of these commands.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "zdiff",
         zdiff,
         Arity::AtLeast(3),
@@ -38,7 +38,7 @@ pub static COMMANDS: &[Spec] = &[
             "numkeys key [key ...] [WITHSCORES]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zdiffstore",
         zdiffstore,
         Arity::AtLeast(4),
@@ -51,7 +51,7 @@ pub static COMMANDS: &[Spec] = &[
             "destination numkeys key [key ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zinter",
         zinter,
         Arity::AtLeast(3),
@@ -65,7 +65,7 @@ pub static COMMANDS: &[Spec] = &[
              [WITHSCORES]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zintercard",
         zintercard,
         Arity::AtLeast(3),
@@ -78,7 +78,7 @@ pub static COMMANDS: &[Spec] = &[
             "numkeys key [key ...] [LIMIT limit]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zinterstore",
         zinterstore,
         Arity::AtLeast(4),
@@ -92,7 +92,7 @@ pub static COMMANDS: &[Spec] = &[
              [AGGREGATE <SUM | MIN | MAX>]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zunion",
         zunion,
         Arity::AtLeast(3),
@@ -106,7 +106,7 @@ pub static COMMANDS: &[Spec] = &[
              [WITHSCORES]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zunionstore",
         zunionstore,
         Arity::AtLeast(4),

@@ -9,40 +9,17 @@ pub mod removing;
 use super::args::Args;
 use super::cx::Cx;
 use super::fail::Fail;
-use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
+use super::spec::{Acl, Arity, Family, Flags as F, Group, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::resp::{Proto, Reply};
 use crate::value::{Zset, ZsetChange, parse_score};
 use core::ops::Range;
 use smallvec::SmallVec;
 
-/// A row of this family: they differ in few things.
-const fn row(
-    name: &'static str,
-    run: Handler,
-    arity: Arity,
-    flags: F,
-    keys: &'static [KeySpec],
-    docs: (&'static str, &'static str, &'static str, &'static str),
-) -> Spec {
-    Spec {
-        name,
-        run,
-        arity,
-        flags,
-        acl: Acl::SORTEDSET,
-        keys,
-        tips: &[],
-        docs: Docs {
-            summary: docs.0,
-            since: docs.1,
-            group: Group::SortedSet,
-            complexity: docs.2,
-            syntax: docs.3,
-        },
-        subcommands: &[],
-    }
-}
+const FAMILY: Family = Family {
+    acl: Acl::SORTEDSET,
+    group: Group::SortedSet,
+};
 
 const ADD: F = F::WRITE.and(F::DENYOOM).and(F::FAST);
 const LOOK: F = F::READONLY.and(F::FAST);
@@ -50,7 +27,7 @@ const READS: &[KeySpec] = &[KeySpec::at(1, K::RO.and(K::ACCESS))];
 
 /// The rows of the commands of this file.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "zadd",
         zadd,
         Arity::AtLeast(4),
@@ -63,7 +40,7 @@ pub static COMMANDS: &[Spec] = &[
             "key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zcard",
         zcard,
         Arity::Exactly(2),
@@ -76,7 +53,7 @@ pub static COMMANDS: &[Spec] = &[
             "key",
         ),
     ),
-    row(
+    FAMILY.row(
         "zincrby",
         zincrby,
         Arity::Exactly(4),
@@ -89,7 +66,7 @@ pub static COMMANDS: &[Spec] = &[
             "key increment member",
         ),
     ),
-    row(
+    FAMILY.row(
         "zmscore",
         zmscore,
         Arity::AtLeast(3),
@@ -102,7 +79,7 @@ pub static COMMANDS: &[Spec] = &[
             "key member [member ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zrank",
         zrank,
         Arity::AtLeast(3),
@@ -115,7 +92,7 @@ pub static COMMANDS: &[Spec] = &[
             "key member [WITHSCORE]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zrem",
         zrem,
         Arity::AtLeast(3),
@@ -128,7 +105,7 @@ pub static COMMANDS: &[Spec] = &[
             "key member [member ...]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zrevrank",
         zrevrank,
         Arity::AtLeast(3),
@@ -141,7 +118,7 @@ pub static COMMANDS: &[Spec] = &[
             "key member [WITHSCORE]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zscore",
         zscore,
         Arity::Exactly(3),
@@ -349,17 +326,8 @@ fn remove_ranks(cx: &mut Cx<'_>, key: &[u8], event: &str, ranks: Range<usize>) -
 /// Puts a sorted set in the place of whatever a key holds, or deletes the key if it is empty, and
 /// replies with its length.
 fn store(cx: &mut Cx<'_>, key: &[u8], zset: Zset, event: &str) {
-    let len = zset.as_ref().len();
-    cx.out.int(len as i64);
-    if len == 0 {
-        if cx.data.exists(key) {
-            cx.data.remove(key);
-            cx.data.changed(key, Class::GENERIC, "del");
-        }
-        return;
-    }
-    cx.data.set_value(key, zset.into());
-    cx.data.changed(key, Class::ZSET, event);
+    cx.out.int(zset.as_ref().len() as i64);
+    cx.data.store(key, zset, 1, Class::ZSET, event);
 }
 
 /// Replies with elements, and their scores if wanted: behind each, or in pairs in RESP3.

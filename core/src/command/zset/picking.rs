@@ -1,6 +1,6 @@
 //! Some elements of a sorted set: drawn by chance, or a walk through all in steps.
 
-use super::{row, write_element, write_len};
+use super::{FAMILY, write_element, write_len};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -16,7 +16,7 @@ const NOT_DETERMINISTIC: &[&str] = &["nondeterministic_output"];
 pub static COMMANDS: &[Spec] = &[
     Spec {
         tips: NOT_DETERMINISTIC,
-        ..row(
+        ..FAMILY.row(
             "zrandmember",
             zrandmember,
             Arity::AtLeast(2),
@@ -32,7 +32,7 @@ pub static COMMANDS: &[Spec] = &[
     },
     Spec {
         tips: NOT_DETERMINISTIC,
-        ..row(
+        ..FAMILY.row(
             "zscan",
             zscan,
             Arity::AtLeast(3),
@@ -51,7 +51,7 @@ pub static COMMANDS: &[Spec] = &[
 fn zrandmember(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let key = args.bulk()?;
     if !args.is_done() {
-        let count = args.int_within(-i64::MAX, i64::MAX, NOT_SYMMETRIC)?;
+        let count = args.int_with_negative()?;
         let with_scores = !args.is_done();
         if with_scores {
             if args.left() > 1 || !args.keyword("withscores") {
@@ -140,8 +140,5 @@ fn zscan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     Ok(())
 }
 
-const NOT_SYMMETRIC: Fail = Fail::Plain(
-    "value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-);
 /// Of pairs, half as many are counted, as Redis has it.
 const COUNT_WITH_SCORES_MAX: u64 = i64::MAX as u64 / 2;

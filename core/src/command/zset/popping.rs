@@ -1,22 +1,20 @@
 //! Elements taken from either end, of one sorted set or of the first of several that has some.
 
-use super::{remove_ranks, row};
+use super::{FAMILY, remove_ranks};
 use crate::command::args::Args;
-use crate::command::blocking;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
+use crate::command::harvest;
 use crate::command::spec::{Arity, Flags as F, KeyFlags as K, KeySpec, Spec};
-use crate::resp::{ArgvRef, Proto};
-use crate::value::{ValueRef, Zset};
-use core::ops::Range;
-use core::time::Duration;
+use crate::resp::Proto;
+use crate::value::{Zset, ZsetRef};
 
 const TAKE: K = K::RW.and(K::ACCESS).and(K::DELETE);
 const WAIT: F = F::WRITE.and(F::FAST).and(F::BLOCKING);
 
 /// The rows of these commands.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "bzmpop",
         bzmpop,
         Arity::AtLeast(5),
@@ -30,7 +28,7 @@ pub static COMMANDS: &[Spec] = &[
             "timeout numkeys key [key ...] <MIN | MAX> [COUNT count]",
         ),
     ),
-    row(
+    FAMILY.row(
         "bzpopmax",
         bzpopmax,
         Arity::AtLeast(3),
@@ -44,7 +42,7 @@ pub static COMMANDS: &[Spec] = &[
             "key [key ...] timeout",
         ),
     ),
-    row(
+    FAMILY.row(
         "bzpopmin",
         bzpopmin,
         Arity::AtLeast(3),
@@ -58,7 +56,7 @@ pub static COMMANDS: &[Spec] = &[
             "key [key ...] timeout",
         ),
     ),
-    row(
+    FAMILY.row(
         "zmpop",
         zmpop,
         Arity::AtLeast(4),
@@ -71,7 +69,7 @@ pub static COMMANDS: &[Spec] = &[
             "numkeys key [key ...] <MIN | MAX> [COUNT count]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zpopmax",
         zpopmax,
         Arity::AtLeast(2),
@@ -84,7 +82,7 @@ pub static COMMANDS: &[Spec] = &[
             "key [count]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zpopmin",
         zpopmin,
         Arity::AtLeast(2),
@@ -185,139 +183,45 @@ fn pop(cx: &mut Cx<'_>, mut args: Args<'_>, end: End) -> Result<(), Fail> {
     Ok(())
 }
 
-/// Which elements are wanted, from which sorted sets.
-struct Harvest<'a> {
-    argv: ArgvRef<'a>,
-    /// Which arguments are the keys.
-    keys: Range<usize>,
-    end: End,
-    count: usize,
-}
+impl harvest::End for End {
+    type Kind = Zset;
 
-impl<'a> Harvest<'a> {
-    /// Takes what ZMPOP takes.
-    fn parse(args: &mut Args<'a>) -> Result<Self, Fail> {
-        let keys = at_least_one(args, "numkeys")?;
-        let first = args.position();
-        for _ in 0..keys {
-            args.bulk()?;
-        }
-        let keys = first..args.position();
-        let end = End::parse(args)?;
-        let mut count = None;
-        while !args.is_done() {
-            if count.is_none() && args.left() >= 2 && args.keyword("count") {
-                count = Some(at_least_one(args, "count")?);
-            } else {
-                return Err(Fail::Syntax);
-            }
-        }
-        Ok(Self {
-            argv: args.argv(),
-            keys,
-            end,
-            count: count.unwrap_or(1),
-        })
+    fn parse(args: &mut Args<'_>) -> Result<Self, Fail> {
+        Self::parse(args)
     }
 
-    /// Looks for a sorted set that has elements; its key, and how many are to be taken.
-    fn find(&self, cx: &mut Cx<'_>) -> Result<Option<(&'a [u8], usize)>, Fail> {
-        for at in self.keys.clone() {
-            let key = self.argv.get(at);
-            if let Some(len) = cx.data.peek::<Zset>(key)?.map(|zset| zset.len()) {
-                return Ok(Some((key, self.count.min(len))));
-            }
-        }
-        Ok(None)
+    fn len(zset: ZsetRef<'_>) -> usize {
+        zset.len()
     }
 
-    /// Takes elements and replies with the key and an array of them; false if there are none.
-    fn take_some(&self, cx: &mut Cx<'_>) -> Result<bool, Fail> {
-        let Some((key, count)) = self.find(cx)? else {
-            return Ok(false);
-        };
-        cx.out.array(2);
-        cx.out.bulk(key);
+    fn command(self) -> &'static [u8] {
+        Self::command(self)
+    }
+
+    fn take_some(self, cx: &mut Cx<'_>, key: &[u8], count: usize) -> Result<(), Fail> {
         cx.out.array(count);
-        take(cx, key, self.end, count, true)?;
-        let mut digits = itoa::Buffer::new();
-        let count = digits.format(count).as_bytes();
-        cx.propagate_as(&[self.end.command(), key, count]);
-        Ok(true)
+        take(cx, key, self, count, true)
     }
 
-    /// Takes an element and replies with the key and it; false if there is none.
-    fn take_one(&self, cx: &mut Cx<'_>) -> Result<bool, Fail> {
-        let Some((key, _)) = self.find(cx)? else {
-            return Ok(false);
-        };
+    fn take_one(self, cx: &mut Cx<'_>, key: &[u8]) -> Result<(), Fail> {
         cx.out.array(3);
         cx.out.bulk(key);
-        take(cx, key, self.end, 1, false)?;
-        cx.propagate_as(&[self.end.command(), key]);
-        Ok(true)
-    }
-
-    /// Waits until one of the sorted sets may have elements.
-    fn wait(self, cx: &mut Cx<'_>, timeout: Option<Duration>) {
-        if !cx.wait_for_keys(self.argv, self.keys, is_zset, timeout) {
-            cx.out.null_array();
-        }
+        take(cx, key, self, 1, false)
     }
 }
 
-/// Whether a key holds what is waited for.
-fn is_zset(value: Option<ValueRef<'_>>) -> bool {
-    value.is_some_and(|value| value.as_collection::<Zset>().is_some())
+fn zmpop(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    harvest::pop_some::<End>(cx, args)
 }
 
-fn at_least_one(args: &mut Args<'_>, what: &'static str) -> Result<usize, Fail> {
-    let number = args
-        .int()
-        .ok()
-        .and_then(|number| usize::try_from(number).ok());
-    let number = number.filter(|&number| number > 0);
-    number.ok_or(Fail::ZeroCount(what))
-}
-
-fn zmpop(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
-    if !Harvest::parse(&mut args)?.take_some(cx)? {
-        cx.out.null_array();
-    }
-    Ok(())
-}
-
-fn bzmpop(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
-    let timeout = args.bulk()?;
-    let harvest = Harvest::parse(&mut args)?;
-    // Redis reads the timeout behind all else.
-    let timeout = blocking::timeout(timeout, cx.wall())?;
-    if !harvest.take_some(cx)? {
-        harvest.wait(cx, timeout);
-    }
-    Ok(())
+fn bzmpop(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    harvest::pop_some_or_wait::<End>(cx, args)
 }
 
 fn bzpopmin(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
-    pop_or_wait(cx, args, End::Lowest)
+    harvest::pop_or_wait(cx, args, End::Lowest)
 }
 
 fn bzpopmax(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
-    pop_or_wait(cx, args, End::Highest)
-}
-
-fn pop_or_wait(cx: &mut Cx<'_>, args: Args<'_>, end: End) -> Result<(), Fail> {
-    let argv = args.argv();
-    let last = argv.len() - 1;
-    let timeout = blocking::timeout(argv.get(last), cx.wall())?;
-    let harvest = Harvest {
-        argv,
-        keys: args.position()..last,
-        end,
-        count: 1,
-    };
-    if !harvest.take_one(cx)? {
-        harvest.wait(cx, timeout);
-    }
-    Ok(())
+    harvest::pop_or_wait(cx, args, End::Highest)
 }

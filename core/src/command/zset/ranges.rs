@@ -1,6 +1,6 @@
 //! Elements from one rank, score or member to another.
 
-use super::{row, store, write_elements};
+use super::{FAMILY, store, write_elements};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -19,7 +19,7 @@ const RETURNED: &str = "O(log(N)+M): the size of the set and the number of membe
 
 /// The rows of these commands.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "zcount",
         zcount,
         Arity::Exactly(4),
@@ -32,7 +32,7 @@ pub static COMMANDS: &[Spec] = &[
             "key min max",
         ),
     ),
-    row(
+    FAMILY.row(
         "zlexcount",
         zlexcount,
         Arity::Exactly(4),
@@ -45,7 +45,7 @@ pub static COMMANDS: &[Spec] = &[
             "key min max",
         ),
     ),
-    row(
+    FAMILY.row(
         "zrange",
         zrange,
         Arity::AtLeast(4),
@@ -58,7 +58,7 @@ pub static COMMANDS: &[Spec] = &[
             "key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zrangebylex",
         zrangebylex,
         Arity::AtLeast(4),
@@ -71,7 +71,7 @@ pub static COMMANDS: &[Spec] = &[
             "key min max [LIMIT offset count]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zrangebyscore",
         zrangebyscore,
         Arity::AtLeast(4),
@@ -84,7 +84,7 @@ pub static COMMANDS: &[Spec] = &[
             "key min max [WITHSCORES] [LIMIT offset count]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zrangestore",
         zrangestore,
         Arity::AtLeast(5),
@@ -97,7 +97,7 @@ pub static COMMANDS: &[Spec] = &[
             "dst src min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zrevrange",
         zrevrange,
         Arity::AtLeast(4),
@@ -110,7 +110,7 @@ pub static COMMANDS: &[Spec] = &[
             "key start stop [WITHSCORES]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zrevrangebylex",
         zrevrangebylex,
         Arity::AtLeast(4),
@@ -123,7 +123,7 @@ pub static COMMANDS: &[Spec] = &[
             "key max min [LIMIT offset count]",
         ),
     ),
-    row(
+    FAMILY.row(
         "zrevrangebyscore",
         zrevrangebyscore,
         Arity::AtLeast(4),

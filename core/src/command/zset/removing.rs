@@ -1,7 +1,7 @@
 //! Elements removed from one rank, score or member to another.
 
 use super::ranges::{By, Ends};
-use super::{remove_ranks, row};
+use super::{FAMILY, remove_ranks};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -13,7 +13,7 @@ const REMOVED: &str = "O(log(N)+M): the size of the set and the number of member
 
 /// The rows of these commands.
 pub static COMMANDS: &[Spec] = &[
-    row(
+    FAMILY.row(
         "zremrangebylex",
         zremrangebylex,
         Arity::Exactly(4),
@@ -26,7 +26,7 @@ pub static COMMANDS: &[Spec] = &[
             "key min max",
         ),
     ),
-    row(
+    FAMILY.row(
         "zremrangebyrank",
         zremrangebyrank,
         Arity::Exactly(4),
@@ -39,7 +39,7 @@ pub static COMMANDS: &[Spec] = &[
             "key start stop",
         ),
     ),
-    row(
+    FAMILY.row(
         "zremrangebyscore",
         zremrangebyscore,
         Arity::Exactly(4),

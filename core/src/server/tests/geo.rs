@@ -1,15 +1,7 @@
 //! Places as clients see them.
 
-use super::harness::World;
+use super::harness::{World, dialogue};
 use super::replication::{assert_same, pair};
-
-#[track_caller]
-fn dialogue(world: &mut World, lines: &[(&str, &str)]) {
-    let a = world.client(0);
-    for (command, reply) in lines {
-        assert_eq!(world.ask(a, command), *reply, "{command}");
-    }
-}
 
 const SICILY: (&str, &str) = (
     "geoadd g 13.361389 38.115556 Palermo 15.087269 37.502669 Catania",

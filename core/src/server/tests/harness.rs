@@ -479,3 +479,12 @@ pub(super) fn encoded(command: &str) -> Vec<u8> {
     encode_command(&mut bytes, &words);
     bytes
 }
+
+/// Sends commands one after the other and expects these replies.
+#[track_caller]
+pub(super) fn dialogue(world: &mut World, lines: &[(&str, &str)]) {
+    let a = world.client(0);
+    for (command, reply) in lines {
+        assert_eq!(world.ask(a, command), *reply, "{command}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Hashes as clients see them.
 
-use super::harness::{World, encoded};
+use super::harness::{World, dialogue, encoded};
 use super::replication::{assert_same, pair};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,14 +8,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value|";
-
-#[track_caller]
-fn dialogue(world: &mut World, lines: &[(&str, &str)]) {
-    let a = world.client(0);
-    for (command, reply) in lines {
-        assert_eq!(world.ask(a, command), *reply, "{command}");
-    }
-}
 
 #[test]
 fn fields_are_set_read_and_deleted() {

@@ -1,19 +1,11 @@
 //! Lists as clients see them.
 
-use super::harness::World;
+use super::harness::{World, dialogue};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
 const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value|";
-
-#[track_caller]
-fn dialogue(world: &mut World, lines: &[(&str, &str)]) {
-    let a = world.client(0);
-    for (command, reply) in lines {
-        assert_eq!(world.ask(a, command), *reply, "{command}");
-    }
-}
 
 #[test]
 fn elements_are_reached_from_both_ends() {

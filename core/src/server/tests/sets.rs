@@ -1,6 +1,6 @@
 //! Sets as clients see them.
 
-use super::harness::World;
+use super::harness::{World, dialogue};
 use super::replication::{assert_same, pair};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -16,14 +16,6 @@ const FORMS: &[&str] = &[
     "set-max-intset-entries 0",
     "set-max-intset-entries 0\nset-max-listpack-entries 0",
 ];
-
-#[track_caller]
-fn dialogue(world: &mut World, lines: &[(&str, &str)]) {
-    let a = world.client(0);
-    for (command, reply) in lines {
-        assert_eq!(world.ask(a, command), *reply, "{command}");
-    }
-}
 
 /// The elements of a flat reply, in order of their bytes.
 fn members(reply: &str) -> Vec<String> {

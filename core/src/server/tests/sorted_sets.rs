@@ -1,6 +1,6 @@
 //! Sorted sets as clients see them.
 
-use super::harness::{World, encoded};
+use super::harness::{World, dialogue, encoded};
 use super::replication::{assert_same, pair};
 use crate::machine::ConnId;
 
@@ -10,22 +10,14 @@ const NOT_INT: &str = "-ERR value is not an integer or out of range|";
 const NOT_FLOAT: &str = "-ERR value is not a valid float|";
 
 #[track_caller]
-fn dialogue(lines: &[(&str, &str)]) {
-    dialogue_in(&mut World::single(""), lines);
-}
-
-#[track_caller]
-fn dialogue_in(world: &mut World, lines: &[(&str, &str)]) {
-    let a = world.client(0);
-    for (command, reply) in lines {
-        assert_eq!(world.ask(a, command), *reply, "{command}");
-    }
+fn dialogue_alone(lines: &[(&str, &str)]) {
+    dialogue(&mut World::single(""), lines);
 }
 
 #[test]
 fn elements_are_added_on_conditions() {
     let gt_lt = "-ERR GT, LT, and/or NX options at the same time are not compatible|";
-    dialogue(&[
+    dialogue_alone(&[
         ("set s x", "+OK|"),
         ("zadd z 1 a 2 b", ":2|"),
         ("zadd z 1 a 3 c", ":1|"),
@@ -67,7 +59,7 @@ fn elements_are_added_on_conditions() {
 #[test]
 fn scores_are_added_to_and_looked_up() {
     let nan = "-ERR resulting score is not a number (NaN)|";
-    dialogue(&[
+    dialogue_alone(&[
         ("set s x", "+OK|"),
         ("zincrby z 2 a", "$1|2|"),
         ("zincrby z -2.25 a", "$5|-0.25|"),
@@ -98,7 +90,7 @@ fn scores_are_added_to_and_looked_up() {
 
 #[test]
 fn ranks_count_from_either_end() {
-    dialogue(&[
+    dialogue_alone(&[
         ("zadd z 1 b 1 a 2 c", ":3|"),
         ("zrank z a", ":0|"),
         ("zrank z c withscore", "*2|:2|$1|2|"),
@@ -121,7 +113,7 @@ fn elements_are_found_by_rank_score_and_member() {
     let scores = "-ERR syntax error, WITHSCORES not supported in combination with BYLEX|";
     let not_float = "-ERR min or max is not a float|";
     let not_range = "-ERR min or max not valid string range item|";
-    dialogue(&[
+    dialogue_alone(&[
         ("zadd z 1 a 2 b 3 c 4 d", ":4|"),
         ("zadd l 0 a 0 b 0 c 0 d", ":4|"),
         ("zrange z 1 2", "*2|$1|b|$1|c|"),
@@ -167,7 +159,7 @@ fn elements_are_found_by_rank_score_and_member() {
 
 #[test]
 fn ranges_are_stored() {
-    dialogue(&[
+    dialogue_alone(&[
         ("zadd z 1 a 2 b 3 c 4 d", ":4|"),
         ("set t x ex 100", "+OK|"),
         ("zrangestore t z 1 -1 rev", ":3|"),
@@ -188,7 +180,7 @@ fn ranges_are_stored() {
 
 #[test]
 fn elements_are_removed() {
-    dialogue(&[
+    dialogue_alone(&[
         ("zadd z 1 a 2 b 3 c 4 d 5 e 6 f", ":6|"),
         ("zrem z a no a", ":1|"),
         ("zremrangebyrank z -1 -1", ":1|"),
@@ -213,7 +205,7 @@ fn elements_are_removed() {
 #[test]
 fn elements_are_taken_from_either_end() {
     let positive = "-ERR value is out of range, must be positive|";
-    dialogue(&[
+    dialogue_alone(&[
         ("zadd z 1 a 2 b 3 c 4 d 5 e 6 f 7 g", ":7|"),
         ("zpopmin z", "*2|$1|a|$1|1|"),
         ("zpopmax z 2", "*4|$1|g|$1|7|$1|f|$1|6|"),
@@ -248,7 +240,7 @@ fn elements_are_taken_from_either_end() {
 fn sets_are_combined() {
     let needs = |name: &str| format!("-ERR at least 1 input key is needed for '{name}' command|");
     let (zunion, zdiffstore) = (needs("zunion"), needs("zdiffstore"));
-    dialogue(&[
+    dialogue_alone(&[
         ("zadd a 1 x 2 y 3 z", ":3|"),
         ("zadd b 10 y 20 z 30 w", ":3|"),
         ("zunion 2 a b", "*4|$1|x|$1|y|$1|z|$1|w|"),
@@ -313,7 +305,7 @@ fn sets_are_combined() {
 
 #[test]
 fn replies_in_resp3_pair_members_with_doubles() {
-    dialogue(&[
+    dialogue_alone(&[
         (
             "hello 3",
             "%7|$6|server|$5|redis|$7|version|$5|7.2.4|$5|proto|:3|$2|id|:1|$4|mode|$10|standalone\
@@ -340,7 +332,7 @@ fn replies_in_resp3_pair_members_with_doubles() {
 fn a_set_changes_its_encoding_as_in_redis() {
     let mut world = World::single("zset-max-listpack-entries 3\nzset-max-listpack-value 4");
     let (small, large) = ("$8|listpack|", "$8|skiplist|");
-    dialogue_in(
+    dialogue(
         &mut world,
         &[
             ("zadd z 1 a 2 b 3 c", ":3|"),
@@ -428,7 +420,7 @@ fn members_are_drawn_and_walked_through() {
         ("zscan no 0 nonsense", "*2|$1|0|*0|"),
         ("zscan z 0 match m1 count 1000", "*2|$1|0|*2|$2|m1|$3|1.5|"),
     ];
-    dialogue_in(&mut world, &lines);
+    dialogue(&mut world, &lines);
 }
 
 #[test]

@@ -1,15 +1,7 @@
 //! SORT as clients see it.
 
-use super::harness::World;
+use super::harness::{World, dialogue};
 use super::replication::{assert_same, pair};
-
-#[track_caller]
-fn dialogue(world: &mut World, lines: &[(&str, &str)]) {
-    let a = world.client(0);
-    for (command, reply) in lines {
-        assert_eq!(world.ask(a, command), *reply, "{command}");
-    }
-}
 
 #[test]
 fn numbers_are_sorted_as_numbers_and_texts_as_texts() {

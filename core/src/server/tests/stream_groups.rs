@@ -1,19 +1,11 @@
 //! Groups of consumers of streams as clients see them.
 
-use super::harness::World;
+use super::harness::{World, dialogue};
 use super::replication::{assert_same, pair};
 
 const NO_KEY: &str = "-ERR The XGROUP subcommand requires the key to exist. Note that for CREATE \
                       you may want to use the MKSTREAM option to create an empty stream \
                       automatically.|";
-
-#[track_caller]
-fn dialogue(world: &mut World, lines: &[(&str, &str)]) {
-    let a = world.client(0);
-    for (command, reply) in lines {
-        assert_eq!(world.ask(a, command), *reply, "{command}");
-    }
-}
 
 #[test]
 fn groups_come_and_go() {

@@ -1,18 +1,10 @@
 //! Streams as clients see them.
 
-use super::harness::World;
+use super::harness::{World, dialogue};
 
 const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value|";
 const BAD_ID: &str = "-ERR Invalid stream ID specified as stream command argument|";
 const SYNTAX: &str = "-ERR syntax error|";
-
-#[track_caller]
-fn dialogue(world: &mut World, lines: &[(&str, &str)]) {
-    let a = world.client(0);
-    for (command, reply) in lines {
-        assert_eq!(world.ask(a, command), *reply, "{command}");
-    }
-}
 
 #[test]
 fn entries_get_ids_that_ascend() {
