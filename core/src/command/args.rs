@@ -39,6 +39,7 @@ impl<'a> Args<'a> {
     }
 
     /// Takes the next argument.
+    #[inline]
     pub fn bulk(&mut self) -> Result<&'a [u8], Fail> {
         let bulk = self.peek().ok_or(Fail::Syntax)?;
         self.at += 1;

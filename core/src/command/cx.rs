@@ -57,6 +57,7 @@ impl Origin {
 }
 
 /// Replies with a string, or with null if there is none.
+#[inline]
 pub fn write_string(out: &mut Reply<'_>, found: Option<StrRef<'_>>) {
     match found {
         None => out.null(),
@@ -159,6 +160,7 @@ impl Data<'_> {
     }
 
     /// Finds a string to read it.
+    #[inline]
     pub fn read_str(&mut self, key: &[u8]) -> Result<Option<StrRef<'_>>, Fail> {
         let found = self.read(key);
         found

@@ -48,7 +48,7 @@ impl Db {
     /// Finds a key.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Option<EntryRef<'_>> {
-        let at = self.table.find(self.table.hash(key), key)?;
+        let at = self.table.look_up(key)?;
         Some(EntryRef(self.table.entry(at)))
     }
 
@@ -316,7 +316,7 @@ impl<'a> DbMut<'a> {
     /// As [`get_mut`](Self::get_mut), for as long as the database is lent.
     #[inline]
     pub fn into_entry(mut self, key: &[u8]) -> Option<EntryMut<'a>> {
-        let at = self.db.table.find(self.db.table.hash(key), key)?;
+        let at = self.db.table.look_up(key)?;
         self.touch(at);
         Some(EntryMut::new(self, at))
     }
@@ -348,7 +348,7 @@ impl<'a> DbMut<'a> {
     /// no write.
     #[inline]
     pub fn access(self, key: &[u8], rng: Option<&mut Rng>) -> Option<EntryRef<'a>> {
-        let at = self.db.table.find(self.db.table.hash(key), key)?;
+        let at = self.db.table.look_up(key)?;
         let entry = self.db.table.entry_mut(at);
         if let Some(rng) = rng {
             entry.set_lru(self.shared.usage.used(entry.lru(), rng));
@@ -388,7 +388,7 @@ impl<'a> DbMut<'a> {
 
     /// Takes a key with all it has out of the database.
     pub fn remove(&mut self, key: &[u8]) -> Option<Detached> {
-        let at = self.db.table.find(self.db.table.hash(key), key)?;
+        let at = self.db.table.look_up(key)?;
         self.touch(at);
         Some(Detached(self.take(at)))
     }

@@ -82,7 +82,7 @@ impl<E: Element> Elements<E> {
     /// Finds an element.
     #[inline]
     pub(crate) fn get(&self, key: &[u8]) -> Option<&E> {
-        let at = self.table.find(self.table.hash(key), key)?;
+        let at = self.table.look_up(key)?;
         Some(self.table.entry(at))
     }
 

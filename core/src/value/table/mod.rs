@@ -92,6 +92,15 @@ impl<E: TableEntry, S: Shelf<E>> Table<E, S> {
         Some(Location { segment, place })
     }
 
+    /// Finds the entry with this key, which is not even hashed where there is none.
+    #[inline]
+    pub(crate) fn look_up(&self, key: &[u8]) -> Option<Location> {
+        if self.len == 0 {
+            return None;
+        }
+        self.find(self.hash(key), key)
+    }
+
     /// Brings close to the processor what [`find`](Self::find) will look at for some hashes.
     ///
     /// A find waits for memory three times in a row: for the index, the entry and its record.
