@@ -1,12 +1,14 @@
 //! The sockets of connections, found by connection id.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use holdfast_core::machine::{Addr, ConnId};
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
+use rustix::net::{RecvFlags, SendFlags};
 use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 
 const _: () = assert!(usize::BITS == 64, "a token holds a slot and its generation");
@@ -187,17 +189,17 @@ impl Stream {
     /// Reads once, whatever is there.
     pub(crate) fn read(&self, space: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => (&mut &*stream).read(space),
-            Self::Unix(stream) => (&mut &*stream).read(space),
+            Self::Tcp(stream) => stream.try_io(|| receive(stream, space)),
+            Self::Unix(stream) => stream.try_io(|| receive(stream, space)),
         }
     }
 
     /// Writes once, as much as fits.
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match (self, slices) {
-            (Self::Tcp(stream), [slice]) => (&mut &*stream).write(slice),
+            (Self::Tcp(stream), [slice]) => stream.try_io(|| send(stream, slice)),
             (Self::Tcp(stream), _) => (&mut &*stream).write_vectored(slices),
-            (Self::Unix(stream), [slice]) => (&mut &*stream).write(slice),
+            (Self::Unix(stream), [slice]) => stream.try_io(|| send(stream, slice)),
             (Self::Unix(stream), _) => (&mut &*stream).write_vectored(slices),
         }
     }
@@ -209,6 +211,19 @@ impl Stream {
             Self::Unix(stream) => registry.register(stream, token, both),
         }
     }
+}
+
+// These two are most of what a server does. Straight to the kernel they spare what the C library
+// adds so that a thread can be cancelled in them.
+#[inline]
+fn receive(stream: impl AsFd, space: &mut [u8]) -> io::Result<usize> {
+    let (received, _) = rustix::net::recv(stream, space, RecvFlags::empty())?;
+    Ok(received)
+}
+
+#[inline]
+fn send(stream: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(stream, bytes, SendFlags::NOSIGNAL)?)
 }
 
 const KEEPALIVE_PROBES: u32 = 3;

@@ -40,6 +40,7 @@ struct Big {
 
 impl Argv {
     /// Forgets the arguments and gives back unusual amounts of memory.
+    #[inline]
     pub fn clear(&mut self) {
         self.spans.clear();
         self.bigs.clear();

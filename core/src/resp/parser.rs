@@ -173,6 +173,12 @@ impl Parser {
             Some(partial) => core::mem::swap(argv, &mut partial.argv),
             None => argv.clear(),
         }
+        if self.is_idle() && limits.authenticated {
+            if let Some(len) = whole(bytes, argv, limits) {
+                return Ok(Parsed::Command { len });
+            }
+            argv.clear();
+        }
         let parsed = match self.advance(bytes, argv, limits) {
             Ok(parsed) => parsed,
             Err(error) => {
@@ -274,12 +280,6 @@ impl Parser {
             }
         };
         while missing > 0 {
-            if len.is_none() {
-                missing -= self.short_bulks(bytes, argv, missing, limits);
-                if missing == 0 {
-                    break;
-                }
-            }
             let bulk_len = match len.take() {
                 Some(len) => len,
                 None => match self.length(bytes, limits)? {
@@ -299,30 +299,6 @@ impl Parser {
             missing -= 1;
         }
         Ok(Parsed::Command { len: self.at })
-    }
-
-    /// Takes up to `most` arguments that are short and there, and returns how many it took.
-    fn short_bulks(
-        &mut self,
-        bytes: &[u8],
-        argv: &mut Argv,
-        most: u32,
-        limits: &ParseLimits,
-    ) -> u32 {
-        let mut at = self.at;
-        let mut taken = 0;
-        while taken < most
-            && let Some((b'$', len, line)) = bytes.get(at..).and_then(short_line)
-            && at + line + len + 2 <= bytes.len()
-            && (len as i64 <= limits.bulk_max || limits.from == Sender::Master)
-        {
-            argv.push(at + line, len);
-            at += line + len + 2;
-            taken += 1;
-        }
-        self.at = at;
-        self.scanned = at.max(self.scanned);
-        taken
     }
 
     fn wait_for_bulk(&mut self, bytes: &[u8], missing: u32, len: usize) -> Parsed {
@@ -486,6 +462,28 @@ struct Line {
 
 /// So that a length and its line end always fit a `usize`, far above any `proto-max-bulk-len`.
 const LEN_MAX: usize = usize::MAX >> 2;
+
+/// Takes a command that is there from its first byte to its last and has short lines only, as
+/// nearly all do, and returns its length. Of any other it may have taken some arguments.
+#[inline]
+fn whole(bytes: &[u8], argv: &mut Argv, limits: &ParseLimits) -> Option<usize> {
+    let (b'*', count @ 1.., mut at) = short_line(bytes)? else {
+        return None;
+    };
+    for _ in 0..count {
+        let (b'$', len, line) = short_line(bytes.get(at..)?)? else {
+            return None;
+        };
+        let start = at + line;
+        at = start + len + 2;
+        let refused = len as i64 > limits.bulk_max && limits.from != Sender::Master;
+        if refused || at > bytes.len() {
+            return None;
+        }
+        argv.push(start, len);
+    }
+    Some(at)
+}
 
 /// Reads a line with a number of up to four digits and returns its type byte, the number and its
 /// length. Anything unusual is left to the general way.
