@@ -70,6 +70,7 @@ impl Program for Server {
             link_up: repl.is_connected(),
             loading: state.is_loading(),
             placed: repl.place().is_some(),
+            hands_over: repl.is_failing_over() && !repl.awaits_handover(),
         })
     }
 

@@ -50,6 +50,8 @@ pub struct ServerView {
     pub loading: bool,
     /// Whether history and offset describe its dataset: not before it has a backlog or was synced.
     pub placed: bool,
+    /// Whether it asks its master to take over from it.
+    pub hands_over: bool,
 }
 
 /// A Sentinel's state.

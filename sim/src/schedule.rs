@@ -100,6 +100,15 @@ pub enum Fault {
         /// To which Sentinel.
         target: Target,
     },
+    /// An operator says FAILOVER.
+    Handover {
+        /// To which server.
+        target: Target,
+        /// `TIMEOUT`, milliseconds.
+        timeout_ms: u64,
+        /// To the best replica, `FORCE`.
+        force: bool,
+    },
     /// The next host whose process does this loses power at that moment.
     Decision {
         /// What it does.
@@ -176,6 +185,7 @@ impl Fault {
             Self::SyncFails { .. } => "sync_fails",
             Self::DiskFull { .. } => "disk_full",
             Self::Failover { .. } => "failover",
+            Self::Handover { .. } => "handover",
             Self::Decision { .. } => "decision",
         }
     }
@@ -250,6 +260,14 @@ fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) ->
             (Fault::Drift { target, ppm }, lasting(draws))
         }
         "disk" => (draw_disk(draws, options), lasting(draws)),
+        "operator" if draws.chance(0.5) => {
+            let fault = Fault::Handover {
+                target: Target::Master,
+                timeout_ms: draws.log_between(1, 2 * down_after),
+                force: draws.chance(0.3),
+            };
+            (fault, at_ms)
+        }
         "operator" => {
             let target = node(draws, options.topology.sentinels().collect());
             (Fault::Failover { target }, at_ms)

@@ -4,7 +4,7 @@ use super::args::Args;
 use super::cx::Cx;
 use super::fail::Fail;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, Spec};
-use crate::repl::node::{Admission, Role, Sync};
+use crate::repl::node::{Admission, HandoverRequest, ReplicaAddr, Role, Sync};
 use crate::repl::primary::{Psync, Replconf};
 use crate::resp;
 use crate::server::client::ClientFlags;
@@ -54,6 +54,18 @@ const REPLCONF: F = F::ADMIN
 
 /// The family's rows.
 pub static COMMANDS: &[Spec] = &[
+    row(
+        "failover",
+        failover,
+        Arity::AtLeast(1),
+        (F::ADMIN.and(F::NOSCRIPT).and(F::STALE), Acl::NONE),
+        Group::Server,
+        (
+            "Hands over to a replica that has everything.",
+            "6.2.0",
+            "[TO <host port [FORCE]>] [ABORT] [TIMEOUT milliseconds]",
+        ),
+    ),
     row(
         "psync",
         psync,
@@ -145,6 +157,9 @@ fn replicaof(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
             "Command is not valid when client is a replica.",
         ));
     }
+    if cx.data.st.repl.awaits_handover() {
+        return Err(Fail::Plain("REPLICAOF not allowed while failing over."));
+    }
     let (host, port) = (args.bulk()?, args.bulk()?);
     if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
         cx.become_master();
@@ -159,6 +174,39 @@ fn replicaof(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     } else {
         cx.out.simple("OK Already connected to specified master");
     }
+    Ok(())
+}
+
+fn failover(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let mut request = HandoverRequest::default();
+    let mut abort = false;
+    while !args.is_done() {
+        if request.timeout.is_none() && args.left() > 1 && args.keyword("timeout") {
+            let timeout = u64::try_from(args.int()?).ok().filter(|&ms| ms > 0);
+            let timeout = timeout.ok_or(Fail::Plain("FAILOVER timeout must be greater than 0"))?;
+            request.timeout = Some(Duration::from_millis(timeout));
+        } else if !abort && args.keyword("abort") {
+            abort = true;
+        } else if request.to.is_none() && args.left() > 2 && args.keyword("to") {
+            let host = String::from_utf8_lossy(args.bulk()?).into();
+            // No replica has another port.
+            let port = u16::try_from(args.int()?).unwrap_or(0);
+            request.to = Some(ReplicaAddr { host, port });
+        } else if !request.force && args.keyword("force") {
+            request.force = true;
+        } else {
+            return Err(Fail::Syntax);
+        }
+    }
+    if abort && request != HandoverRequest::default() {
+        return Err(Fail::Syntax);
+    }
+    if !abort {
+        cx.start_failover(request)?;
+    } else if !cx.abort_failover() {
+        return Err(Fail::Plain("No failover in progress."));
+    }
+    cx.out.ok();
     Ok(())
 }
 
@@ -248,7 +296,11 @@ fn admit(cx: &mut Cx<'_>, psync: Option<Psync<'_>>) -> Result<(), Fail> {
     let mut admission = cx.data.st.repl.sync(now, request);
     if admission == Admission::TakeOver {
         cx.become_master();
-        admission = cx.data.st.repl.sync(now, request);
+        let psync = psync.map(|psync| Psync {
+            failover: false,
+            ..psync
+        });
+        admission = cx.data.st.repl.sync(now, Sync { psync, ..request });
     }
     match admission {
         Admission::Accepted => {

@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
+use super::node::ReplicaAddr;
 use super::primary::Contents;
 use crate::machine::{ConnId, DiskOp};
 
@@ -86,6 +87,15 @@ pub enum Action {
         /// Where it is.
         path: Box<str>,
     },
+    /// Follow this replica from here on, as REPLICAOF would have it: call
+    /// [`replica_of`](super::Replication::replica_of).
+    Follow {
+        /// The master to be.
+        master: ReplicaAddr,
+    },
+    /// Be a master again, as REPLICAOF NO ONE would have it: call
+    /// [`promote`](super::Replication::promote).
+    Promote,
     /// Drop what was decoded from a transfer that will not be completed; the old dataset stays.
     AbandonLoad {
         /// Of the transfer.

@@ -9,7 +9,7 @@ use crc::{CRC_64_REDIS, Crc};
 use proptest::prelude::*;
 
 use super::action::SnapshotId;
-use super::node::{Admission, Following, Sync};
+use super::node::{Admission, Following, HandoverRequest, ReplicaAddr, Sync};
 use super::primary::{Psync, Replconf, StartFault};
 use super::receive::Place;
 use super::replica::{Event, Target};
@@ -184,7 +184,8 @@ impl World {
     /// A client's write of some effects.
     fn write(&mut self, n: usize, effects: &[u32], size: usize) {
         let node = &mut self.nodes[n];
-        if !node.repl.is_master() {
+        // The server holds writes back while there is a failover.
+        if !node.repl.is_master() || node.repl.is_failing_over() {
             return;
         }
         for &db in effects {
@@ -198,7 +199,24 @@ impl World {
         self.settle(n);
     }
 
+    fn failover(&mut self, n: usize, to: usize, force: bool, timeout: Duration) {
+        let request = HandoverRequest {
+            to: force.then(|| ReplicaAddr {
+                host: "127.0.0.1".into(),
+                port: port(to),
+            }),
+            force,
+            timeout: Some(timeout),
+        };
+        // Refused unless it is a master with replicas.
+        let _ = self.nodes[n].repl.start_failover(self.now, request);
+        self.settle(n);
+    }
+
     fn replica_of(&mut self, n: usize, master: usize) {
+        // Nobody may change roles but the failover.
+        self.nodes[n].repl.abort_failover();
+        self.settle(n);
         if n == master {
             let was_replica = !self.nodes[n].repl.is_master();
             assert_eq!(self.nodes[n].repl.promote(self.now), was_replica);
@@ -268,6 +286,14 @@ impl World {
                 let (db, data) = unrdb(&node.files[&path]);
                 node.data = data;
                 self.loaded(n, attempt, db);
+            }
+            Action::Follow { master } => {
+                self.nodes[n]
+                    .repl
+                    .replica_of(now, &master.host, master.port);
+            }
+            Action::Promote => {
+                assert!(self.nodes[n].repl.promote(now), "it had followed");
             }
             Action::AbandonLoad { .. } => self.nodes[n].incoming.clear(),
         }
@@ -350,13 +376,24 @@ impl World {
                     Replconf::Error(text) => panic!("{text}"),
                 },
                 Some((&b"PSYNC", args)) => {
-                    let sync = Sync {
+                    let psync = Psync::parse(args).expect("it is whole");
+                    let remote = Addr::Tcp("127.0.0.1:1".parse().unwrap());
+                    let ask = |psync| Sync {
                         conn: id,
-                        remote: &Addr::Tcp("127.0.0.1:1".parse().unwrap()),
+                        remote: &remote,
                         pending_output: false,
-                        psync: Psync::parse(args),
+                        psync: Some(psync),
                     };
-                    match repl.sync(now, sync) {
+                    let mut admission = repl.sync(now, ask(psync));
+                    if admission == Admission::TakeOver {
+                        assert!(repl.promote(now), "a master is not asked to take over");
+                        let psync = Psync {
+                            failover: false,
+                            ..psync
+                        };
+                        admission = repl.sync(now, ask(psync));
+                    }
+                    match admission {
                         Admission::Accepted => String::new(),
                         Admission::Refused(text) => format!("-{text}\r\n"),
                         other @ (Admission::Ignored | Admission::TakeOver) => {
@@ -610,6 +647,12 @@ enum Op {
         node: usize,
         master: usize,
     },
+    Failover {
+        node: usize,
+        to: usize,
+        force: bool,
+        millis: u64,
+    },
     Cut {
         wire: prop::sample::Index,
     },
@@ -650,6 +693,8 @@ fn op(nodes: usize) -> impl Strategy<Value = Op> {
             .prop_map(|(node, effects, size)| Op::Write { node, effects, size }),
         1 => (node.clone(), node.clone())
             .prop_map(|(node, master)| Op::ReplicaOf { node, master }),
+        1 => (node.clone(), node.clone(), any::<bool>(), 1u64..3000)
+            .prop_map(|(node, to, force, millis)| Op::Failover { node, to, force, millis }),
         1 => wire.clone().prop_map(|wire| Op::Cut { wire }),
         1 => wire.clone().prop_map(|wire| Op::Refuse { wire }),
         8 => (wire.clone(), 0usize..2, 1usize..400)
@@ -677,6 +722,12 @@ fn run(world: &mut World, op: Op) {
             size,
         } => world.write(node, &effects, size),
         Op::ReplicaOf { node, master } => world.replica_of(node, master),
+        Op::Failover {
+            node,
+            to,
+            force,
+            millis,
+        } => world.failover(node, to, force, Duration::from_millis(millis)),
         Op::Cut { wire } => {
             if let Some(w) = pick(wire, wires) {
                 world.close(w, None);

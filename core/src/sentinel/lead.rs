@@ -9,7 +9,7 @@ use crate::sentinel::failover::Failover;
 use crate::sentinel::info::Role;
 use crate::sentinel::instance::{Kind, Reconf};
 use crate::sentinel::link::{Expect, Side, TICK};
-use crate::sentinel::names::Epoch;
+use crate::sentinel::names::{Epoch, HostAddr};
 use crate::sentinel::request::Request;
 use crate::sentinel::select::{self, Candidate, Measure};
 use crate::sentinel::vote::QUIET_DESYNC_MS;
@@ -231,6 +231,7 @@ impl Watch {
         for id in self.groups[group].replicas.clone() {
             self.hurry_info(id);
         }
+        self.hurry_info(master);
         self.mark(group);
     }
 
@@ -327,12 +328,43 @@ impl Watch {
         let measure = self.measure(now, group);
         let Some(promoted) = select::choose(&self.candidates(now, group), &measure) else {
             self.groups[group].start.no_good_slave = true;
+            self.break_circle(now, group);
             return self.abort(group, events::ABORT_NO_GOOD_SLAVE);
         };
         let g = &mut self.groups[group];
         g.failover = g.failover.selected(promoted, now);
         self.tell_of(events::SELECTED_SLAVE, promoted, "");
         self.tell_of(events::SEND_SLAVEOF_NOONE, promoted, "");
+    }
+
+    /// Makes the configured master a master again if it follows one of its own replicas, which is
+    /// a replica too: there is none in the group, and nobody else to become one.
+    fn break_circle(&mut self, now: Mono, group: GroupId) {
+        let g = &self.groups[group];
+        let recent = self.measure(now, group).info_age_max;
+        let answers = |id: InstanceId| {
+            let one = &self.instances[id];
+            self.links[one.link].is_up() && one.info_age(now).is_some_and(|age| age <= recent)
+        };
+        let is_slave = |id: InstanceId| {
+            let reported = self.instances[id].reported();
+            answers(id) && reported.is_some_and(|reported| reported.role == Role::Slave)
+        };
+        let master = g.master;
+        let Some(followed) = self.followed_by_master(group) else {
+            return;
+        };
+        let closed = g
+            .replicas
+            .iter()
+            .any(|&id| followed.is_same(&self.instances[id].addr) && is_slave(id));
+        if closed && is_slave(master) {
+            tracing::warn!(
+                "All of '{}' are replicas of each other: its master shall be one again",
+                g.name
+            );
+            self.send_role(master, None);
+        }
     }
 
     /// Whether a replica that could be chosen still has to report.
@@ -387,11 +419,7 @@ impl Watch {
     }
 
     pub(super) fn candidates(&self, now: Mono, group: GroupId) -> Vec<Candidate<InstanceId>> {
-        let master = &self.instances[self.groups[group].master];
-        let followed = match &master.kind {
-            Kind::Master(facts) => facts.follows.as_ref(),
-            Kind::Replica(_) | Kind::Peer(_) => unreachable!("the master of a group is one"),
-        };
+        let followed = self.followed_by_master(group);
         let candidate = |&id: &InstanceId| {
             let one = &self.instances[id];
             let facts = one.replica().expect("replicas are replicas");
@@ -412,6 +440,15 @@ impl Watch {
             }
         };
         self.groups[group].replicas.iter().map(candidate).collect()
+    }
+
+    /// Whom the configured master says it follows, if it does.
+    fn followed_by_master(&self, group: GroupId) -> Option<&HostAddr> {
+        let master = &self.instances[self.groups[group].master];
+        match &master.kind {
+            Kind::Master(facts) => facts.follows.as_ref(),
+            Kind::Replica(_) | Kind::Peer(_) => unreachable!("the master of a group is one"),
+        }
     }
 
     fn send_slaveof_no_one(

@@ -137,6 +137,8 @@ pub enum PauseFor {
     Client,
     /// SHUTDOWN, while replicas catch up.
     Shutdown,
+    /// FAILOVER, until another node is the master.
+    Failover,
 }
 
 /// The pauses in force and who is held back by them.
@@ -144,6 +146,7 @@ pub enum PauseFor {
 pub struct Pause {
     client: Option<(PauseKind, Mono)>,
     shutdown: Option<(PauseKind, Mono)>,
+    failover: Option<(PauseKind, Mono)>,
     postponed: Vec<ConnId>,
 }
 
@@ -166,12 +169,13 @@ impl Pause {
         match why {
             PauseFor::Client => &mut self.client,
             PauseFor::Shutdown => &mut self.shutdown,
+            PauseFor::Failover => &mut self.failover,
         }
     }
 
     /// Ends the pauses whose time is over.
     pub fn expire(&mut self, now: Mono) {
-        for slot in [&mut self.client, &mut self.shutdown] {
+        for slot in [&mut self.client, &mut self.shutdown, &mut self.failover] {
             if slot.is_some_and(|(_, until)| until <= now) {
                 *slot = None;
             }
@@ -180,20 +184,18 @@ impl Pause {
 
     /// What is held back at present.
     pub fn kind(&self) -> Option<PauseKind> {
-        self.client
-            .iter()
-            .chain(&self.shutdown)
-            .map(|&(kind, _)| kind)
-            .max()
+        self.all().map(|(kind, _)| kind).max()
     }
 
     /// When the next pause ends.
     pub fn deadline(&self) -> Option<Mono> {
-        self.client
-            .iter()
-            .chain(&self.shutdown)
-            .map(|&(_, until)| until)
-            .min()
+        self.all().map(|(_, until)| until).min()
+    }
+
+    fn all(&self) -> impl Iterator<Item = (PauseKind, Mono)> {
+        [self.client, self.shutdown, self.failover]
+            .into_iter()
+            .flatten()
     }
 
     /// Remembers a client that is held back.

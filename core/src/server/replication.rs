@@ -1,6 +1,7 @@
 //! Carries out what replication asks for, and lets it know what happened.
 
 use super::Server;
+use super::blocked::PauseFor;
 use super::client::{Client, ClientFlags};
 use super::receive::Incoming;
 use super::state::{Purpose, State};
@@ -121,6 +122,9 @@ impl Server {
                 break;
             }
         }
+        if !self.st.repl.is_failing_over() {
+            self.st.pause.stop(PauseFor::Failover);
+        }
         self.writable_replicas.clear();
         self.writable_replicas.extend(self.st.repl.writable_conns());
     }
@@ -159,6 +163,12 @@ impl Server {
                 self.st.effects.disk(Purpose::Receive(attempt), op);
             }
             Action::LoadFile { attempt, path } => self.load_received(attempt, path),
+            Action::Follow { master } => {
+                self.st.follow(&master.host, master.port);
+            }
+            Action::Promote => {
+                self.st.lead();
+            }
             Action::AbandonLoad { attempt } => self.incoming.abandon(attempt),
         }
     }

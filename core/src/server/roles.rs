@@ -1,21 +1,21 @@
 //! Changes of role: following a master, or none.
 
 use super::Server;
-use super::blocked::Wait;
+use super::blocked::{PauseFor, PauseKind, Wait};
 use super::state::State;
 use crate::command::cx::Cx;
+use crate::command::fail::Fail;
 use crate::keyspace::Keyspace;
-use crate::repl::node::Following;
+use crate::machine::Mono;
+use crate::repl::node::{Following, HandoverRequest};
 use crate::repl::stream::Unit;
+use core::time::Duration;
 
 impl Cx<'_> {
     /// REPLICAOF NO ONE.
     pub fn become_master(&mut self) {
         let st = &mut *self.data.st;
-        // Effects so far belong to the stream of the old role.
-        st.end_unit();
-        if st.repl.promote(st.now) {
-            st.config.set_replicaof(None);
+        if st.lead() {
             tracing::info!(
                 "MASTER MODE enabled (user request from '{}')",
                 st.describe_client(self.data.conn)
@@ -26,28 +26,61 @@ impl Cx<'_> {
     /// REPLICAOF with a host; false if that is the master already.
     pub fn become_replica(&mut self, host: &str, port: u16) -> bool {
         let st = &mut *self.data.st;
-        st.end_unit();
-        let now = st.now;
-        match st.repl.replica_of(now, host, port) {
+        let changed = st.follow(host, port);
+        if changed {
+            tracing::info!(
+                "REPLICAOF {host}:{port} enabled (user request from '{}')",
+                st.describe_client(self.data.conn)
+            );
+        }
+        changed
+    }
+
+    /// FAILOVER. From here on writes are held back, those of this turn too.
+    pub fn start_failover(&mut self, request: HandoverRequest) -> Result<(), Fail> {
+        let st = &mut *self.data.st;
+        let started = st.repl.start_failover(st.now, request);
+        started.map_err(Fail::Plain)?;
+        let end = Mono::default() + Duration::MAX;
+        st.pause.start(PauseFor::Failover, PauseKind::Write, end);
+        Ok(())
+    }
+
+    /// FAILOVER ABORT; false if there is nothing to call off.
+    pub fn abort_failover(&mut self) -> bool {
+        self.data.st.repl.abort_failover()
+    }
+}
+
+impl State {
+    /// Becomes a master; false if this is one.
+    pub(super) fn lead(&mut self) -> bool {
+        // Effects so far belong to the stream of the old role.
+        self.end_unit();
+        let changed = self.repl.promote(self.now);
+        if changed {
+            self.config.set_replicaof(None);
+        }
+        changed
+    }
+
+    /// Becomes a replica of this master; false if it is one.
+    pub(super) fn follow(&mut self, host: &str, port: u16) -> bool {
+        self.end_unit();
+        match self.repl.replica_of(self.now, host, port) {
             Following::Already => false,
             Following::Started { unblock } => {
-                st.config.set_replicaof(Some((host, port)));
-                tracing::info!(
-                    "REPLICAOF {host}:{port} enabled (user request from '{}')",
-                    st.describe_client(self.data.conn)
-                );
-                st.demoted.extend(unblock);
+                self.config.set_replicaof(Some((host, port)));
+                self.demoted.extend(unblock);
                 // At once: what the unit has changed may not serve them any more.
-                for conn in st.blocked.waiting_for(Wait::Keys) {
-                    st.end_wait_for_demotion(conn);
+                for conn in self.blocked.waiting_for(Wait::Keys) {
+                    self.end_wait_for_demotion(conn);
                 }
                 true
             }
         }
     }
-}
 
-impl State {
     /// Whether this server decides at this moment when keys expire.
     pub fn decides_expiry(&self) -> bool {
         !self.is_replica() && !self.is_paused() && !self.is_loading()

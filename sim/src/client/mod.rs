@@ -73,9 +73,45 @@ pub struct Client {
     hint: Option<SocketAddr>,
     /// Reads a verifier still has to do.
     to_verify: VecDeque<Op>,
-    /// Sentinels an operator still has to talk to.
-    orders: VecDeque<SocketAddr>,
+    /// What an operator still has to say.
+    orders: VecDeque<Order>,
     retired: bool,
+}
+
+/// One command, and to whom it goes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Order {
+    to: SocketAddr,
+    command: Vec<u8>,
+}
+
+impl Order {
+    fn new(to: SocketAddr, words: &[&[u8]]) -> Self {
+        let mut bytes = Vec::new();
+        command(&mut bytes, words);
+        let command = bytes;
+        Self { to, command }
+    }
+
+    /// `SENTINEL FAILOVER` to a Sentinel.
+    pub fn failover(sentinel: SocketAddr) -> Self {
+        Self::sentinel(sentinel, b"failover")
+    }
+
+    fn sentinel(to: SocketAddr, word: &[u8]) -> Self {
+        Self::new(to, &[b"SENTINEL", word, MASTER_NAME.as_bytes()])
+    }
+
+    /// `FAILOVER` to a server; to a replica that is named, by force.
+    pub fn handover(server: SocketAddr, timeout_ms: u64, to: Option<SocketAddr>) -> Self {
+        let timeout = timeout_ms.to_string();
+        let mut words: Vec<&[u8]> = vec![b"FAILOVER", b"TIMEOUT", timeout.as_bytes()];
+        let replica = to.map(|to| (to.ip().to_string(), to.port().to_string()));
+        if let Some((host, port)) = &replica {
+            words.extend([&b"TO"[..], host.as_bytes(), port.as_bytes(), b"FORCE"]);
+        }
+        Self::new(server, &words)
+    }
 }
 
 /// How long a client waits.
@@ -152,10 +188,10 @@ impl Client {
         self.deadline = at;
     }
 
-    /// Makes an operator order a failover.
-    pub fn order(&mut self, at: Time, sentinel: SocketAddr) {
+    /// Makes an operator give an order.
+    pub fn order(&mut self, at: Time, order: Order) {
         assert_eq!(self.role, Role::Operator);
-        self.orders.push_back(sentinel);
+        self.orders.push_back(order);
         if matches!(self.phase, Phase::Resting) {
             self.deadline = at;
         }
@@ -379,25 +415,20 @@ impl Client {
     }
 
     fn ask(&mut self, env: &mut Env<'_>) {
-        let sentinel = match (self.role, self.orders.pop_front()) {
-            (Role::Operator, None) => {
-                self.deadline = Time::NEVER;
-                return;
-            }
-            (Role::Operator, Some(sentinel)) => sentinel,
-            (Role::Worker | Role::Follower | Role::Reader | Role::Verifier, _) => {
-                self.next_sentinel()
+        let order = match self.role {
+            Role::Operator => self.orders.pop_front(),
+            Role::Reader => Some(Order::sentinel(self.next_sentinel(), b"replicas")),
+            Role::Worker | Role::Follower | Role::Verifier => {
+                let word = b"get-master-addr-by-name";
+                Some(Order::sentinel(self.next_sentinel(), word))
             }
         };
-        let mut line = Line::connect(env, sentinel);
-        let mut question = Vec::new();
-        let verb: &[u8] = match self.role {
-            Role::Reader => b"replicas",
-            Role::Operator => b"failover",
-            Role::Worker | Role::Follower | Role::Verifier => b"get-master-addr-by-name",
+        let Some(order) = order else {
+            self.deadline = Time::NEVER;
+            return;
         };
-        command(&mut question, &[b"SENTINEL", verb, MASTER_NAME.as_bytes()]);
-        line.send(env, &question);
+        let mut line = Line::connect(env, order.to);
+        line.send(env, &order.command);
         self.phase = Phase::Asking(line);
         self.deadline = env.queue.now() + ms(self.patience.sentinel_ms);
     }

@@ -379,6 +379,7 @@ mod tests {
             link_up: false,
             loading: false,
             placed: true,
+            hands_over: false,
         }
     }
 

@@ -154,6 +154,7 @@ mod tests {
             link_up: above.is_some(),
             loading: false,
             placed: true,
+            hands_over: false,
         }
     }
 

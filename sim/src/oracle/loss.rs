@@ -198,6 +198,7 @@ mod tests {
             link_up: false,
             loading: false,
             placed: true,
+            hands_over: false,
         };
         tree.claims(B, &promoted).unwrap();
         let ground = Ground {

@@ -159,6 +159,7 @@ mod tests {
             link_up: false,
             loading: false,
             placed: true,
+            hands_over: false,
         };
         Promotion::replicates(NodeId(0), 6379, &claim).unwrap();
         claim.master = Some(NodeId(0).at(6379));

@@ -48,8 +48,10 @@ pub enum Fact {
         master: NodeId,
         /// The receiver.
         replica: NodeId,
-        /// Whether the history had changed its name.
-        renamed: bool,
+        /// Where the receiver was.
+        asked: Position,
+        /// The history it goes on in. It may have got that name in this very turn.
+        granted: Id,
     },
 }
 
@@ -179,7 +181,7 @@ impl Feed {
             };
             let Some(args) = words(&reply) else { continue };
             match &args[..] {
-                [name, id, offset] if name.eq_ignore_ascii_case(b"PSYNC") => {
+                [name, id, offset, ..] if name.eq_ignore_ascii_case(b"PSYNC") => {
                     self.asked = Some(asked(id, offset));
                 }
                 [name, ack, offset]
@@ -229,7 +231,7 @@ impl Feed {
                         self.stage = Stage::Handshake;
                         return Ok(());
                     };
-                    self.stage = self.on_line(&line, pair, tree, &mut heard)?;
+                    self.stage = self.on_line(&line, pair, &mut heard)?;
                 }
                 Stage::Header(from) => {
                     let Some(line) = take_line(&mut self.answers) else {
@@ -266,7 +268,6 @@ impl Feed {
         &mut self,
         line: &[u8],
         (master, replica): (NodeId, NodeId),
-        tree: &Tree,
         heard: &mut impl FnMut(Fact),
     ) -> Result<Stage, Violation> {
         let words: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
@@ -289,11 +290,11 @@ impl Feed {
                 let Some(granted) = granted else {
                     return Ok(Stage::Lost);
                 };
-                tree.continued(master, asked, &granted)?;
                 heard(Fact::PartialSync {
                     master,
                     replica,
-                    renamed: granted != asked.replid,
+                    asked,
+                    granted,
                 });
                 Ok(Stage::Stream(Position {
                     replid: granted,
@@ -531,7 +532,11 @@ mod tests {
         let mut wire = b"+CONTINUE ".to_vec();
         wire.extend_from_slice(&[b'b'; 40]);
         wire.extend_from_slice(b"\r\n");
-        assert!(bench.answer(&wire, 100).is_err());
+        bench.answer(&wire, 100).unwrap();
+        let [Fact::PartialSync { asked, granted, .. }] = bench.facts[..] else {
+            panic!("{:?}", bench.facts);
+        };
+        assert!(bench.tree.continued(MASTER, asked, &granted).is_err());
     }
 
     #[test]

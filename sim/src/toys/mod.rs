@@ -360,6 +360,7 @@ impl Toy for Store {
             link_up: false,
             loading: false,
             placed: true,
+            hands_over: false,
         })
     }
 }

@@ -785,6 +785,7 @@ impl Program for Group {
             link_up: matches!(self.link, Link::Up(_)),
             loading: false,
             placed: true,
+            hands_over: false,
         })
     }
 

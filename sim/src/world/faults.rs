@@ -1,8 +1,9 @@
 //! Carries out the schedule, and heals and freezes for the liveness phase.
 
+use crate::client::Order;
 use crate::ids::NodeId;
 use crate::net::Quality;
-use crate::options::SENTINEL_PORT;
+use crate::options::{DATA_PORT, SENTINEL_PORT};
 use crate::oracle::liveness::Core;
 use crate::program::FailoverState;
 use crate::queue::Event;
@@ -82,7 +83,22 @@ impl World {
             Fault::DiskFull { .. } => self.on_node(node, |world, node| {
                 world.nodes[node.index()].disk.full = true;
             }),
-            Fault::Failover { .. } => self.on_node(node, Self::force_failover),
+            Fault::Failover { .. } => self.on_node(node, |world, sentinel| {
+                world.order(Order::failover(sentinel.at(SENTINEL_PORT)));
+            }),
+            // An operator looks first whether the sentinels know them all: whoever takes over
+            // without being known stays unknown.
+            Fault::Handover {
+                timeout_ms, force, ..
+            } if self.all_known() => {
+                let best = self.resolve(Target::BestReplica).filter(|_| *force);
+                let to = best.map(|replica| replica.at(DATA_PORT));
+                let timeout_ms = *timeout_ms;
+                self.on_node(node, |world, server| {
+                    world.order(Order::handover(server.at(DATA_PORT), timeout_ms, to));
+                });
+            }
+            Fault::Handover { .. } => {}
             Fault::Decision { .. } => self.armed.push(number),
         }
     }
@@ -137,7 +153,8 @@ impl World {
             | Fault::Cut { .. }
             | Fault::Reset { .. }
             | Fault::Jump { .. }
-            | Fault::Failover { .. } => {}
+            | Fault::Failover { .. }
+            | Fault::Handover { .. } => {}
         }
         let text = format!("ends {:?}", self.schedule[number as usize].fault);
         self.note(node, "fault", &text);
@@ -277,12 +294,13 @@ impl World {
         }
     }
 
-    fn force_failover(&mut self, sentinel: NodeId) {
+    /// Has the operator say something.
+    fn order(&mut self, order: Order) {
         let operator = self.options.topology.operator();
         let now = self.queue.now();
         let node = &mut self.nodes[operator.index()];
         if let Some(client) = node.client_mut() {
-            client.order(now, sentinel.at(SENTINEL_PORT));
+            client.order(now, order);
         }
         node.wake_by(&mut self.queue, now);
     }
@@ -297,12 +315,31 @@ impl World {
             | Fault::Drift { target, .. }
             | Fault::SyncFails { target }
             | Fault::DiskFull { target }
-            | Fault::Failover { target } => self.resolve(*target),
+            | Fault::Failover { target }
+            | Fault::Handover { target, .. } => self.resolve(*target),
             Fault::Isolate { .. }
             | Fault::Cut { .. }
             | Fault::Reset { .. }
             | Fault::Decision { .. } => None,
         }
+    }
+
+    /// Whether every Sentinel knows every server.
+    fn all_known(&self) -> bool {
+        let servers = || {
+            self.options
+                .topology
+                .data()
+                .map(|server| server.at(DATA_PORT))
+        };
+        self.options.topology.sentinels().all(|sentinel| {
+            let view = self.judges.sentinel(sentinel);
+            view.and_then(|view| view.masters.first())
+                .is_some_and(|master| {
+                    let known = |addr| master.replicas.iter().any(|replica| replica.addr == addr);
+                    servers().all(|addr| addr == master.addr || known(addr))
+                })
+        })
     }
 
     /// The node a target means at present.

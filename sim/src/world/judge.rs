@@ -211,6 +211,12 @@ impl World {
         if old.is_some_and(|old| !old.loading && !view.loading && old.master != view.master) {
             self.done(id, Moment::Role);
         }
+        if let Some(old) = old.filter(|old| old.hands_over && !view.hands_over) {
+            self.judges.mark(match view.master {
+                Some(master) if Some(master) == old.master => "FAILOVER done",
+                _ => "FAILOVER given up",
+            });
+        }
         let changed = old.is_none_or(|old| {
             (old.replid, old.master, old.link_up, old.loading)
                 != (view.replid, view.master, view.link_up, view.loading)
@@ -369,8 +375,10 @@ impl World {
             Fact::PartialSync {
                 master,
                 replica,
-                renamed,
+                asked,
+                granted,
             } => {
+                let renamed = granted != asked.replid;
                 self.note(
                     master,
                     "sync",
@@ -381,7 +389,7 @@ impl World {
                 } else {
                     "partial resync"
                 });
-                Ok(())
+                self.sink.taps.tree.continued(master, asked, &granted)
             }
         }
     }

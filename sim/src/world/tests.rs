@@ -276,6 +276,7 @@ fn make_lonely(boot: &Boot<'_>) -> Result<Box<dyn Program>, String> {
                 link_up: false,
                 loading: false,
                 placed: true,
+                hands_over: false,
             })
         }
     }

@@ -16,10 +16,13 @@ use super::wait::Waits;
 use crate::machine::{ConnId, Mono, Now, TimerName};
 use crate::rng::Rng;
 
+mod failover;
 mod follow;
 mod report;
 mod serve;
 
+use failover::Failover;
+pub use failover::{HandoverRequest, ReplicaAddr};
 pub use follow::Received;
 pub use report::Role;
 pub use serve::{Admission, Sync};
@@ -54,6 +57,7 @@ pub struct Replication {
     link: Option<Link>,
     /// No attempt is made to reach the master for now.
     link_held: bool,
+    failover: Failover,
     /// Replicas shall be asked how far they are.
     ask_acks: bool,
     fx: VecDeque<Action>,
@@ -98,6 +102,7 @@ impl Replication {
             waited: VecDeque::new(),
             link: None,
             link_held: false,
+            failover: Failover::None,
             ask_acks: false,
             fx: VecDeque::new(),
         }
@@ -161,6 +166,8 @@ impl Replication {
                 return Following::Already;
             }
             Some(mut old) => {
+                // Whoever names another master knows better than a failover under way.
+                self.end_failover();
                 old.close(now.mono, &mut self.fx);
                 Link::new(now.mono, host, port, None).succeed(&old)
             }
@@ -174,7 +181,9 @@ impl Replication {
                 unblock = self.waits.drain();
                 self.ask_acks = false;
                 let db = self.stream.selected().unwrap_or(0);
-                Link::new(now.mono, host, port, Some(db))
+                let mut link = Link::new(now.mono, host, port, Some(db));
+                link.want_takeover(self.is_failing_over());
+                link
             }
         };
         self.link = Some(link);
@@ -192,6 +201,7 @@ impl Replication {
             "a replica has no stream of its own"
         );
         link.close(now.mono, &mut self.fx);
+        self.end_failover();
         if link.db().is_some() {
             info!("Discarding previously cached master state.");
         }
@@ -268,6 +278,7 @@ impl Replication {
         {
             link.tick(mono, &self.history, &self.settings, &mut self.fx);
         }
+        self.advance_failover(mono);
         self.check();
     }
 
@@ -286,6 +297,7 @@ impl Replication {
             (self.primary.deadline(), TimerName("replicas")),
             (link, TimerName("master link")),
             (self.waits.deadline(), TimerName("wait")),
+            (self.failover.deadline(), TimerName("failover")),
             (self.backlog_expiry(), TimerName("repl-backlog-ttl")),
         ];
         let due = timers
@@ -374,7 +386,8 @@ impl Replication {
     }
 
     fn ping(&mut self, now: Mono) {
-        if self.link.is_some() || !self.primary.ping_due(now, &self.settings) {
+        if self.link.is_some() || !self.may_chatter() || !self.primary.ping_due(now, &self.settings)
+        {
             return;
         }
         if let Some(backlog) = &mut self.backlog {
@@ -384,7 +397,7 @@ impl Replication {
 
     /// Asks once for all who wait.
     fn send_getack(&mut self) {
-        if !core::mem::replace(&mut self.ask_acks, false) {
+        if !self.may_chatter() || !core::mem::replace(&mut self.ask_acks, false) {
             return;
         }
         if self.link.is_some() || self.primary.count() == 0 {

@@ -200,7 +200,7 @@ impl Replication {
 
     fn info_history(&self, out: &mut String) {
         let history = &self.history;
-        line(out, "master_failover_state", "no-failover");
+        line(out, "master_failover_state", self.failover.state());
         line(out, "master_replid", history.replid());
         line(out, "master_replid2", history.replid2());
         line(out, "master_repl_offset", history.offset());

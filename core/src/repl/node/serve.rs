@@ -72,6 +72,10 @@ impl Replication {
         if let Some(decision) = self.take_over(&sync) {
             return decision;
         }
+        if self.is_failing_over() {
+            let text = "NOMASTERLINK Can't SYNC while failing over";
+            return Admission::Refused(text.into());
+        }
         if self
             .link
             .as_ref()

@@ -127,6 +127,8 @@ fn started(actions: &[Action]) -> SnapshotId {
         | Action::StopSnapshot { .. }
         | Action::Disk { .. }
         | Action::LoadFile { .. }
+        | Action::Follow { .. }
+        | Action::Promote
         | Action::AbandonLoad { .. } => None,
     };
     let mut ids = actions.iter().filter_map(start);

@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 
 use tracing::{info, warn};
 
-use super::Link;
-use super::handshake::{self, Reply, Stage};
+use super::handshake::{self, Ask, Reply, Stage};
 use super::state::{State, Step, Transfer};
+use super::{Link, Takeover};
 use crate::machine::{ConnId, ConnectFault, Mono};
 use crate::repl::action::{Action, Attempt};
 use crate::repl::history::History;
@@ -175,8 +175,16 @@ impl Link {
         };
         *partial_since = None;
         let conn = *conn;
-        let known = self.cached.is_some().then_some(history);
-        match stage.reply(conn, line, known, settings, fx) {
+        let ask = Ask {
+            known: self.cached.is_some().then_some(history),
+            takeover: self.takeover == Takeover::Wanted,
+        };
+        let asked = ask.takeover && *stage == Stage::Psync;
+        let reply = stage.reply(conn, line, ask, settings, fx);
+        if asked && let Some(answer) = takeover_answer(line, &reply) {
+            self.takeover = answer;
+        }
+        match reply {
             Reply::Next => Step::Consumed(consumed),
             Reply::Fail => {
                 self.fail(now, fx);
@@ -191,6 +199,20 @@ impl Link {
         }
     }
 }
+
+/// What a reply to PSYNC says to being asked to take over.
+fn takeover_answer(line: &[u8], reply: &Reply) -> Option<Takeover> {
+    match reply {
+        Reply::Next => None,
+        Reply::Continue(_) | Reply::Full(_) => Some(Takeover::Granted),
+        // The link may have been lost behind an earlier request that was granted.
+        Reply::Fail if line.starts_with(IS_MASTER) => Some(Takeover::Granted),
+        Reply::Fail => Some(Takeover::Refused),
+    }
+}
+
+/// How a master answers to being asked to take over.
+const IS_MASTER: &[u8] = b"-ERR PSYNC FAILOVER can't be sent to a master";
 
 fn os_error(errno: i32) -> Cow<'static, str> {
     match errno {

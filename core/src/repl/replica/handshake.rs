@@ -43,6 +43,15 @@ pub(super) enum Reply {
     Full(Granted),
 }
 
+/// What PSYNC asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ask<'a> {
+    /// The own history if the stream can be gone on with.
+    pub(super) known: Option<&'a History>,
+    /// Part of a coordinated failover: the master shall take over first.
+    pub(super) takeover: bool,
+}
+
 /// A line is longer than any reply to a handshake.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct TooLong;
@@ -66,12 +75,12 @@ pub(super) fn send(conn: ConnId, args: &[&[u8]]) -> Action {
 }
 
 impl Stage {
-    /// Takes one line of reply. `known` is the own history if the stream can be gone on with.
+    /// Takes one line of reply.
     pub(super) fn reply(
         &mut self,
         conn: ConnId,
         line: &[u8],
-        known: Option<&History>,
+        ask: Ask<'_>,
         settings: &Settings,
         fx: &mut VecDeque<Action>,
     ) -> Reply {
@@ -116,10 +125,10 @@ impl Stage {
             }
             Self::Capa => {
                 optional(refused, "REPLCONF capa", line);
-                psync(conn, known, fx);
+                psync(conn, ask, fx);
                 *self = Self::Psync;
             }
-            Self::Psync => return psync_reply(conn, line, known, fx),
+            Self::Psync => return psync_reply(conn, line, ask.known, fx),
         }
         Reply::Next
     }
@@ -159,8 +168,8 @@ fn introduce(conn: ConnId, settings: &Settings, fx: &mut VecDeque<Action>) {
     fx.push_back(Action::Send { conn, bytes });
 }
 
-fn psync(conn: ConnId, known: Option<&History>, fx: &mut VecDeque<Action>) {
-    let Some(history) = known else {
+fn psync(conn: ConnId, ask: Ask<'_>, fx: &mut VecDeque<Action>) {
+    let Some(history) = ask.known else {
         info!("Partial resynchronization not possible (no cached master)");
         fx.push_back(send(conn, &[b"PSYNC", b"?", b"-1"]));
         return;
@@ -169,7 +178,9 @@ fn psync(conn: ConnId, known: Option<&History>, fx: &mut VecDeque<Action>) {
     info!("Trying a partial resynchronization (request {replid}:{byte}).");
     let mut digits = itoa::Buffer::new();
     let byte = digits.format(byte).as_bytes();
-    fx.push_back(send(conn, &[b"PSYNC", replid.as_bytes(), byte]));
+    let words: [&[u8]; 4] = [b"PSYNC", replid.as_bytes(), byte, b"FAILOVER"];
+    let words = if ask.takeover { &words } else { &words[..3] };
+    fx.push_back(send(conn, words));
 }
 
 fn psync_reply(

@@ -44,10 +44,24 @@ pub struct Link {
     /// The database in which the stream goes on where we stopped; `None` if nothing of a master
     /// is known, so that only a whole dataset helps.
     cached: Option<u32>,
+    takeover: Takeover,
     attempts: u64,
     failures: u32,
     tried_at: Option<Mono>,
     down_since: Option<Mono>,
+}
+
+/// Whether the master is asked to take over from this node (PSYNC … FAILOVER), and what it said.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Takeover {
+    /// It is not asked.
+    Unwanted,
+    /// It is to be asked, or has not answered.
+    Wanted,
+    /// It is a master.
+    Granted,
+    /// It did not want to.
+    Refused,
 }
 
 /// What the bytes of the master turned out to be.
@@ -89,6 +103,7 @@ impl Link {
                 again: false,
             },
             cached,
+            takeover: Takeover::Unwanted,
             attempts: 0,
             failures: 0,
             tried_at: None,
@@ -103,6 +118,20 @@ impl Link {
         self.cached = old.cached;
         self.down_since = old.down_since;
         self
+    }
+
+    /// Has the master asked to take over, or not.
+    pub(super) const fn want_takeover(&mut self, wanted: bool) {
+        self.takeover = if wanted {
+            Takeover::Wanted
+        } else {
+            Takeover::Unwanted
+        };
+    }
+
+    /// What became of asking it to take over.
+    pub(super) const fn takeover(&self) -> Takeover {
+        self.takeover
     }
 
     /// Starts an attempt if it is time for one, and gives up what was silent for too long.

@@ -362,6 +362,38 @@ fn a_circle_of_replicas_gets_a_master_again() {
 }
 
 #[test]
+fn a_circle_in_which_nobody_else_is_fit_gets_its_master_back() {
+    let mut world = settled(2, 3, 2);
+    let old = world.server(6379);
+    world.servers[old].master = Some(6380);
+    for port in [6380, 6381] {
+        let replica = world.server(port);
+        world.servers[replica].never_synced = true;
+        world.servers[replica].replid = "e".repeat(40);
+    }
+    world.run_until(ms(60_000), |world| world.servers[old].master.is_none());
+    world.run_for(ms(15_000));
+    assert!(all_see(&world, 6379), "{:#?}", world.log());
+    let masters = world.servers.iter().filter(|one| one.master.is_none());
+    assert_eq!(masters.count(), 1);
+}
+
+#[test]
+fn a_master_that_follows_a_stranger_is_left_to_whoever_did_that() {
+    let mut world = settled(2, 3, 2);
+    let old = world.server(6379);
+    world.servers[old].master = Some(7000);
+    for port in [6380, 6381] {
+        let replica = world.server(port);
+        world.servers[replica].never_synced = true;
+        world.servers[replica].replid = "e".repeat(40);
+    }
+    world.run_for(ms(60_000));
+    assert_ne!(world.count("-failover-abort-no-good-slave"), 0);
+    assert_eq!(world.servers[old].master, Some(7000));
+}
+
+#[test]
 fn a_short_stop_is_not_held_against_those_who_were_not_heard() {
     let mut world = settled(2, 3, 2);
     world.freeze(0, ms(1_900));

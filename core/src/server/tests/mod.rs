@@ -5,6 +5,7 @@ mod blocking;
 mod clients;
 mod corners;
 mod eviction;
+mod failover;
 mod geo;
 mod harness;
 mod hashes;
