@@ -262,3 +262,34 @@ fn a_replica_refuses_writes_and_a_master_without_replicas_too_if_told_so() {
     });
     assert_eq!(client.text(&["GET", "k"]), "v");
 }
+
+#[test]
+fn failover_hands_over_between_both_kinds() {
+    if !peers_are_here("FAILOVER to and from Redis") {
+        return;
+    }
+    for (old, new) in PAIRS {
+        let (master, replica) = pair(old, new);
+        wait_for_offset(&master, &replica);
+        let before = contents(&master);
+        let port = replica.port().to_string();
+        let command = ["FAILOVER", "TO", "127.0.0.1", &port, "TIMEOUT", "10000"];
+        assert_eq!(master.client().text(&command), "OK", "{old:?} to {new:?}");
+        wait_until(PATIENCE, "the roles are changed", || {
+            let (was, is) = (master.info("replication"), replica.info("replication"));
+            let done = was.get("role") == "slave"
+                && was.get("master_failover_state") == "no-failover"
+                && was.get("master_link_status") == "up"
+                && is.get("role") == "master";
+            done.then_some(())
+        });
+        assert_eq!(replica.client().text(&["SET", "after", "1"]), "OK");
+        wait_for_offset(&replica, &master);
+        // The hand-over itself costs no snapshot.
+        let snapshots = replica.info("stats");
+        assert_eq!(snapshots.get("sync_full"), "0", "{old:?} to {new:?}");
+        let after = contents(&master);
+        assert_eq!(after.len(), before.len() + 1, "{old:?} to {new:?}");
+        assert!(after == contents(&replica), "{old:?} to {new:?}");
+    }
+}
