@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod allocator;
+mod check_rdb;
 mod files;
 mod local;
 mod logo;
@@ -44,7 +45,7 @@ fn run_tool(tool: Tool, args: &[String]) -> u8 {
     let (program, stand_in) = match tool {
         Tool::Local => return local::main(args),
         Tool::Cli => ("cli", "redis-cli"),
-        Tool::CheckRdb => ("check-rdb", "redis-check-rdb"),
+        Tool::CheckRdb => return check_rdb::main(args),
         Tool::CheckAof => ("check-aof", "redis-check-aof"),
     };
     complain(&format!(

@@ -6,7 +6,7 @@ use crate::persist::rdb::input::{Input, Text};
 use crate::persist::rdb::kind::{
     HEADER_LEN, MAGIC, OP_AUX, OP_EOF, OP_EXPIRE_MS, OP_EXPIRE_SECS, OP_FREQ,
     OP_FUNCTION_BEFORE_GA, OP_FUNCTION2, OP_IDLE, OP_MODULE_AUX, OP_RESIZE_DB, OP_SELECT_DB,
-    OP_SLOT_INFO, VERSION_READ_MAX, VERSION_WITH_CHECKSUM,
+    OP_SLOT_INFO, VERSION_READ_MAX, VERSION_WITH_CHECKSUM, type_name,
 };
 use crate::persist::rdb::read::{Progress, ValueReader};
 use crate::value::{Shape, Value};
@@ -76,6 +76,17 @@ pub enum Item<'a> {
     Eof,
 }
 
+/// Where a decoder stands, for whoever looks for what is wrong with its data.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Place<'a> {
+    /// What is read there, in the words of redis-check-rdb.
+    pub doing: &'static str,
+    /// The key whose value is read there.
+    pub key: Option<&'a [u8]>,
+    /// The type of that value: its byte, and its name.
+    pub kind: Option<(u8, &'static str)>,
+}
+
 /// A push decoder of RDB data.
 ///
 /// Feed it bytes as they come, and after each feeding ask [`next`](Self::next) until it has
@@ -111,7 +122,7 @@ enum Stage {
     ModuleAux,
     ModuleFields { module: [u8; 9], skip: ModuleField },
     Key { kind: u8 },
-    Value(ValueReader),
+    Value { kind: u8, reader: ValueReader },
     Checksum,
     Done,
 }
@@ -201,6 +212,29 @@ impl Decoder {
     #[must_use]
     pub fn is_done(&self) -> bool {
         matches!(self.stage, Stage::Done)
+    }
+
+    /// What it is reading.
+    #[must_use]
+    pub fn place(&self) -> Place<'_> {
+        let (doing, kind) = match &self.stage {
+            Stage::Header => ("start", None),
+            Stage::Opcode | Stage::Idle | Stage::Freq => ("read-type", None),
+            Stage::AuxName | Stage::AuxValue => ("read-aux", None),
+            Stage::SelectDb | Stage::ResizeDb | Stage::SlotInfo => ("read-len", None),
+            Stage::ExpireMs | Stage::ExpireSecs => ("read-expire", None),
+            Stage::Function => ("read-function", None),
+            Stage::ModuleAux | Stage::ModuleFields { .. } => ("read-module-aux", None),
+            Stage::Key { kind } => ("read-key", Some(*kind)),
+            Stage::Value { kind, .. } => ("read-object-value", Some(*kind)),
+            Stage::Checksum | Stage::Done => ("check-sum", None),
+        };
+        let in_value = matches!(self.stage, Stage::Value { .. });
+        Place {
+            doing,
+            key: in_value.then_some(&self.key),
+            kind: kind.map(|kind| (kind, type_name(kind).unwrap_or("unknown"))),
+        }
     }
 
     /// How many bytes were read.
@@ -299,10 +333,11 @@ impl Decoder {
             }
             Stage::ModuleFields { .. } => self.module_field(),
             Stage::Key { kind } => {
-                let reader = ValueReader::new(*kind).expect("the type was checked as it was read");
-                self.read_text(Target::Key, Stage::Value(reader), Step::On)
+                let kind = *kind;
+                let reader = ValueReader::new(kind).expect("the type was checked as it was read");
+                self.read_text(Target::Key, Stage::Value { kind, reader }, Step::On)
             }
-            Stage::Value(reader) => {
+            Stage::Value { reader, .. } => {
                 let step = match reader.read(&mut self.input, &self.options.shape)? {
                     Progress::Wait => return Ok(Step::Wait),
                     Progress::Ready(value) => Step::Key(value),

@@ -14,7 +14,7 @@ mod set;
 mod stream;
 mod zset;
 
-pub use decode::{Decoder, Item, Options};
+pub use decode::{Decoder, Item, Options, Place};
 pub use dump::{dump, restore, restore_unchecked};
 pub use encode::{Encoder, KeyMeta, Preamble, ReplPoint};
 pub use fault::RdbFault;
