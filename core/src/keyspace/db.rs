@@ -344,6 +344,11 @@ impl<'a> DbMut<'a> {
         }
     }
 
+    /// Makes the table ready for so many keys in all, with the memory they will need if `room`.
+    pub fn spread(&mut self, keys: u64, room: bool) {
+        self.db.table.spread(keys, room);
+    }
+
     /// Finds a key for reading and counts that as use, if there is an `rng` to draw from. This is
     /// no write.
     #[inline]

@@ -47,6 +47,7 @@ enum Op {
     Flush(usize),
     FlushAll,
     FreeSome(usize),
+    Spread(u64, bool),
     Snapshot(usize),
 }
 
@@ -95,6 +96,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..DBS).prop_map(Op::Flush),
         1 => Just(Op::FlushAll),
         2 => (1..500usize).prop_map(Op::FreeSome),
+        1 => (0..10_000u64, any::<bool>()).prop_map(|(keys, room)| Op::Spread(keys, room)),
         8 => (1..1000usize).prop_map(Op::Snapshot),
     ]
 }
@@ -165,6 +167,7 @@ impl Pair {
             Op::FreeSome(count) => {
                 self.keyspace.free_some(count);
             }
+            Op::Spread(keys, room) => self.keyspace.db_mut(db).spread(keys, room),
             Op::Snapshot(budget) => self.snapshot(budget),
             Op::DeleteDue(now) => self.delete_due(Wall::from_millis(now)),
             Op::Move(from, to) => {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::keyspace::{Keyspace, Slot};
+use crate::keyspace::{DbMut, Keyspace, Slot};
 use crate::machine::Wall;
 use crate::persist::rdb::{Item, KeyMeta, ReplPoint};
 use crate::value::{Value, parse_int};
@@ -18,6 +18,7 @@ pub struct Intake {
     /// Keys that were dropped, to be told.
     dropped: VecDeque<(usize, Box<[u8]>)>,
     db: usize,
+    announced: Announced,
     loaded: Loaded,
     stream_db: Option<i32>,
     repl_id: Option<[u8; 40]>,
@@ -69,6 +70,44 @@ pub enum IntakeFault {
     },
 }
 
+/// How many keys a database is said to get.
+///
+/// A table that is made for them in time need not look at every key again as it grows. It is
+/// believed in steps, by the keys that have come: what is said costs no memory.
+#[derive(Clone, Copy, Debug)]
+struct Announced {
+    keys: u64,
+    /// With how many keys the next step is taken.
+    spread_at: usize,
+}
+
+impl Announced {
+    const NOTHING: Self = Self {
+        keys: 0,
+        spread_at: usize::MAX,
+    };
+
+    const fn new(keys: u64) -> Self {
+        Self {
+            keys,
+            spread_at: SPREAD_KEYS_MIN,
+        }
+    }
+
+    fn spread(&mut self, db: &mut DbMut<'_>) {
+        let len = db.len();
+        let believed = len as u64 * TRUST;
+        let all = self.keys <= believed;
+        db.spread(self.keys.min(believed), all);
+        self.spread_at = if all { usize::MAX } else { len * 4 };
+    }
+}
+
+/// With fewer keys nothing is gained.
+const SPREAD_KEYS_MIN: usize = 1024;
+/// For each key that has come so many are believed to come.
+const TRUST: u64 = 8;
+
 impl Intake {
     /// Starts in database 0.
     #[must_use]
@@ -78,6 +117,7 @@ impl Intake {
             expired,
             dropped: VecDeque::new(),
             db: 0,
+            announced: Announced::NOTHING,
             loaded: Loaded::default(),
             stream_db: None,
             repl_id: None,
@@ -102,8 +142,7 @@ impl Intake {
                      '{module}'. It was skipped."
                 );
             }
-            // A table that grows in small steps has no use for the hint.
-            Item::ResizeDb { .. } => {}
+            Item::ResizeDb { keys, .. } => self.announced = Announced::new(keys),
             Item::Eof => self.log_end(),
         }
         Ok(())
@@ -135,6 +174,7 @@ impl Intake {
         let databases = keyspace.dbs().len();
         let index = usize::try_from(db).ok().filter(|&index| index < databases);
         self.db = index.ok_or(IntakeFault::NoSuchDb { db, databases })?;
+        self.announced = Announced::NOTHING;
         Ok(())
     }
 
@@ -153,7 +193,11 @@ impl Intake {
             }
             return Ok(());
         }
-        match keyspace.db_mut(self.db).slot(key) {
+        let mut db = keyspace.db_mut(self.db);
+        if db.len() == self.announced.spread_at {
+            self.announced.spread(&mut db);
+        }
+        match db.slot(key) {
             Slot::Vacant(vacant) => {
                 let mut entry = vacant.insert(value, expire);
                 entry.restore_usage(meta.idle_secs, meta.freq);

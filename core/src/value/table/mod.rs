@@ -170,6 +170,31 @@ impl<E: TableEntry, S: Shelf<E>> Table<E, S> {
         self.depths[usize::from(depth) + 1] += 2;
     }
 
+    /// Splits segments until so many entries in all will fit, if hashes spread as they should.
+    /// With `room` each gets the memory for its share at once.
+    ///
+    /// To split a full segment, or to give one that grows a longer index, takes a look at every
+    /// key in it; here there are few yet.
+    pub(crate) fn spread(&mut self, entries: u64, room: bool) {
+        let share = |depth: u8| usize::try_from(entries >> depth).unwrap_or(usize::MAX);
+        let mut depth = 0;
+        while share(depth) > SPREAD_ENTRIES_MAX && depth < SEGMENT_DEPTH_MAX {
+            depth += 1;
+        }
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let id = self.segment_of(from);
+            if self.segment(id).depth < depth {
+                self.split(id);
+                continue;
+            }
+            if room && self.segment(id).depth == depth {
+                self.resize(id, |segment, hasher| segment.widen(share(depth), hasher));
+            }
+            next = self.segment(id).end();
+        }
+    }
+
     /// The segment with the other half of the next wider range, if both are so sparse that they
     /// should be one.
     pub(crate) fn sparse_buddy(&self, id: SegmentId) -> Option<SegmentId> {
@@ -417,6 +442,9 @@ impl<E: TableEntry + Clone> Table<E, Shared<E>> {
 /// Scan cursors stay below it: some clients read them as doubles.
 const CURSOR_END: u64 = 1 << 53;
 const CURSOR_SHIFT: u32 = 64 - 53;
+/// How many entries a segment is to have at most if it is made for entries to come: hashes do not
+/// spread evenly to the last one.
+const SPREAD_ENTRIES_MAX: usize = SEGMENT_ENTRIES_MAX * 7 / 8;
 /// Halves with so few entries together become one.
 const MERGED_ENTRIES_MAX: usize = SEGMENT_ENTRIES_MAX / 4;
 /// Even in a table that is as sparse as merging lets it be, so many misses in a row do not occur

@@ -446,6 +446,19 @@ impl<E: TableEntry> Segment<E> {
         self.clear_index(len);
     }
 
+    /// Makes room for `len` entries in all.
+    pub(crate) fn widen(&mut self, len: usize, hasher: &KeyHasher) {
+        let capacity = entries_capacity::<E>(len);
+        if self.entries.capacity() < capacity {
+            self.entries.reserve_exact(capacity - self.entries.len());
+        }
+        let (limit, _) = INDEX_SIZES[index_class(self.index.len())];
+        if limit < len || self.index.is_empty() {
+            self.reindex(len, hasher);
+        }
+        self.measure();
+    }
+
     /// Gives back memory that the entries no longer need.
     fn shrink(&mut self, hasher: &KeyHasher) {
         let len = self.entries.len();
