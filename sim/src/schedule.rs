@@ -260,18 +260,7 @@ fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) ->
             (Fault::Drift { target, ppm }, lasting(draws))
         }
         "disk" => (draw_disk(draws, options), lasting(draws)),
-        "operator" if draws.chance(0.5) => {
-            let fault = Fault::Handover {
-                target: Target::Master,
-                timeout_ms: draws.log_between(1, 2 * down_after),
-                force: draws.chance(0.3),
-            };
-            (fault, at_ms)
-        }
-        "operator" => {
-            let target = node(draws, options.topology.sentinels().collect());
-            (Fault::Failover { target }, at_ms)
-        }
+        "operator" => (draw_order(draws, options), at_ms),
         "decision" => {
             let moment = *draws.pick(Moment::ALL);
             (Fault::Decision { moment }, lasting(draws) + down_after)
@@ -288,6 +277,19 @@ fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) ->
 fn either_way(draws: &mut Draws, low: u64, high: u64) -> i64 {
     let size = i64::try_from(draws.log_between(low, high)).expect("small");
     if draws.chance(0.5) { size } else { -size }
+}
+
+fn draw_order(draws: &mut Draws, options: &Options) -> Fault {
+    if draws.chance(0.5) {
+        Fault::Handover {
+            target: Target::Master,
+            timeout_ms: draws.log_between(1, 2 * options.knobs.down_after_ms),
+            force: draws.chance(0.3),
+        }
+    } else {
+        let target = node(draws, options.topology.sentinels().collect());
+        Fault::Failover { target }
+    }
 }
 
 fn draw_disk(draws: &mut Draws, options: &Options) -> Fault {

@@ -42,19 +42,7 @@ impl World {
             Fault::Kill { .. } => self.on_node(node, |world, node| world.kill(node, false)),
             Fault::Power { .. } => self.on_node(node, |world, node| world.kill(node, true)),
             Fault::Pause { .. } => self.on_node(node, Self::pause),
-            Fault::Isolate { group, direction } => {
-                let inside: Vec<NodeId> = group
-                    .iter()
-                    .filter_map(|target| self.resolve(*target))
-                    .collect();
-                let all = self.nodes.iter().map(|node| node.id);
-                let outside: Vec<NodeId> = all.filter(|node| !inside.contains(node)).collect();
-                for one in &inside {
-                    for other in &outside {
-                        self.cut(number, *one, *other, *direction);
-                    }
-                }
-            }
+            Fault::Isolate { group, direction } => self.isolate(number, group, *direction),
             Fault::Cut {
                 one,
                 other,
@@ -91,11 +79,9 @@ impl World {
             Fault::Handover {
                 timeout_ms, force, ..
             } if self.all_known() => {
-                let best = self.resolve(Target::BestReplica).filter(|_| *force);
-                let to = best.map(|replica| replica.at(DATA_PORT));
-                let timeout_ms = *timeout_ms;
+                let (timeout_ms, force) = (*timeout_ms, *force);
                 self.on_node(node, |world, server| {
-                    world.order(Order::handover(server.at(DATA_PORT), timeout_ms, to));
+                    world.order_handover(server, timeout_ms, force);
                 });
             }
             Fault::Handover { .. } => {}
@@ -292,6 +278,26 @@ impl World {
                 self.striking[number as usize].cuts.push((from, to));
             }
         }
+    }
+
+    fn isolate(&mut self, number: u32, group: &[Target], direction: Direction) {
+        let inside: Vec<NodeId> = group
+            .iter()
+            .filter_map(|target| self.resolve(*target))
+            .collect();
+        let all = self.nodes.iter().map(|node| node.id);
+        let outside: Vec<NodeId> = all.filter(|node| !inside.contains(node)).collect();
+        for one in &inside {
+            for other in &outside {
+                self.cut(number, *one, *other, direction);
+            }
+        }
+    }
+
+    fn order_handover(&mut self, server: NodeId, timeout_ms: u64, force: bool) {
+        let best = self.resolve(Target::BestReplica).filter(|_| force);
+        let to = best.map(|replica| replica.at(DATA_PORT));
+        self.order(Order::handover(server.at(DATA_PORT), timeout_ms, to));
     }
 
     /// Has the operator say something.
