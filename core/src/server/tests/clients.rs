@@ -380,3 +380,37 @@ fn replies_can_be_switched_off_for_one_command_or_for_all() {
     assert_eq!(world.ask(a, "client reply on"), "+OK|");
     assert_eq!(world.ask(a, "get k"), "$1|1|");
 }
+
+#[test]
+fn room_for_an_argument_that_does_not_come_is_taken_back() {
+    let mut world = World::single("");
+    let (a, b) = (world.client(0), world.client(0));
+    world.ask(a, "client setname slow");
+    world.feed(0, a, b"*3\r\n$3\r\nset\r\n$1\r\na\r\n$1000000\r\n");
+    world.settle();
+    world.feed(0, a, b"x");
+    world.settle();
+    let held = |world: &mut World| {
+        let list = world.ask(b, "client list");
+        let line = list.lines().find(|line| line.contains("name=slow"));
+        let line = line.expect("it is there").to_owned();
+        let figure = |name: &str| -> usize {
+            let at = line.find(name).expect("a figure") + name.len();
+            let digits = line[at..].split(' ').next().unwrap();
+            digits.parse().unwrap()
+        };
+        figure(" qbuf=") + figure(" qbuf-free=")
+    };
+    assert!(held(&mut world) >= 1_000_000);
+    world.wait(1_500);
+    assert!(held(&mut world) >= 1_000_000);
+    world.wait(2_500);
+    let left = held(&mut world);
+    assert!((1..10_000).contains(&left), "{left}");
+    // What comes in the end is taken as ever.
+    world.feed(0, a, &vec![b'y'; 999_999]);
+    world.feed(0, a, b"\r\n");
+    world.settle();
+    assert_eq!(world.heard_at(0, a), "+OK|");
+    assert_eq!(world.ask(b, "strlen a"), ":1000000|");
+}
