@@ -2,7 +2,7 @@
 
 use super::harness::{World, encoded};
 use crate::limits;
-use crate::machine::Machine as _;
+use crate::machine::{ConnId, Machine as _};
 
 #[test]
 fn a_transaction_answers_as_one_and_a_refused_command_dooms_it() {
@@ -413,4 +413,36 @@ fn room_for_an_argument_that_does_not_come_is_taken_back() {
     world.settle();
     assert_eq!(world.heard_at(0, a), "+OK|");
     assert_eq!(world.ask(b, "strlen a"), ":1000000|");
+}
+
+/// Sends a command and lets the turn end before anything is written to the client.
+fn unread_reply_cuts_off(world: &mut World, conn: ConnId) -> bool {
+    world.feed(0, conn, &encoded("set x 5"));
+    world.settle();
+    world.is_closed(conn)
+}
+
+#[test]
+fn who_was_never_let_in_must_read_what_it_is_told() {
+    let mut world = World::single("requirepass secret\nenable-debug-command yes");
+    let (a, b, admin) = (world.client(0), world.client(0), world.client(0));
+    for conn in [b, admin] {
+        assert_eq!(world.ask(conn, "auth secret"), "+OK|");
+    }
+    assert_eq!(world.ask(b, "reset"), "+RESET|");
+    let noauth = "-NOAUTH Authentication required.|";
+    assert_eq!(world.ask(a, "set x 5"), noauth);
+    assert_eq!(world.ask(b, "set x 5"), noauth);
+    assert_eq!(
+        world.ask(admin, "debug client-enforce-reply-list 1"),
+        "+OK|"
+    );
+    assert!(unread_reply_cuts_off(&mut world, a));
+    assert!(!unread_reply_cuts_off(&mut world, b));
+    assert_eq!(
+        world.ask(admin, "debug client-enforce-reply-list 0"),
+        "+OK|"
+    );
+    let c = world.client(0);
+    assert!(!unread_reply_cuts_off(&mut world, c));
 }
