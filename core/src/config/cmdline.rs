@@ -242,7 +242,7 @@ fn usage() -> String {
      holdfast local [options] (a whole group on loopback)\n       \
      holdfast -v or --version\n\n\
      Through a link named redis-server, redis-sentinel, redis-cli, redis-check-rdb or \
-     redis-check-aof it is that program."
+     redis-check-aof, or the same with valkey-, it is that program."
         .to_owned()
 }
 

@@ -382,6 +382,23 @@ fn replies_can_be_switched_off_for_one_command_or_for_all() {
 }
 
 #[test]
+fn the_title_of_the_process_follows_its_template() {
+    let mut world = World::single("");
+    assert_eq!(world.nodes[0].title.as_deref(), Some("127.0.0.1:6379"));
+    let a = world.client(0);
+    let template = "{port}{config-file}";
+    let set = format!("config set proc-title-template {template}");
+    assert_eq!(world.ask(a, &set), "+OK|");
+    assert_eq!(world.nodes[0].title.as_deref(), Some("6379redis.conf"));
+    let wrong = world.ask(a, "config set proc-title-template {nothing}");
+    assert!(wrong.contains("template format is invalid"), "{wrong}");
+    assert_eq!(world.nodes[0].title.as_deref(), Some("6379redis.conf"));
+
+    let world = World::single("set-proc-title no");
+    assert_eq!(world.nodes[0].title, None);
+}
+
+#[test]
 fn room_for_an_argument_that_does_not_come_is_taken_back() {
     let mut world = World::single("");
     let (a, b) = (world.client(0), world.client(0));
@@ -445,4 +462,18 @@ fn who_was_never_let_in_must_read_what_it_is_told() {
     );
     let c = world.client(0);
     assert!(!unread_reply_cuts_off(&mut world, c));
+}
+
+#[test]
+fn every_command_with_subcommands_explains_them() {
+    let mut world = World::single("enable-debug-command yes");
+    let a = world.client(0);
+    for name in [
+        "client", "cluster", "command", "config", "debug", "memory", "module", "object", "pubsub",
+        "xgroup", "xinfo",
+    ] {
+        let help = world.ask(a, &format!("{name} help"));
+        let title = format!("{} <subcommand> ", name.to_uppercase());
+        assert!(help.contains(&title), "{name}: {help}");
+    }
 }
