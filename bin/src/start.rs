@@ -11,7 +11,7 @@ use holdfast_core::config::{
 use holdfast_core::machine::{self, LogRole, Machine, Now};
 use holdfast_core::sentinel::{Process, Sentinel};
 use holdfast_core::server::{Launch, Server};
-use holdfast_io::daemon::{self, Pidfile};
+use holdfast_io::daemon::{self, Pidfile, Title};
 use holdfast_io::log::{self, SyslogTarget, Target};
 use holdfast_io::{Clock, Options, crash};
 
@@ -220,6 +220,12 @@ impl Start {
         if self.in_background {
             daemon::daemonize().map_err(|error| fail("Can't go to the background", &error))?;
         }
+        // Before there is a thread.
+        let title = if self.kind.config().set_proc_title() {
+            Title::claim()
+        } else {
+            None
+        };
         start_log(self.kind.config()).map_err(|error| fail("Can't start the log", &error))?;
         self.install_crash_report();
         self.announce();
@@ -236,14 +242,16 @@ impl Start {
         let mut options = Options::new(clock);
         options.allocator = allocator::figures;
         options.pidfile = pidfile;
+        options.title = title;
         let now = clock.now();
         match self.kind {
             Kind::Server(config) => {
-                let launch = launch(&config, &self.executable, self.supervisor);
+                let launch = launch(&config, &self.name, &self.executable, self.supervisor);
                 drive(Server::new(*config, launch, seed, now), options)
             }
             Kind::Sentinel(config) => {
-                drive(sentinel(*config, &self.executable, seed, now), options)
+                let sentinel = sentinel(*config, &self.name, &self.executable, seed, now);
+                drive(sentinel, options)
             }
         }
     }
@@ -352,10 +360,16 @@ fn level_of(level: LogLevel) -> machine::LogLevel {
     }
 }
 
-fn launch(config: &Config, executable: &str, supervisor: Option<&'static str>) -> Launch {
+fn launch(
+    config: &Config,
+    program: &str,
+    executable: &str,
+    supervisor: Option<&'static str>,
+) -> Launch {
     Launch {
         pid: std::process::id(),
         os: system::os().into(),
+        program: program.into(),
         executable: executable.into(),
         config_file: config.file().unwrap_or_default().into(),
         supervised: supervisor.unwrap_or("no"),
@@ -364,10 +378,17 @@ fn launch(config: &Config, executable: &str, supervisor: Option<&'static str>) -
     }
 }
 
-fn sentinel(config: SentinelConfig, executable: &str, seed: [u8; 32], now: Now) -> Sentinel {
+fn sentinel(
+    config: SentinelConfig,
+    program: &str,
+    executable: &str,
+    seed: [u8; 32],
+    now: Now,
+) -> Sentinel {
     let mut sentinel = Sentinel::new(config, seed, now);
     sentinel.set_process(Process {
         pid: std::process::id(),
+        program: program.into(),
         executable: executable.into(),
         os: system::os().into(),
         multiplexing: "epoll".into(),

@@ -201,8 +201,8 @@ pub enum Effect {
         addr: Addr,
         /// Longest queue of connections not yet accepted.
         backlog: u32,
-        /// Permissions of a Unix socket; `None` leaves the system's.
-        mode: Option<u32>,
+        /// Who may use a Unix socket.
+        access: UnixAccess,
     },
     /// Stop listening there. Not answered.
     Unlisten {
@@ -266,11 +266,26 @@ pub enum Effect {
         /// One assignment per line, as sd_notify(3) has them.
         state: Box<str>,
     },
+    /// Show this as the title of the process, where lists of processes have its command line. Not
+    /// answered.
+    Title {
+        /// The title.
+        text: Box<str>,
+    },
     /// End the process. The last effect of a machine.
     Exit {
         /// The exit status.
         code: u8,
     },
+}
+
+/// Who may use a Unix socket; what is left open is as the system makes it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct UnixAccess {
+    /// Its permissions.
+    pub mode: Option<u32>,
+    /// The name or number of its group.
+    pub group: Option<Box<str>>,
 }
 
 /// One primitive step on a file. Their order is the machine's business; the driver carries them

@@ -62,6 +62,23 @@ impl Drop for Pidfile {
     }
 }
 
+/// The memory in which the system looks for the title of the process.
+#[derive(Debug)]
+pub struct Title(sys::TitleRoom);
+
+impl Title {
+    /// Takes the memory over; none if the system does not tell where it is. The arguments of the
+    /// process must have been read. Call before any thread is started.
+    pub fn claim() -> Option<Self> {
+        sys::TitleRoom::claim().map(Self)
+    }
+
+    /// Shows a title, as much of it as there is room for.
+    pub fn show(&self, text: &str) {
+        self.0.write(text.as_bytes());
+    }
+}
+
 /// The limit of open files leaves no room for a single client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TooFewFiles {

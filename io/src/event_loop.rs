@@ -19,7 +19,7 @@ use mio::{Events, Poll, Token};
 mod transfer;
 
 use crate::clock::Clock;
-use crate::daemon::Pidfile;
+use crate::daemon::{Pidfile, Title};
 use crate::disk::Disk;
 use crate::facts::{AllocatorFigures, FactSource};
 use crate::inbox::Inbox;
@@ -42,15 +42,18 @@ pub struct Options {
     pub allocator: fn() -> AllocatorFigures,
     /// Removed when the machine ends.
     pub pidfile: Option<Pidfile>,
+    /// Where the title of the process is shown.
+    pub title: Option<Title>,
 }
 
 impl Options {
-    /// Without a pidfile and allocator figures.
+    /// Without a pidfile, a title and allocator figures.
     pub fn new(clock: Clock) -> Self {
         Self {
             clock,
             allocator: AllocatorFigures::default,
             pidfile: None,
+            title: None,
         }
     }
 }
@@ -58,9 +61,9 @@ impl Options {
 /// Drives a machine until it ends, and returns the exit status it wants. By then its writes to
 /// files are done, its last replies are sent as far as the peers took them, and its Unix sockets
 /// and the pidfile are removed.
-pub fn run<M: Machine>(machine: M, options: Options) -> io::Result<u8> {
+pub fn run<M: Machine>(machine: M, mut options: Options) -> io::Result<u8> {
     sys::close_all_on_exec();
-    let mut driver = Driver::new(machine, &options)?;
+    let mut driver = Driver::new(machine, &mut options)?;
     let mut events = Events::with_capacity(EVENTS_PER_TURN);
     loop {
         if let Some(code) = driver.turn(&events) {
@@ -116,13 +119,14 @@ struct Services {
     resolver: Resolver,
     scripts: Scripts,
     notifier: Option<Notifier>,
+    title: Option<Title>,
 }
 
 const WAKER: Token = Token(RESERVED_INDEX as usize);
 const SIGNALS: Token = Token((1 << 32) | RESERVED_INDEX as usize);
 
 impl<M: Machine> Driver<M> {
-    fn new(machine: M, options: &Options) -> io::Result<Self> {
+    fn new(machine: M, options: &mut Options) -> io::Result<Self> {
         log::set_role(machine.log_role());
         let poll = Poll::new()?;
         let inbox = Arc::new(Inbox::new(poll.registry(), WAKER)?);
@@ -132,6 +136,7 @@ impl<M: Machine> Driver<M> {
             resolver: Resolver::new(Arc::clone(&inbox)),
             scripts: Scripts::default(),
             notifier: Notifier::from_env(),
+            title: options.title.take(),
             taken: Vec::new(),
             inbox,
         };
@@ -345,10 +350,10 @@ impl<M: Machine> Driver<M> {
                 ticket,
                 addr,
                 backlog,
-                mode,
+                access,
             } => {
                 let registry = self.poll.registry();
-                let bound = self.listeners.listen(registry, &addr, backlog, mode);
+                let bound = self.listeners.listen(registry, &addr, backlog, &access);
                 let bound = bound.map_err(|error| errno_of(&error));
                 let done = Done::Listen(bound);
                 self.answer(Completion { ticket, done });
@@ -386,6 +391,11 @@ impl<M: Machine> Driver<M> {
             Effect::Notify { state } => {
                 if let Some(notifier) = &self.services.notifier {
                     notifier.send(&state);
+                }
+            }
+            Effect::Title { text } => {
+                if let Some(title) = &self.services.title {
+                    title.show(&text);
                 }
             }
             Effect::Exit { code } => return Some(code),

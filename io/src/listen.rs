@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
-use holdfast_core::machine::{Addr, Mono, Peer};
+use holdfast_core::machine::{Addr, Mono, Peer, UnixAccess};
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 use slab::Slab;
@@ -15,6 +15,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::limits::ACCEPT_RETRY;
 use crate::sockets::{RESERVED_INDEX, Stream};
+use crate::sys;
 
 /// The sockets that wait for connections.
 #[derive(Default)]
@@ -54,12 +55,12 @@ impl Listeners {
         registry: &Registry,
         addr: &Addr,
         backlog: u32,
-        mode: Option<u32>,
+        access: &UnixAccess,
     ) -> io::Result<Addr> {
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         let (mut socket, addr) = match addr {
             Addr::Tcp(at) => listen_tcp(*at, backlog)?,
-            Addr::Unix(path) => listen_unix(path, backlog, mode)?,
+            Addr::Unix(path) => listen_unix(path, backlog, access)?,
         };
         let entry = self.slots.vacant_entry();
         socket.register(registry, token_of(entry.key()))?;
@@ -224,17 +225,32 @@ fn listen_tcp(at: SocketAddr, backlog: i32) -> io::Result<(Kind, Addr)> {
     Ok((Kind::Tcp(listener), Addr::Tcp(at)))
 }
 
-fn listen_unix(path: &str, backlog: i32, mode: Option<u32>) -> io::Result<(Kind, Addr)> {
+fn listen_unix(path: &str, backlog: i32, access: &UnixAccess) -> io::Result<(Kind, Addr)> {
     remove_stale(Path::new(path));
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = Socket::new(Domain::UNIX, kind, None)?;
     socket.bind(&SockAddr::unix(path)?)?;
-    if let Some(mode) = mode {
+    if let Some(group) = &access.group {
+        std::os::unix::fs::chown(path, None, Some(group_id(group)?))?;
+    }
+    // Behind the change of the group, which may take bits away.
+    if let Some(mode) = access.mode {
         std::fs::set_permissions(path, Permissions::from_mode(mode))?;
     }
     socket.listen(backlog)?;
     let listener = UnixListener::from_std(OwnedFd::from(socket).into());
     Ok((Kind::Unix(listener), Addr::Unix(path.into())))
+}
+
+/// The number of a group, by its name or as it stands.
+fn group_id(group: &str) -> io::Result<u32> {
+    match sys::group_id(group)? {
+        Some(id) => Ok(id),
+        None => group.parse().map_err(|_| {
+            tracing::warn!("There is no group '{group}'");
+            io::Error::from_raw_os_error(libc::EINVAL)
+        }),
+    }
 }
 
 /// Removes what a process before us left. What is not a socket stays: it is somebody's file.
@@ -270,7 +286,11 @@ mod tests {
     }
 
     fn listen(listeners: &mut Listeners, poll: &Poll, addr: &Addr) -> io::Result<Addr> {
-        listeners.listen(poll.registry(), addr, 16, Some(0o700))
+        let access = UnixAccess {
+            mode: Some(0o700),
+            group: None,
+        };
+        listeners.listen(poll.registry(), addr, 16, &access)
     }
 
     #[test]

@@ -107,6 +107,115 @@ pub(crate) fn fork_to_background() -> io::Result<()> {
     }
 }
 
+/// Where the system has put the arguments of the process and, behind them, its environment.
+#[derive(Debug)]
+pub(crate) struct TitleRoom {
+    start: usize,
+    /// Bytes of the arguments.
+    args: usize,
+    /// Bytes of both, as far as they are used.
+    len: usize,
+}
+
+impl TitleRoom {
+    /// Takes the memory over and has the environment kept elsewhere; none if the system does not
+    /// tell where it is. There must be no other thread.
+    pub(crate) fn claim() -> Option<Self> {
+        let threads = std::fs::read_dir("/proc/self/task").ok()?.count();
+        assert_eq!(threads, 1, "only one thread may move the environment");
+        let room = Self::find(&std::fs::read("/proc/self/stat").ok()?)?;
+        let vars: Vec<_> = std::env::vars_os().collect();
+        // SAFETY: no other thread can read the environment while it changes.
+        unsafe {
+            libc::clearenv();
+            // Setting it copies it. Other names can't be set, nor asked for.
+            for (name, value) in vars.iter().filter(|(name, _)| is_settable(name)) {
+                std::env::set_var(name, value);
+            }
+        }
+        Some(room)
+    }
+
+    /// Reads the addresses out of the line that proc(5) describes; zeros are no addresses.
+    fn find(stat: &[u8]) -> Option<Self> {
+        /// Of `arg_start`, behind the name of the program, which may have spaces.
+        const ARG_START: usize = 45;
+        let name_end = stat.iter().rposition(|&byte| byte == b')')?;
+        let fields = str::from_utf8(stat.get(name_end + 2..)?).ok()?;
+        let fields = fields.split_ascii_whitespace().skip(ARG_START);
+        let mut fields = fields.map(|field| field.parse::<usize>().unwrap_or(0));
+        let mut next = || fields.next();
+        let (start, end, env_start, env_end) = (next()?, next()?, next()?, next()?);
+        let args = end.checked_sub(start).filter(|_| start != 0)?;
+        let env = if env_start == end {
+            env_end.saturating_sub(env_start)
+        } else {
+            0
+        };
+        let len = args + env.min(TITLE_BYTES_MAX.saturating_sub(args));
+        (args > 0).then_some(Self { start, args, len })
+    }
+
+    /// Shows a title there, as much of it as there is room for.
+    pub(crate) fn write(&self, title: &[u8]) {
+        let image = self.image(title);
+        let room = std::ptr::with_exposed_provenance_mut(self.start);
+        // SAFETY: the system maps this memory for as long as the process lives. `claim` had the
+        // environment copied, nobody holds a reference to it, and those who ask for the arguments
+        // again find texts that end within the memory.
+        unsafe {
+            std::ptr::copy_nonoverlapping(image.as_ptr(), room, image.len());
+        }
+    }
+
+    /// The bytes that show a title. Where the last byte of the arguments is a zero, the system
+    /// shows their whole memory, and otherwise what is there up to the first zero.
+    fn image(&self, title: &[u8]) -> Vec<u8> {
+        let mut image = vec![0; self.len];
+        let shown = title.len().min(self.len - 1);
+        image[..shown].copy_from_slice(&title[..shown]);
+        if shown + 1 < self.args && self.args < self.len {
+            image[self.args - 1] = b'.';
+        }
+        image
+    }
+}
+
+/// The system shows no more of a title that is longer than the arguments.
+const TITLE_BYTES_MAX: usize = 4096;
+
+fn is_settable(name: &std::ffi::OsStr) -> bool {
+    !name.is_empty() && !name.as_encoded_bytes().contains(&b'=')
+}
+
+/// The number of the group with this name, if there is one.
+pub(crate) fn group_id(name: &str) -> io::Result<Option<u32>> {
+    let name = std::ffi::CString::new(name)?;
+    let mut room = vec![0; GROUP_BYTES_MAX];
+    let mut group = MaybeUninit::<libc::group>::zeroed();
+    let mut found = std::ptr::null_mut();
+    // SAFETY: all pointers are valid for the call, and `room` has the length that is given.
+    let failure = unsafe {
+        libc::getgrnam_r(
+            name.as_ptr(),
+            group.as_mut_ptr(),
+            room.as_mut_ptr(),
+            room.len(),
+            &raw mut found,
+        )
+    };
+    if failure != 0 {
+        return Err(io::Error::from_raw_os_error(failure));
+    }
+    // SAFETY: all-zero is a valid `group` (null pointers and a number), so it may be read even if
+    // none was found.
+    let group = unsafe { group.assume_init() };
+    Ok((!found.is_null()).then_some(group.gr_gid))
+}
+
+/// Memory for the names of all members of a group.
+const GROUP_BYTES_MAX: usize = 256 * 1024;
+
 /// Makes the standard three files those of `file`.
 pub(crate) fn replace_stdio(file: &std::fs::File) -> io::Result<()> {
     use std::os::fd::AsRawFd;
@@ -194,6 +303,49 @@ mod tests {
         let (user, sys) = cpu_times();
         assert!(user + sys > Duration::ZERO);
         assert!(page_bytes() >= 4096);
+    }
+
+    #[test]
+    fn a_title_ends_where_it_ends_whatever_was_there() {
+        let args = 10;
+        for (len, title, shown) in [
+            (30, "ab", "ab"),
+            (30, "abcdefghi", "abcdefghi"),
+            (30, "abcdefghij", "abcdefghij"),
+            (30, "abcdefghijklmn", "abcdefghijklmn"),
+            (15, "abcdefghijklmnop", "abcdefghijklmn"),
+            (10, "ab", "ab"),
+            (10, "abcdefghijklmnop", "abcdefghi"),
+        ] {
+            let room = TitleRoom {
+                start: 1,
+                args,
+                len,
+            };
+            let image = room.image(title.as_bytes());
+            assert_eq!(image.len(), len);
+            assert_eq!(*image.last().unwrap(), 0, "{title}");
+            // What the system shows.
+            let whole = if image[args - 1] == 0 { args } else { len };
+            let end = image.iter().position(|&byte| byte == 0).unwrap();
+            assert_eq!(&image[..end.min(whole)], shown.as_bytes(), "{title}");
+            assert_eq!(image[args - 1] == 0, whole == args);
+        }
+    }
+
+    #[test]
+    fn the_arguments_are_found_where_the_system_says() {
+        let own = TitleRoom::find(&std::fs::read("/proc/self/stat").unwrap()).unwrap();
+        let words: usize = std::env::args().map(|word| word.len() + 1).sum();
+        assert_eq!(own.args, words);
+        assert!(own.len >= own.args);
+        assert!(TitleRoom::find(b"1 (a b) c) S 1").is_none());
+    }
+
+    #[test]
+    fn groups_have_numbers() {
+        assert_eq!(group_id("root").unwrap(), Some(0));
+        assert_eq!(group_id("no such group").unwrap(), None);
     }
 
     #[test]

@@ -334,7 +334,7 @@ impl Driver {
                 self.start_job(env, ticket, Some(script), done, after);
             }
             Effect::Kill { script } => self.kill_script(env, script),
-            Effect::Keepalive { .. } | Effect::Notify { .. } => {}
+            Effect::Keepalive { .. } | Effect::Notify { .. } | Effect::Title { .. } => {}
             Effect::Exit { .. } => unreachable!("the caller ends the process"),
         }
     }

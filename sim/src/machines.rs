@@ -32,6 +32,7 @@ pub fn make_server(boot: &Boot<'_>) -> Result<Box<dyn Program>, String> {
     let launch = Launch {
         pid: 1,
         os: "Simulated".into(),
+        program: "holdfast".into(),
         executable: "/usr/bin/holdfast".into(),
         config_file: boot.config_path.into(),
         supervised: "no",

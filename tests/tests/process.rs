@@ -153,6 +153,71 @@ fn a_unix_socket_takes_commands() {
 }
 
 #[test]
+fn a_unix_socket_belongs_to_the_group_that_is_named() {
+    use std::os::unix::fs::MetadataExt as _;
+    // Its own group is one that any user may give a file to.
+    let own = tempfile::tempfile().unwrap().metadata().unwrap().gid();
+    let node = server(&format!(
+        "unixsocket s.sock\nunixsocketperm 744\nunixsocketgroup \"{own}\"\n"
+    ));
+    let socket = fs::metadata(node.dir().join("s.sock")).unwrap();
+    assert_eq!((socket.gid(), socket.mode() & 0o777), (own, 0o744));
+
+    let mut node = Node::new(
+        Flavour::Holdfast,
+        Kind::Server,
+        "unixsocket s.sock\nunixsocketgroup no-such-group\n",
+    );
+    node.launch();
+    assert_eq!(node.process().wait().code(), Some(1));
+    assert!(node.log().contains("There is no group 'no-such-group'"));
+}
+
+#[test]
+fn lists_of_processes_show_a_title_by_its_template() {
+    let mut node = Node::new(Flavour::Holdfast, Kind::Server, "");
+    let mut command = node.command();
+    command.env("HOLDFAST_TEST_ROOM", "x".repeat(500));
+    let process = Process::start(&mut command);
+    let pid = process.pid();
+    let shown = || {
+        let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        text.trim_end_matches('\0').to_owned()
+    };
+    let port = node.port();
+    let mut client = wait_until(PATIENCE, "the server listens", || {
+        Client::connect(port).ok()
+    });
+    let name = executable().display().to_string();
+    assert_eq!(shown(), format!("{name} 127.0.0.1:{port}"));
+    for template in [
+        "TEST {port} {config-file}",
+        "x",
+        &format!("{} {{port}}", "long".repeat(100)),
+        "short again",
+    ] {
+        let reply = client.text(&["CONFIG", "SET", "proc-title-template", template]);
+        assert_eq!(reply, "OK");
+        let config = node.config_path().display().to_string();
+        let title = template.replace("{port}", &port.to_string());
+        let title = title.replace("{config-file}", &config);
+        wait_until(PATIENCE, "the title", || (shown() == title).then_some(()));
+    }
+    drop(process);
+    // Where it is not wanted, the arguments stay.
+    let config = fs::read_to_string(node.config_path()).unwrap();
+    fs::write(node.config_path(), config + "set-proc-title no\n").unwrap();
+    node.start();
+    let bytes = fs::read(format!("/proc/{}/cmdline", node.process().pid())).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(
+        text.ends_with(&format!("{}\0", node.config_path().display())),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_service_manager_is_told_when_the_server_is_ready_and_when_it_stops() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notify");

@@ -66,6 +66,14 @@ const SUBCOMMANDS: &[Spec] = &[
         ),
     ),
     row(
+        "client-enforce-reply-list",
+        strangers_read,
+        (
+            "Lets no reply wait for a client that never authenticated.",
+            "<0|1>",
+        ),
+    ),
+    row(
         "client-eviction",
         describe::client_eviction,
         ("Returns how many clients of each size there are.", ""),
@@ -285,6 +293,12 @@ fn set_active_expire(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
 
 fn pause_cron(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
     cx.data.st.debug.cron_paused = switch(args)?;
+    cx.out.ok();
+    Ok(())
+}
+
+fn strangers_read(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    cx.data.st.debug.strangers_read = switch(args)?;
     cx.out.ok();
     Ok(())
 }

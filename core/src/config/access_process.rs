@@ -51,6 +51,11 @@ impl Config {
         (mode != 0).then_some(mode)
     }
 
+    /// The group of the Unix socket; `None` leaves that of the process.
+    pub fn unixsocketgroup(&self) -> Option<&str> {
+        Some(self.text(const { texts("unixsocketgroup") })).filter(|text| !text.is_empty())
+    }
+
     /// How long a client may be idle; `None` for ever.
     pub fn timeout(&self) -> Option<Duration> {
         let idle = self.uint(const { ints("timeout") });

@@ -67,7 +67,7 @@ pub const SENTINEL_NEEDS_FILE: &str =
 /// Reads a command line: the name the program was called by, and its arguments.
 pub fn parse(name: &str, args: &[String]) -> Invocation {
     let base = name.rsplit('/').next().unwrap_or(name);
-    let called = ["redis-", "holdfast-"]
+    let called = PREFIXES
         .into_iter()
         .find_map(|prefix| base.strip_prefix(prefix));
     if let Some(program) = called.and_then(|suffix| program_of(|own| suffix.starts_with(own))) {
@@ -111,6 +111,9 @@ impl Run {
         self.file.is_none() && !self.stdin && self.options.is_empty()
     }
 }
+
+/// What the names of the programs begin with, in Redis, in Valkey and here.
+const PREFIXES: [&str; 3] = ["redis-", "valkey-", "holdfast-"];
 
 #[derive(Clone, Copy)]
 enum Program {
@@ -239,7 +242,7 @@ fn usage() -> String {
      holdfast local [options] (a whole group on loopback)\n       \
      holdfast -v or --version\n\n\
      Through a link named redis-server, redis-sentinel, redis-cli, redis-check-rdb or \
-     redis-check-aof it is that program."
+     redis-check-aof, or the same with valkey-, it is that program."
         .to_owned()
 }
 

@@ -17,6 +17,7 @@ mod special;
 mod store;
 pub mod table;
 pub mod text;
+mod title;
 mod value;
 
 /// The version of Redis whose behaviour this is.

@@ -4,6 +4,7 @@ use super::fault::Fault;
 use super::row::{
     Check, Empty, Kind, Row, bool, int, memory, port, secret, special, text, unset, word,
 };
+use super::title;
 
 /// All rows. A row's place is its id.
 pub static ROWS: [Row; COUNT] = concat();
@@ -64,6 +65,7 @@ const GROUPS: &[&[Row]] = &[
     ADVANCED,
     DEFRAG,
     DEVELOPMENT,
+    VALKEY,
 ];
 
 const COUNT: usize = {
@@ -166,7 +168,7 @@ const GENERAL: &[Row] = &[
     checked_text(
         "proc-title-template",
         "{title} {listen-addr} {server-mode}",
-        title_template,
+        title::check,
     ),
     text("locale-collate", ""),
 ];
@@ -394,6 +396,13 @@ const DEFRAG: &[Row] = &[
 
 const DEVELOPMENT: &[Row] = &[int("watchdog-period", 0, 0, INT_MAX).hidden()];
 
+/// What Valkey has and Redis has not. `CONFIG GET *` shows what a Redis would.
+const VALKEY: &[Row] = &[
+    unset("unixsocketgroup").immutable().hidden(),
+    bool("enable-debug-assert", false).immutable().hidden(),
+    bool("hide-user-data-from-log", true).hidden(),
+];
+
 /// Old directives that are read and mean nothing; each takes one argument.
 pub(super) const OBSOLETE: &[&str] = &[
     "list-max-ziplist-entries",
@@ -475,39 +484,9 @@ fn host_name(name: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A title must show something at the time it is set, when `{title}`, `{server-mode}` and
-/// `{unixsocket}` may be empty.
-fn title_template(template: &[u8]) -> Result<(), Fault> {
-    const INVALID: Fault =
-        Fault::Because("template format is invalid or contains unknown variables");
-    let mut shows = false;
-    let mut rest = template;
-    while let [byte, after @ ..] = rest {
-        rest = match (byte, after) {
-            (b'{', [b'{', after @ ..]) => {
-                shows = true;
-                after
-            }
-            (b'{', _) => {
-                let end = after.iter().position(|&byte| byte == b'}').ok_or(INVALID)?;
-                match &after[..end] {
-                    b"title" | b"server-mode" | b"unixsocket" => {}
-                    b"listen-addr" | b"port" | b"tls-port" | b"config-file" => shows = true,
-                    _ => return Err(INVALID),
-                }
-                &after[end + 1..]
-            }
-            (byte, _) => {
-                shows |= *byte != b' ';
-                after
-            }
-        };
-    }
-    if shows { Ok(()) } else { Err(INVALID) }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::value::Value;
     use super::*;
 
     #[test]
@@ -559,32 +538,6 @@ mod tests {
                 "{}",
                 row.name
             );
-        }
-    }
-
-    use super::super::value::Value;
-
-    #[test]
-    fn a_title_must_show_something() {
-        for good in [
-            "{title} {listen-addr} {server-mode}",
-            "x",
-            "{{title}",
-            "{port}",
-            "a}",
-        ] {
-            assert_eq!(title_template(good.as_bytes()), Ok(()), "{good}");
-        }
-        for bad in [
-            "",
-            " ",
-            "{title}",
-            "{foo}",
-            "{title} {",
-            "{unixsocket}",
-            "{server-mode}",
-        ] {
-            assert!(title_template(bad.as_bytes()).is_err(), "{bad}");
         }
     }
 }

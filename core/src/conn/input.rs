@@ -169,6 +169,14 @@ impl Input {
         }
     }
 
+    /// Gives back the room that is left for the bytes to come, of which nothing is lent.
+    pub(super) fn shrink(&mut self) {
+        assert!(!self.borrowed, "at rest the bytes are its own");
+        self.bytes.truncate(self.pending.end);
+        self.bytes.shrink_to_fit();
+        self.parser.shrink();
+    }
+
     fn advance(&mut self, len: usize) {
         let start = self.pending.start;
         self.pending.start += len;

@@ -226,6 +226,14 @@ impl<S> Conns<S> {
         }
     }
 
+    /// Gives back the room that a connection at rest holds for bytes to come; a loan of it ends.
+    pub fn shrink_input(&mut self, id: ConnId) {
+        self.lent.take_if(|loan| loan.conn == id);
+        if let Some(Received::Here(input)) = find(&mut self.slots, id).map(|conn| &mut conn.input) {
+            input.shrink();
+        }
+    }
+
     /// Takes the input of a connection to work on, with `filled` bytes that were put at the start
     /// of the room lent last; 0 if none was.
     ///

@@ -212,6 +212,14 @@ impl Parser {
         Some(&mut big.bytes[big.filled..])
     }
 
+    /// Gives back the room that is left for the big argument on its way.
+    pub fn shrink(&mut self) {
+        if let Some(big) = self.big_mut() {
+            big.bytes.truncate(big.filled);
+            big.bytes.shrink_to_fit();
+        }
+    }
+
     /// Takes the first bytes of the room lent by [`big_space`](Self::big_space).
     pub fn big_filled(&mut self, filled: usize) {
         let big = self

@@ -10,6 +10,7 @@ use crate::conn::SlotId;
 use crate::limits::{SENTINEL_DEFERRED_MAX, SENTINEL_LOOKUPS_MAX};
 use crate::machine::{
     Addr, Completion, ConnId, DiskFault, DiskOp, Done, Effect, Mono, Now, ScriptExit, Ticket,
+    UnixAccess,
 };
 use crate::resp::Proto;
 use crate::sentinel::commands;
@@ -211,14 +212,23 @@ impl Sentinel {
             return;
         }
         self.listening.announced = true;
+        let title = self
+            .config
+            .process_title(&self.process.program, "[sentinel]");
+        if let Some(text) = title {
+            self.effects.push_back(Effect::Title { text });
+        }
         tracing::warn!("Running mode=sentinel, port={}.", self.watch.settings.port);
         tracing::warn!("Sentinel ID is {}", self.watch.id());
         for (addr, optional) in core::mem::take(&mut self.listening.wanted) {
             let ticket = self.ticket();
             self.listening.pending += 1;
-            let mode = match addr {
-                Addr::Unix(_) => self.config.unixsocketperm(),
-                Addr::Tcp(_) => None,
+            let access = match addr {
+                Addr::Unix(_) => UnixAccess {
+                    mode: self.config.unixsocketperm(),
+                    group: self.config.unixsocketgroup().map(Into::into),
+                },
+                Addr::Tcp(_) => UnixAccess::default(),
             };
             self.waiting.insert(
                 ticket,
@@ -231,7 +241,7 @@ impl Sentinel {
                 ticket,
                 addr,
                 backlog: self.config.tcp_backlog(),
-                mode,
+                access,
             });
         }
     }

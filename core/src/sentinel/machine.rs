@@ -59,6 +59,8 @@ pub struct Sentinel {
 pub struct Process {
     /// Its id.
     pub pid: u32,
+    /// The name the program was started by.
+    pub program: Box<str>,
     /// The path of the program.
     pub executable: Box<str>,
     /// Name, release and machine of the system.

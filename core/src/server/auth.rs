@@ -24,7 +24,8 @@ impl Cx<'_> {
             self.data.st.stats.denied_auth += 1;
             return Err(Fail::WrongPass);
         }
-        self.client().flags.set(ClientFlags::AUTHENTICATED, true);
+        let let_in = ClientFlags::AUTHENTICATED.and(ClientFlags::KNOWN);
+        self.client().flags.set(let_in, true);
         Ok(())
     }
 }

@@ -180,6 +180,8 @@ impl ClientFlags {
     pub const COUNTED_AS_LINK: Self = Self(1 << 19);
     /// Its EXEC runs.
     pub const EXECUTING: Self = Self(1 << 18);
+    /// May run commands that need authentication, or could before a RESET.
+    pub const KNOWN: Self = Self(1 << 20);
 
     /// Both sets together.
     #[must_use]

@@ -10,6 +10,8 @@ use core::time::Duration;
 const CRON_PERIOD: Duration = Duration::from_millis(100);
 /// How often idle clients are looked for.
 const IDLE_PERIOD: Duration = Duration::from_secs(1);
+/// How long room is kept for the rest of a command that stays out, as Redis has it.
+const INPUT_ROOM_KEPT: Duration = Duration::from_secs(2);
 const EXPIRE_PASS: Duration = Duration::from_millis(limits::EXPIRE_PASS_MS);
 
 /// The deadlines of periodic work.
@@ -76,6 +78,7 @@ impl Server {
         if now >= self.cron.next_idle {
             self.cron.next_idle = now + IDLE_PERIOD;
             self.close_idle_clients();
+            self.shrink_idle_inputs();
             self.st.recount_all();
         }
         self.keys.free_some(limits::FREED_PER_TURN_MAX);
@@ -127,6 +130,22 @@ impl Server {
         }
         self.st.end_batch();
         false
+    }
+
+    /// Takes back the room for bytes that do not come.
+    fn shrink_idle_inputs(&mut self) {
+        let now = self.st.now.mono;
+        let idle: Vec<ConnId> = self
+            .st
+            .conns
+            .iter()
+            .filter(|conn| conn.input_memory() > conn.input_len())
+            .filter(|conn| now.since(conn.state.active) > INPUT_ROOM_KEPT)
+            .map(|conn| conn.id())
+            .collect();
+        for conn in idle {
+            self.st.conns.shrink_input(conn);
+        }
     }
 
     fn close_idle_clients(&mut self) {

@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::state::{Purpose, State};
-use crate::machine::{Addr, Done, Effect, Peer, Refusal};
+use crate::machine::{Addr, Done, Effect, Peer, Refusal, UnixAccess};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Where the server stands between its start and its end.
@@ -30,7 +30,7 @@ struct Listener {
     /// As the configuration names it, for messages.
     name: Box<str>,
     addr: Addr,
-    mode: Option<u32>,
+    access: UnixAccess,
     /// Written with a dash in front: it may be missing on this machine.
     optional: bool,
     bound: Option<Addr>,
@@ -73,6 +73,13 @@ impl State {
         Ok(())
     }
 
+    /// Has the process called what the configuration wants it to be called.
+    pub(super) fn show_title(&mut self) {
+        if let Some(text) = self.config.process_title(&self.launch.program, "") {
+            self.effects.push(Effect::Title { text });
+        }
+    }
+
     /// Tells the service manager how we are.
     pub(super) fn notify_service(&mut self, state: &str) {
         self.effects.push(Effect::Notify {
@@ -109,20 +116,21 @@ impl Server {
         if self.st.lifecycle.phase != Phase::New {
             return;
         }
+        self.st.show_title();
         let plan = plan(&self.st);
         self.st.lifecycle.phase = Phase::Listening {
             waiting: plan.len(),
         };
         let backlog = self.st.config.tcp_backlog();
         for (place, listener) in plan.iter().enumerate() {
-            let (addr, mode) = (listener.addr.clone(), listener.mode);
+            let (addr, access) = (listener.addr.clone(), listener.access.clone());
             self.st
                 .effects
                 .ask(Purpose::Listen(place), |ticket| Effect::Listen {
                     ticket,
                     addr,
                     backlog,
-                    mode,
+                    access,
                 });
         }
         self.st.lifecycle.plan = plan;
@@ -250,7 +258,7 @@ fn plan(st: &State) -> Vec<Listener> {
             plan.push(Listener {
                 name: format!("{text}:{port}").into(),
                 addr: Addr::Tcp(SocketAddr::new(ip, port)),
-                mode: None,
+                access: UnixAccess::default(),
                 optional,
                 bound: None,
             });
@@ -260,7 +268,10 @@ fn plan(st: &State) -> Vec<Listener> {
         plan.push(Listener {
             name: path.into(),
             addr: Addr::Unix(path.into()),
-            mode: st.config.unixsocketperm(),
+            access: UnixAccess {
+                mode: st.config.unixsocketperm(),
+                group: st.config.unixsocketgroup().map(Into::into),
+            },
             optional: false,
             bound: None,
         });

@@ -19,7 +19,7 @@ impl Machine for Server {
         let mut flags = ClientFlags::NONE;
         flags.set(ClientFlags::UNIX, matches!(peer.remote, Addr::Unix(_)));
         flags.set(
-            ClientFlags::AUTHENTICATED,
+            ClientFlags::AUTHENTICATED.and(ClientFlags::KNOWN),
             self.st.config.requirepass().is_empty(),
         );
         let id = self.st.next_client_id();

@@ -75,6 +75,8 @@ pub struct Launch {
     pub pid: u32,
     /// The operating system: name, release and machine.
     pub os: Box<str>,
+    /// The name the program was started by.
+    pub program: Box<str>,
     /// The path of the program.
     pub executable: Box<str>,
     /// The absolute path of the configuration file; empty without one.

@@ -72,9 +72,13 @@ impl State {
             Class::PubSub => subscribers,
             Class::Replica | Class::Master => ClientLimit::NONE,
         };
-        // Nobody who is not let in yet may make the server keep much.
-        if !client.flags.has(ClientFlags::AUTHENTICATED) {
-            limit.hard_bytes = UNAUTHENTICATED_OUTPUT_BYTES_MAX;
+        // Nobody who was never let in may make the server keep much.
+        if !client.flags.has(ClientFlags::KNOWN) {
+            limit.hard_bytes = if self.debug.strangers_read {
+                1
+            } else {
+                UNAUTHENTICATED_OUTPUT_BYTES_MAX
+            };
         }
         if client.flags.has(ClientFlags::CLOSING) {
             limit = ClientLimit::NONE;

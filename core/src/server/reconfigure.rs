@@ -27,6 +27,9 @@ impl Cx<'_> {
             let path = st.config.dir().into();
             st.effects.disk(Purpose::Ignore, DiskOp::ChangeDir { path });
         }
+        if changes.has("proc-title-template") {
+            st.show_title();
+        }
         st.refresh_replication_settings();
         st.shape = shape(&st.config, st.shape.hasher);
         let usage = ["maxmemory-policy", "lfu-log-factor", "lfu-decay-time"];

@@ -175,7 +175,9 @@ impl Server {
 
     fn dial(&mut self, attempt: Attempt, to: Addr, from: Option<core::net::IpAddr>) {
         let id = self.st.next_client_id();
-        let flags = ClientFlags::MASTER.and(ClientFlags::AUTHENTICATED);
+        let flags = ClientFlags::MASTER
+            .and(ClientFlags::AUTHENTICATED)
+            .and(ClientFlags::KNOWN);
         let conn = self
             .st
             .conns

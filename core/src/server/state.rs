@@ -108,6 +108,8 @@ pub struct Debug {
     pub cron_paused: bool,
     /// Whether checksums go unchecked.
     pub skip_checksum: bool,
+    /// Whether who was never let in is cut off with the first reply it does not read.
+    pub strangers_read: bool,
     /// The server does nothing before this instant.
     pub asleep_until: Option<Mono>,
 }
@@ -172,6 +174,7 @@ impl State {
                 active_expire: true,
                 cron_paused: false,
                 skip_checksum: false,
+                strangers_read: false,
                 asleep_until: None,
             },
             attack_logged: None,

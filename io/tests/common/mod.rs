@@ -15,7 +15,7 @@ use bytes::Bytes;
 use holdfast_core::Machine;
 use holdfast_core::machine::{
     Addr, Completion, ConnId, ConnectFault, DiskOp, Done, Effect, Facts, FileId, Hangup, LogRole,
-    Mono, Now, OpenMode, Peer, Refusal, ScriptId, Signal, Slices, Ticket, TimerName,
+    Mono, Now, OpenMode, Peer, Refusal, ScriptId, Signal, Slices, Ticket, TimerName, UnixAccess,
 };
 use holdfast_io::{Clock, Options};
 
@@ -85,7 +85,10 @@ impl Lines {
                 ticket,
                 addr: addr.clone(),
                 backlog: 511,
-                mode: Some(0o700),
+                access: UnixAccess {
+                    mode: Some(0o700),
+                    group: None,
+                },
             });
         }
         (machine, seen, receiver)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use holdfast_core::machine::{
     Addr, Completion, ConnId, ConnectFault, DiskOp, Effect, Facts, FileId, Hangup, LogRole,
-    Machine, Mono, Now, OpenMode, Peer, Refusal, Signal, Slices, Ticket, TimerName,
+    Machine, Mono, Now, OpenMode, Peer, Refusal, Signal, Slices, Ticket, TimerName, UnixAccess,
 };
 
 use crate::ids::{Kind, NodeId};
@@ -65,7 +65,7 @@ impl<T: Toy> Shell<T> {
             ticket: Ticket(0),
             addr: Addr::Tcp(SocketAddr::from(([0, 0, 0, 0], port))),
             backlog: 10,
-            mode: None,
+            access: UnixAccess::default(),
         };
         Self {
             toy,

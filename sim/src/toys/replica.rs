@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use holdfast_core::machine::{
     Addr, Completion, ConnId, ConnectFault, DiskOp, Effect, Facts, FileId, Hangup, LogRole,
-    Machine, Mono, Now, OpenMode, Peer, Refusal, Signal, Slices, Ticket, TimerName,
+    Machine, Mono, Now, OpenMode, Peer, Refusal, Signal, Slices, Ticket, TimerName, UnixAccess,
 };
 use holdfast_core::rng::Rng;
 
@@ -106,7 +106,7 @@ pub(crate) fn make(boot: &Boot<'_>, bug: Bug) -> Box<dyn Program> {
         ticket: Ticket(0),
         addr: Addr::Tcp(SocketAddr::from(([0, 0, 0, 0], DATA_PORT))),
         backlog: 10,
-        mode: None,
+        access: UnixAccess::default(),
     };
     Box::new(Group {
         bug,

@@ -231,7 +231,11 @@ fn set_id(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     if count != 5 && count != 7 {
         return Err(Fail::subcommand_syntax(word, "XGROUP"));
     }
-    let start = position(start, last)?;
+    let start = match start {
+        b"-" => StreamId::MIN,
+        b"+" => StreamId::MAX,
+        start => position(start, last)?,
+    };
     cx.data.edit::<Stream, _>(key, false, |stream, _| {
         stream.edit_group(name, |_, group| {
             group.last_id = start;

@@ -104,6 +104,8 @@ fn a_sentinel_is_named_or_asked_for_anywhere() {
     for (name, words) in [
         ("redis-sentinel", ["s.conf"].as_slice()),
         ("/x/holdfast-sentinel", &["s.conf"]),
+        ("/x/valkey-sentinel", &["s.conf"]),
+        ("valkey-server", &["s.conf", "--sentinel"]),
         ("holdfast", &["sentinel", "s.conf"]),
         ("holdfast", &["server", "s.conf", "--sentinel"]),
     ] {
@@ -125,6 +127,9 @@ fn each_tool_is_reached_by_its_name_and_its_word() {
         ("redis-cli", ["-p", "1"].as_slice(), Tool::Cli),
         ("./redis-check-rdb", &["-p", "1"], Tool::CheckRdb),
         ("redis-check-aof", &["-p", "1"], Tool::CheckAof),
+        ("valkey-cli", &["-p", "1"], Tool::Cli),
+        ("valkey-check-rdb", &["-p", "1"], Tool::CheckRdb),
+        ("/x/valkey-check-aof", &["-p", "1"], Tool::CheckAof),
         ("holdfast-local", &["-p", "1"], Tool::Local),
         ("holdfast", &["cli", "-p", "1"], Tool::Cli),
         (

@@ -504,7 +504,8 @@ impl World {
             Effect::Unlisten { .. }
             | Effect::Keepalive { .. }
             | Effect::Kill { .. }
-            | Effect::Notify { .. } => {}
+            | Effect::Notify { .. }
+            | Effect::Title { .. } => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::harness::{World, encoded};
 use crate::limits;
-use crate::machine::Machine as _;
+use crate::machine::{ConnId, Machine as _};
 
 #[test]
 fn a_transaction_answers_as_one_and_a_refused_command_dooms_it() {
@@ -379,4 +379,101 @@ fn replies_can_be_switched_off_for_one_command_or_for_all() {
     assert_eq!(world.ask(a, "set k 1"), "");
     assert_eq!(world.ask(a, "client reply on"), "+OK|");
     assert_eq!(world.ask(a, "get k"), "$1|1|");
+}
+
+#[test]
+fn the_title_of_the_process_follows_its_template() {
+    let mut world = World::single("");
+    assert_eq!(world.nodes[0].title.as_deref(), Some("127.0.0.1:6379"));
+    let a = world.client(0);
+    let template = "{port}{config-file}";
+    let set = format!("config set proc-title-template {template}");
+    assert_eq!(world.ask(a, &set), "+OK|");
+    assert_eq!(world.nodes[0].title.as_deref(), Some("6379redis.conf"));
+    let wrong = world.ask(a, "config set proc-title-template {nothing}");
+    assert!(wrong.contains("template format is invalid"), "{wrong}");
+    assert_eq!(world.nodes[0].title.as_deref(), Some("6379redis.conf"));
+
+    let world = World::single("set-proc-title no");
+    assert_eq!(world.nodes[0].title, None);
+}
+
+#[test]
+fn room_for_an_argument_that_does_not_come_is_taken_back() {
+    let mut world = World::single("");
+    let (a, b) = (world.client(0), world.client(0));
+    world.ask(a, "client setname slow");
+    world.feed(0, a, b"*3\r\n$3\r\nset\r\n$1\r\na\r\n$1000000\r\n");
+    world.settle();
+    world.feed(0, a, b"x");
+    world.settle();
+    let held = |world: &mut World| {
+        let list = world.ask(b, "client list");
+        let line = list.lines().find(|line| line.contains("name=slow"));
+        let line = line.expect("it is there").to_owned();
+        let figure = |name: &str| -> usize {
+            let at = line.find(name).expect("a figure") + name.len();
+            let digits = line[at..].split(' ').next().unwrap();
+            digits.parse().unwrap()
+        };
+        figure(" qbuf=") + figure(" qbuf-free=")
+    };
+    assert!(held(&mut world) >= 1_000_000);
+    world.wait(1_500);
+    assert!(held(&mut world) >= 1_000_000);
+    world.wait(2_500);
+    let left = held(&mut world);
+    assert!((1..10_000).contains(&left), "{left}");
+    // What comes in the end is taken as ever.
+    world.feed(0, a, &vec![b'y'; 999_999]);
+    world.feed(0, a, b"\r\n");
+    world.settle();
+    assert_eq!(world.heard_at(0, a), "+OK|");
+    assert_eq!(world.ask(b, "strlen a"), ":1000000|");
+}
+
+/// Sends a command and lets the turn end before anything is written to the client.
+fn unread_reply_cuts_off(world: &mut World, conn: ConnId) -> bool {
+    world.feed(0, conn, &encoded("set x 5"));
+    world.settle();
+    world.is_closed(conn)
+}
+
+#[test]
+fn who_was_never_let_in_must_read_what_it_is_told() {
+    let mut world = World::single("requirepass secret\nenable-debug-command yes");
+    let (a, b, admin) = (world.client(0), world.client(0), world.client(0));
+    for conn in [b, admin] {
+        assert_eq!(world.ask(conn, "auth secret"), "+OK|");
+    }
+    assert_eq!(world.ask(b, "reset"), "+RESET|");
+    let noauth = "-NOAUTH Authentication required.|";
+    assert_eq!(world.ask(a, "set x 5"), noauth);
+    assert_eq!(world.ask(b, "set x 5"), noauth);
+    assert_eq!(
+        world.ask(admin, "debug client-enforce-reply-list 1"),
+        "+OK|"
+    );
+    assert!(unread_reply_cuts_off(&mut world, a));
+    assert!(!unread_reply_cuts_off(&mut world, b));
+    assert_eq!(
+        world.ask(admin, "debug client-enforce-reply-list 0"),
+        "+OK|"
+    );
+    let c = world.client(0);
+    assert!(!unread_reply_cuts_off(&mut world, c));
+}
+
+#[test]
+fn every_command_with_subcommands_explains_them() {
+    let mut world = World::single("enable-debug-command yes");
+    let a = world.client(0);
+    for name in [
+        "client", "cluster", "command", "config", "debug", "memory", "module", "object", "pubsub",
+        "xgroup", "xinfo",
+    ] {
+        let help = world.ask(a, &format!("{name} help"));
+        let title = format!("{} <subcommand> ", name.to_uppercase());
+        assert!(help.contains(&title), "{name}: {help}");
+    }
 }

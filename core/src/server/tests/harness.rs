@@ -70,6 +70,8 @@ pub(super) struct Node {
     pub(super) disk: Disk,
     pub(super) exit: Option<u8>,
     pub(super) listening: Vec<Addr>,
+    /// What the process is called.
+    pub(super) title: Option<String>,
     port: u16,
     /// What clients have received and not yet looked at.
     received: BTreeMap<ConnId, Vec<u8>>,
@@ -139,6 +141,7 @@ impl World {
             disk,
             exit: None,
             listening: Vec::new(),
+            title: None,
             port,
             received: BTreeMap::new(),
             closed: Vec::new(),
@@ -400,6 +403,7 @@ impl World {
                     }
                 }
                 Effect::Exit { code } => node.exit = Some(code),
+                Effect::Title { text } => node.title = Some(text.into()),
                 Effect::Keepalive { .. } | Effect::Notify { .. } | Effect::Unlisten { .. } => {}
                 Effect::Spawn { .. } | Effect::Kill { .. } => panic!("a server runs no script"),
             }

@@ -337,3 +337,28 @@ fn maps_are_maps_in_resp3() {
         "*1|%4|$4|name|$1|c|$7|pending|:1|$4|idle|:0|$8|inactive|:0|"
     );
 }
+
+#[test]
+fn a_group_can_be_set_to_either_end_of_all_ids() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    for id in ["1-1", "2-1"] {
+        world.ask(a, &format!("xadd s {id} f v"));
+    }
+    world.ask(a, "xgroup create s g $");
+    let read = "xreadgroup group g c streams s >";
+    assert_eq!(world.ask(a, read), "*-1|");
+    assert_eq!(world.ask(a, "xgroup setid s g -"), "+OK|");
+    assert!(world.ask(a, read).contains("2-1"));
+    assert_eq!(world.ask(a, "xgroup setid s g +"), "+OK|");
+    world.ask(a, "xadd s 3-1 f v");
+    assert_eq!(world.ask(a, read), "*-1|");
+    let groups = world.ask(a, "xinfo groups s");
+    assert!(groups.contains("18446744073709551615-18446744073709551615"));
+    for end in ["-", "+"] {
+        assert_eq!(
+            world.ask(a, &format!("xgroup create s h {end}")),
+            "-ERR Invalid stream ID specified as stream command argument|"
+        );
+    }
+}
