@@ -7,6 +7,7 @@ use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, K
 use crate::config::NotifyFlags as Class;
 use crate::machine::Wall;
 use crate::resp;
+use crate::server::roles::deletion;
 
 /// A row of this family: they differ in few things.
 const fn row(
@@ -258,13 +259,11 @@ pub fn apply(cx: &mut Cx<'_>, key: &[u8], deadline: Wall) {
     if deadline <= cx.wall() && cx.data.may_expire() {
         cx.data.remove(key);
         cx.data.changed(key, Class::GENERIC, "del");
-        cx.propagate_as(&[b"DEL", key]);
+        let word = deletion(cx.data.st.config.lazyfree_lazy_expire());
+        cx.propagate_as(&[word, key]);
         return;
     }
-    cx.data
-        .keys
-        .db_mut(cx.data.db)
-        .set_expire(key, Some(deadline));
+    cx.data.set_expire(key, deadline);
     cx.data.changed(key, Class::GENERIC, "expire");
     cx.propagate_as(&[b"PEXPIREAT", key, &text(deadline)]);
 }
