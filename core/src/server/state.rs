@@ -221,12 +221,10 @@ impl State {
         if !flags.has(Flags::EXECUTES_QUEUE) {
             return flags;
         }
-        let queued = self
-            .client(conn)
-            .rare
-            .as_ref()
-            .map_or(Flags::NONE, |rare| rare.queue_flags);
-        flags.and(queued)
+        let queued = self.client(conn).rare.iter().flat_map(|rare| &rare.queue);
+        queued.fold(flags, |flags, queued| {
+            flags.with_queued(self.table.command(queued.id).spec.flags)
+        })
     }
 
     /// Whether CLIENT PAUSE holds a command back.
@@ -257,7 +255,6 @@ impl State {
         if let Some(rare) = &mut client.rare {
             rare.queue.clear();
             rare.queue_bytes = 0;
-            rare.queue_flags = Flags::NONE;
         }
         self.unwatch(conn);
     }

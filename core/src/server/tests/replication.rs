@@ -305,3 +305,24 @@ fn what_lagging_replicas_take_is_theirs_only_while_they_are_there() {
     assert_eq!(world.ask(a, "client kill type replica"), ":1|");
     assert_eq!(world.info(0, "mem_clients_slaves"), "0");
 }
+
+#[test]
+fn a_transaction_is_refused_on_a_stale_replica_if_one_of_its_commands_would_be() {
+    let mut world = World::single("replica-serve-stale-data no");
+    let (a, b) = (world.client(0), world.client(0));
+    for (command, refused) in [("get k", true), ("ping", true), ("info server", false)] {
+        assert_eq!(world.ask(a, "multi"), "+OK|");
+        assert_eq!(world.ask(a, command), "+QUEUED|");
+        assert_eq!(world.ask(a, "info server"), "+QUEUED|");
+        assert_eq!(world.ask(b, "replicaof 127.0.0.1 1"), "+OK|");
+        let answer = world.ask(a, "exec");
+        let denied = answer.starts_with("-EXECABORT Transaction discarded because of: MASTERDOWN");
+        assert_eq!(denied, refused, "{command}: {answer}");
+        assert_eq!(world.ask(b, "replicaof no one"), "+OK|");
+    }
+    assert_eq!(world.ask(b, "replicaof 127.0.0.1 1"), "+OK|");
+    assert_eq!(world.ask(a, "multi"), "+OK|");
+    assert_eq!(world.ask(b, "replicaof no one"), "+OK|");
+    assert_eq!(world.ask(a, "get k"), "+QUEUED|");
+    assert_eq!(world.ask(a, "exec"), "*1|$-1|");
+}
