@@ -251,3 +251,31 @@ fn what_is_deleted_for_its_time_goes_out_as_the_directives_say() {
         world.ask(a, &format!("config set {directive} no"));
     }
 }
+
+#[test]
+fn what_says_the_same_later_goes_out_as_it_came() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    let e = world.eavesdropper();
+    world.ask(a, "set k v");
+    world.overheard(e);
+    for (command, heard) in [
+        ("set k v pxat 4102444800000", "set k v pxat 4102444800000"),
+        (
+            "set k v get xx pxat 4102444800000",
+            "set k v get xx pxat 4102444800000",
+        ),
+        ("set k v get exat 4102444800", "SET k v PXAT 4102444800000"),
+        ("set k get get keepttl GET", "set k get keepttl"),
+        ("set k v GET xx", "set k v xx"),
+        (
+            "pExpireAt k 4102444800000 nx",
+            "pExpireAt k 4102444800000 nx",
+        ),
+        ("expireat k 4102444900 gt", "PEXPIREAT k 4102444900000"),
+        ("getex k pxat 4102444800000", "PEXPIREAT k 4102444800000"),
+    ] {
+        world.ask(a, command);
+        assert_eq!(world.overheard(e), heard, "{command}");
+    }
+}
