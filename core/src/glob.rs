@@ -4,6 +4,8 @@
 //! class, and `\` makes the next byte literal. A class that is never closed ends with the
 //! pattern; a `\` at the end of the pattern is itself.
 
+use crate::limits::GLOB_STARS_MAX;
+
 /// Whether all of `text` matches `pattern`.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     run(pattern, text, Case::Sensitive)
@@ -44,9 +46,14 @@ fn run(pattern: &[u8], text: &[u8], case: Case) -> bool {
     let (mut at, mut read) = (0, 0);
     // The element after the latest `*`, and the first byte that `*` has not taken yet.
     let mut retry = None;
+    let mut stars = 0;
     loop {
         if pattern.get(at) == Some(&b'*') {
             at += 1;
+            stars += usize::from(pattern.get(at).is_some_and(|&next| next != b'*'));
+            if stars > GLOB_STARS_MAX {
+                return false;
+            }
             retry = Some((at, read));
             continue;
         }
@@ -189,6 +196,17 @@ mod tests {
         let mut pattern = pattern.as_slice().to_vec();
         pattern.push(b'b');
         assert!(!matches(&pattern, &b"a".repeat(20_000)));
+    }
+
+    #[test]
+    fn a_pattern_with_too_many_stars_matches_nothing() {
+        let text = b"a".repeat(GLOB_STARS_MAX + 1);
+        let most = b"*a".repeat(GLOB_STARS_MAX);
+        assert!(matches(&most, &text[1..]));
+        assert!(matches(&[&most, &b"***"[..]].concat(), &text));
+        assert!(matches(&b"**a".repeat(GLOB_STARS_MAX), &text));
+        assert!(!matches(&b"*a".repeat(GLOB_STARS_MAX + 1), &text));
+        assert!(!matches(&b"**a".repeat(GLOB_STARS_MAX + 1), &text));
     }
 
     /// The textbook definition but for the text without a byte, which Redis looks at first.

@@ -22,6 +22,13 @@ pub const BULK_UNAUTHENTICATED_MAX: i64 = 16 * 1024;
 pub const COMMANDS_PER_TURN_MAX: usize = 256;
 /// Unread replies of a client that has not authenticated; with more, it is cut off.
 pub const UNAUTHENTICATED_OUTPUT_BYTES_MAX: u64 = 16 * 1024 + 1024;
+/// `*` of a pattern with something else behind them; a pattern with more matches nothing, as in
+/// Redis.
+pub const GLOB_STARS_MAX: usize = 1000;
+/// Keys with a time to live of their own that a writable replica deletes itself.
+pub const OWN_EXPIRY_KEYS_MAX: usize = 1 << 20;
+/// How many of them it looks at in one turn.
+pub const OWN_EXPIRY_PER_TURN_MAX: usize = 256;
 /// A reply chunk at least this long is shared with the keyspace instead of copied.
 pub const SHARED_REPLY_BYTES: usize = 16 * 1024;
 /// Replies gather in chunks about this long; memory goes back chunk by chunk as they are sent.

@@ -257,7 +257,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lib", &["machine"]),
     ("machine", &[]),
     ("limits", &[]),
-    ("glob", &[]),
+    ("glob", &["limits"]),
     ("rng", &[]),
     ("resp", &["limits", "conn"]),
     ("conn", &["limits", "machine", "resp"]),

@@ -276,12 +276,14 @@ fn flushall(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
     for db in 0..cx.data.keys.dbs().len() {
         cx.data.flush(db);
     }
-    // Or a restart would bring back what was deleted.
-    if !cx.data.st.config.save_points().is_empty() {
-        cx.data.st.persist.want_save();
-    }
+    cx.data.st.own_expiry.clear();
     cx.propagate_unchanged(args.argv());
-    cx.out.ok();
+    if cx.data.st.config.save_points().is_empty() {
+        cx.out.ok();
+    } else {
+        // Or a restart would bring back what was deleted.
+        cx.save_what_is_left();
+    }
     Ok(())
 }
 

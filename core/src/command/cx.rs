@@ -226,7 +226,7 @@ impl Data<'_> {
 
     /// The place of a key that is about to be changed or made.
     fn slot<'k>(&mut self, key: &'k [u8]) -> Slot<'_, 'k> {
-        self.expire_if_due(key);
+        self.expire_to_write(key);
         let counts = self.counts_as_use();
         let mut slot = self.keys.db_mut(self.db).into_slot(key);
         if let Slot::Taken(entry) = &mut slot
@@ -249,6 +249,7 @@ impl Data<'_> {
 
     /// Sets a key to a string, sharing the bytes if they came in a buffer of their own.
     pub fn set_str(&mut self, key: &[u8], shared: Option<&Bytes>, text: &[u8], ttl: Ttl) {
+        self.note_expiry(key, ttl.apply(None));
         match (self.slot(key), shared) {
             (Slot::Taken(mut entry), Some(bytes)) => return entry.set_bytes(bytes, ttl),
             (Slot::Taken(mut entry), None) => return entry.set_str(text, ttl),
@@ -260,6 +261,7 @@ impl Data<'_> {
 
     /// Puts a value under a key that is not there.
     pub fn insert(&mut self, key: &[u8], value: Value, ttl: Ttl) {
+        self.note_expiry(key, ttl.apply(None));
         self.keys.db_mut(self.db).insert(key, value, ttl);
         self.created(key);
     }
@@ -377,6 +379,7 @@ impl Data<'_> {
 
     /// Puts in what was taken out, under any name.
     pub fn put(&mut self, key: &[u8], detached: Detached) {
+        self.note_expiry(key, detached.as_ref().expire());
         self.keys.db_mut(self.db).put(key, detached);
         self.created(key);
     }
@@ -437,6 +440,31 @@ impl Data<'_> {
         if any && self.may_expire() && self.has_expired(self.db, key) {
             self.st.delete_expired(self.keys, self.db, key);
         }
+    }
+
+    /// As [`expire_if_due`](Self::expire_if_due), before a command changes the key. A writable
+    /// replica deletes it too, or its clients would go on with what they can't see.
+    fn expire_to_write(&mut self, key: &[u8]) {
+        if self.keys.db(self.db).expires() == 0 || self.origin != Origin::Client {
+            return;
+        }
+        let may = self.st.decides_expiry() || self.st.decides_own_expiry();
+        if may && self.has_expired(self.db, key) {
+            self.st.delete_expired(self.keys, self.db, key);
+        }
+    }
+
+    /// Remembers when a key expires that a client of a writable replica has made.
+    fn note_expiry(&mut self, key: &[u8], at: Option<Wall>) {
+        if let Some(at) = at.filter(|_| self.origin == Origin::Client && self.st.is_replica()) {
+            self.st.own_expiry.remember(self.db, key, at);
+        }
+    }
+
+    /// Sets when a key that is there expires.
+    pub fn set_expire(&mut self, key: &[u8], at: Wall) {
+        self.note_expiry(key, Some(at));
+        self.keys.db_mut(self.db).set_expire(key, Some(at));
     }
 
     /// Deletes keys that were found to have expired, if that is our right.

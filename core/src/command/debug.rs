@@ -423,6 +423,7 @@ fn sleep(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         .and_then(|s| Duration::try_from_secs_f64(s).ok());
     let asleep = seconds.unwrap_or_default();
     cx.data.st.debug.asleep_until = Some(cx.data.st.now.mono + asleep);
+    cx.data.st.persist.stall();
     cx.out.ok();
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, K
 use crate::config::NotifyFlags as Class;
 use crate::machine::Wall;
 use crate::resp;
+use crate::server::roles::deletion;
 
 /// A row of this family: they differ in few things.
 const fn row(
@@ -203,6 +204,11 @@ impl<'a> GivenText<'a> {
         }
     }
 
+    /// Whether it says the same to whoever reads it later.
+    pub fn is_lasting(self) -> bool {
+        self.word == "pxat"
+    }
+
     /// Reads the number.
     pub fn read(self) -> Result<Given, Fail> {
         let number = resp::parse_int(self.number).ok_or(Fail::NotInteger)?;
@@ -252,21 +258,22 @@ pub fn text(at: Wall) -> Box<[u8]> {
     itoa::Buffer::new().format(at.as_millis()).as_bytes().into()
 }
 
-/// Sets when a key that is there expires, or deletes it if that has passed.
-pub fn apply(cx: &mut Cx<'_>, key: &[u8], deadline: Wall) {
+/// Sets when a key that is there expires, or deletes it if that has passed. Whatever was asked for
+/// goes to replicas as PEXPIREAT, or as it came if it is that.
+pub fn apply(cx: &mut Cx<'_>, key: &[u8], deadline: Wall, as_it_came: bool) {
     // A replica never deletes on its own: its master's DEL follows (expire.c).
     if deadline <= cx.wall() && cx.data.may_expire() {
         cx.data.remove(key);
         cx.data.changed(key, Class::GENERIC, "del");
-        cx.propagate_as(&[b"DEL", key]);
+        let word = deletion(cx.data.st.config.lazyfree_lazy_expire());
+        cx.propagate_as(&[word, key]);
         return;
     }
-    cx.data
-        .keys
-        .db_mut(cx.data.db)
-        .set_expire(key, Some(deadline));
+    cx.data.set_expire(key, deadline);
     cx.data.changed(key, Class::GENERIC, "expire");
-    cx.propagate_as(&[b"PEXPIREAT", key, &text(deadline)]);
+    if !as_it_came {
+        cx.propagate_as(&[b"PEXPIREAT", key, &text(deadline)]);
+    }
 }
 
 /// The conditions of EXPIRE.
@@ -340,7 +347,7 @@ fn expire_with(
         cx.out.int(0);
         return Ok(());
     }
-    apply(cx, key, deadline);
+    apply(cx, key, deadline, command == "pexpireat");
     cx.out.int(1);
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::keyspace::Ttl;
 use crate::machine::Wall;
 use crate::persist::rdb::{self, RdbFault};
 use crate::resp;
+use crate::server::roles::deletion;
 use crate::value::StrRef;
 
 /// A row of this family: they differ in few things.
@@ -698,7 +699,8 @@ fn restore(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     if expire.is_some_and(|at| at <= now) && cx.data.may_expire() {
         if there {
             cx.data.changed(key, Class::GENERIC, "del");
-            cx.propagate_as(&[b"DEL", key]);
+            let word = deletion(cx.data.st.config.lazyfree_lazy_server_del());
+            cx.propagate_as(&[word, key]);
         }
         cx.out.ok();
         return Ok(());

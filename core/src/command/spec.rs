@@ -93,10 +93,20 @@ impl Flags {
     /// Only where `enable-debug-command` and its kin allow it. Not shown.
     pub const PROTECTED: Self = Self(1 << 23);
 
+    /// What allows EXEC something only if all that it would execute is allowed it.
+    const OF_ALL: Self = Self::LOADING.and(Self::STALE);
+
     /// Both sets together.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// The flags of EXEC with one more command in its queue.
+    #[must_use]
+    pub const fn with_queued(self, queued: Self) -> Self {
+        let denied = Self::OF_ALL.0 & !queued.0;
+        Self((self.0 | queued.0 & !Self::OF_ALL.0) & !denied)
     }
 
     /// Whether all of `other` are in this set.

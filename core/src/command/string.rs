@@ -9,6 +9,7 @@ use super::fail::Fail;
 use super::spec::{Acl, Arity, Family, Flags as F, Group, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::keyspace::Ttl;
+use crate::resp::ArgvRef;
 use crate::value::IntText;
 use crate::value::extended::Extended;
 
@@ -349,6 +350,7 @@ impl<'a> SetOptions<'a> {
 }
 
 fn set(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let argv = args.argv();
     let key = args.bulk()?;
     let at = args.position();
     let value = args.bulk()?;
@@ -373,23 +375,28 @@ fn set(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         }
         return Ok(());
     }
-    cx.data.set_str(key, args.argv().shared(at), value, ttl);
+    cx.data.set_str(key, argv.shared(at), value, ttl);
     cx.data.changed(key, Class::STRING, "set");
-    match ttl {
+    if let Ttl::At(deadline) = ttl {
+        cx.data.notify(Class::GENERIC, "expire", key);
         // A relative time would be counted again from when a replica or a restart reads it.
-        Ttl::At(deadline) => {
-            cx.data.notify(Class::GENERIC, "expire", key);
-            let deadline = expiry::text(deadline);
-            cx.propagate_as(&[b"SET", key, value, b"PXAT", &deadline]);
+        if !options.given.is_some_and(GivenText::is_lasting) {
+            cx.propagate_as(&[b"SET", key, value, b"PXAT", &expiry::text(deadline)]);
         }
-        Ttl::Keep if options.get => cx.propagate_as(&[b"SET", key, value, b"KEEPTTL"]),
-        Ttl::Clear if options.get => cx.propagate_as(&[b"SET", key, value]),
-        Ttl::Keep | Ttl::Clear => {}
+    } else if options.get {
+        cx.propagate_as(&without_get(argv));
     }
     if !options.get {
         cx.out.ok();
     }
     Ok(())
+}
+
+/// A SET that asks for no reply, for those who need none.
+fn without_get(argv: ArgvRef<'_>) -> Vec<&[u8]> {
+    let is_option = |(at, word): &(usize, &[u8])| *at > 2 && word.eq_ignore_ascii_case(b"get");
+    let words = argv.iter().enumerate().filter(|word| !is_option(word));
+    words.map(|(_, word)| word).collect()
 }
 
 fn setnx(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
@@ -479,7 +486,7 @@ fn getex(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let found = cx.data.read_untouched(key).expect("it was there");
     write_string(&mut cx.out, found.value().as_str());
     if let Some(deadline) = deadline {
-        expiry::apply(cx, key, deadline);
+        expiry::apply(cx, key, deadline, false);
     } else if persist && expiry::persist_key(cx, key) {
         cx.data.changed(key, Class::GENERIC, "persist");
         cx.propagate_as(&[b"PERSIST", key]);

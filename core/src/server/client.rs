@@ -1,6 +1,5 @@
 //! What the server knows of one connection.
 
-use crate::command::spec::Flags;
 use crate::command::table::CommandId;
 use crate::machine::Mono;
 use crate::repl::Offset;
@@ -44,8 +43,6 @@ pub struct Rare {
     pub queue: Vec<Queued>,
     /// Bytes of the queued arguments.
     pub queue_bytes: usize,
-    /// The flags of all queued commands together, by which EXEC is judged.
-    pub queue_flags: Flags,
     /// A command that waits for the end of a pause.
     pub held: Option<OwnedArgv>,
 }

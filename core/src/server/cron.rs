@@ -105,11 +105,33 @@ impl Server {
         }
     }
 
+    /// Deletes what clients of this writable replica have let expire, a bounded number at a
+    /// time; true if there is no more.
+    fn expire_own_keys(&mut self) -> bool {
+        if !self.st.decides_own_expiry() {
+            return true;
+        }
+        let now = self.st.now.wall;
+        for _ in 0..limits::OWN_EXPIRY_PER_TURN_MAX {
+            let Some((db, key)) = self.st.own_expiry.take_due(now) else {
+                return true;
+            };
+            let entry = self.keys.db(db).get(&key);
+            if entry.is_some_and(|entry| entry.is_expired(now)) {
+                self.st.delete_expired(&mut self.keys, db, &key);
+            }
+        }
+        false
+    }
+
     /// Deletes keys whose time has come, a bounded number at a time; true at the end of the last
     /// database. A replica leaves that to its master.
     fn expire_some(&mut self) -> bool {
-        if !(self.st.debug.active_expire && self.st.decides_expiry()) {
+        if !self.st.debug.active_expire {
             return true;
+        }
+        if !self.st.decides_expiry() {
+            return self.expire_own_keys();
         }
         let now = self.st.now.wall;
         let mut budget = limits::EXPIRE_EFFORT_PER_TURN;

@@ -1,6 +1,7 @@
 //! Eviction of keys: makes room when memory is above `maxmemory`.
 
 use super::Server;
+use super::roles::deletion;
 use super::state::State;
 use crate::command::gates::Conditions;
 use crate::config::{MaxmemoryPolicy as Policy, NotifyFlags};
@@ -138,11 +139,7 @@ impl State {
         let deleted = keys.db_mut(db).delete(key);
         assert!(deleted, "an evicted key was there");
         self.stats.evicted += 1;
-        let word: &[u8] = if self.config.lazyfree_lazy_eviction() {
-            b"UNLINK"
-        } else {
-            b"DEL"
-        };
+        let word = deletion(self.config.lazyfree_lazy_eviction());
         self.feed(db, [word, key].into_iter());
         self.touch_watched(db, key);
         self.notify(NotifyFlags::EVICTED, "evicted", db, key);

@@ -218,7 +218,6 @@ fn queue(cx: &mut Cx<'_>, found: &Found, argv: ArgvRef<'_>) {
     };
     let rare = cx.client().rare_mut();
     rare.queue_bytes += queued.argv.memory();
-    rare.queue_flags = rare.queue_flags.and(found.spec.flags);
     rare.queue.push(queued);
     cx.out.simple("QUEUED");
 }

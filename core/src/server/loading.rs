@@ -98,7 +98,7 @@ impl Server {
 
     /// Loads what a full synchronisation has put in place of the dataset's file.
     pub(super) fn load_received(&mut self, attempt: Attempt, path: Box<str>) {
-        self.abort_snapshot();
+        self.drop_snapshot();
         self.keys.flush_all();
         self.st.load(path, Why::Synced(attempt), Expired::Keep);
     }
@@ -222,6 +222,7 @@ impl Server {
 
     /// Every key may have changed.
     pub(super) fn dataset_replaced(&mut self) {
+        self.st.own_expiry.clear();
         let watching: Vec<_> = (0..self.keys.dbs().len())
             .flat_map(|db| self.st.watch.in_db(db))
             .collect();

@@ -79,7 +79,13 @@ impl State {
     /// What takes how much memory now.
     pub fn memory_report(&self, keys: &Keyspace) -> MemoryReport {
         let used = self.used_memory(keys);
-        let replicas = self.not_counted_memory();
+        // The stream shrinks by and by when the last replica has gone.
+        let replica_count = self.repl.replicas(self.now).count() as u64;
+        let replicas = if replica_count > 0 {
+            self.not_counted_memory()
+        } else {
+            0
+        };
         let tables = keys.dbs().iter().enumerate();
         let tables = tables.filter(|(_, db)| !db.is_empty());
         MemoryReport {
@@ -88,7 +94,7 @@ impl State {
             startup: self.memory_startup,
             backlog: (self.repl.backlog_memory() as u64).saturating_sub(replicas),
             replicas,
-            replica_count: self.repl.replicas(self.now).count() as u64,
+            replica_count,
             clients: self.client_memory.clients,
             tables: tables
                 .map(|(index, db)| (index, db.overhead() as u64))

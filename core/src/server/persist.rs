@@ -16,7 +16,8 @@ pub struct Persist {
     pub(super) loading: Option<Loading>,
     /// Whether the running snapshot has work to do at once.
     pub(super) busy: bool,
-    /// Whether commands wait until the disk has caught up with the snapshot.
+    /// Whether commands wait until the disk has caught up with the snapshot, or for the first
+    /// turn after DEBUG SLEEP.
     pub(super) stalled: bool,
     /// Whether the dataset is to be saved as soon as no other snapshot is in the way.
     pub(super) wanted: bool,
@@ -72,9 +73,19 @@ impl Persist {
         self.running.is_some()
     }
 
+    /// Whether a snapshot for replicas is in the way of saving.
+    pub fn is_occupied(&self) -> bool {
+        self.is_snapshotting() && !self.is_saving()
+    }
+
     /// Whether a file is being loaded.
     pub fn is_loading(&self) -> bool {
         self.loading.is_some()
+    }
+
+    /// Lets the commands that follow wait for the next turn that does its work.
+    pub fn stall(&mut self) {
+        self.stalled = true;
     }
 
     /// Has the dataset saved in place of whatever is being saved.

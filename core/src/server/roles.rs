@@ -52,6 +52,11 @@ impl Cx<'_> {
     }
 }
 
+/// The command by which a deletion goes to replicas, by the directive for its kind.
+pub const fn deletion(lazily: bool) -> &'static [u8] {
+    if lazily { b"UNLINK" } else { b"DEL" }
+}
+
 impl State {
     /// Becomes a master; false if this is one.
     pub(super) fn lead(&mut self) -> bool {
@@ -59,6 +64,7 @@ impl State {
         self.end_unit();
         let changed = self.repl.promote(self.now);
         if changed {
+            self.own_expiry.clear();
             self.config.set_replicaof(None);
         }
         changed
@@ -86,18 +92,20 @@ impl State {
         !self.is_replica() && !self.is_paused() && !self.is_loading()
     }
 
+    /// Whether this server is a replica that may delete at this moment what its own clients let
+    /// expire.
+    pub fn decides_own_expiry(&self) -> bool {
+        self.is_replica() && !self.is_paused() && !self.is_loading()
+    }
+
     /// Deletes a key whose time has come, and tells everyone.
     pub fn delete_expired(&mut self, keys: &mut Keyspace, db: usize, key: &[u8]) {
         let deleted = keys.db_mut(db).delete(key);
         assert!(deleted, "an expired key is deleted once");
         self.stats.expired += 1;
-        let word: &[u8] = if self.config.lazyfree_lazy_expire() {
-            b"UNLINK"
-        } else {
-            b"DEL"
-        };
+        let word = deletion(self.config.lazyfree_lazy_expire());
         self.feed(db, [word, key].into_iter());
-        self.touch_watched(db, key);
+        self.touch_expired(db, key);
         self.notify(crate::config::NotifyFlags::EXPIRED, "expired", db, key);
     }
 

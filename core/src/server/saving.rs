@@ -127,6 +127,16 @@ impl State {
         }
     }
 
+    /// Answers those who wait for a save that has ended. To FLUSHALL its success makes no
+    /// difference, in Redis either; but a save that began before it is not what it waits for.
+    pub(super) fn answer_saved(&mut self, saved: bool) {
+        let fail = Fail::Plain("Background save failed. Check logs.");
+        self.answer_waiting(Wait::Save, if saved { Ok(()) } else { Err(&fail) });
+        if !self.persist.wanted {
+            self.answer_waiting(Wait::Flush, Ok(()));
+        }
+    }
+
     fn ask(&mut self, id: u64, ops: Vec<DiskOp>) {
         for op in ops {
             self.effects.disk(Purpose::Save(id), op);
@@ -165,8 +175,7 @@ impl Server {
     /// taken for replicas is.
     pub(super) fn save_if_wanted(&mut self) {
         let persist = &self.st.persist;
-        let occupied = persist.is_snapshotting() && !persist.is_saving();
-        if persist.wanted && !occupied && !self.st.is_loading() {
+        if persist.wanted && !persist.is_occupied() && !self.st.is_loading() {
             self.save_instead();
         }
     }
@@ -176,6 +185,12 @@ impl Server {
         self.st.persist.wanted = false;
         self.abort_snapshot();
         self.st.start_save(&mut self.keys);
+    }
+
+    /// Gives the running snapshot up because its dataset is about to be replaced.
+    pub(super) fn drop_snapshot(&mut self) {
+        self.abort_snapshot();
+        self.st.answer_saved(false);
     }
 
     /// Gives the running snapshot up.
@@ -252,9 +267,7 @@ impl Server {
             To::Sealing(_) => {}
             To::Replicas(..) => unreachable!("a save goes to a file"),
         }
-        let fail = Fail::Plain("Background save failed. Check logs.");
-        self.st
-            .answer_waiting(Wait::Save, if saved { Ok(()) } else { Err(&fail) });
+        self.st.answer_saved(saved);
         self.st.repl.snapshot_slot_free(self.st.now);
         self.final_save_ended(saved);
     }

@@ -22,9 +22,10 @@ impl Server {
     }
 
     /// Whether someone waits for a key that has changed. A pause keeps everyone waiting, and so
-    /// does loading.
+    /// do loading and DEBUG SLEEP.
     pub(super) fn has_to_serve(&self) -> bool {
-        self.st.blocked.keys.has_noted() && !self.st.is_paused() && !self.st.is_loading()
+        let held = || self.st.is_paused() || self.st.is_loading() || self.is_asleep();
+        self.st.blocked.keys.has_noted() && !held()
     }
 
     fn serve_noted(&mut self) {

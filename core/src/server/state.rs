@@ -8,6 +8,7 @@ use super::effects::Effects;
 use super::eviction::Eviction;
 use super::lifecycle::Lifecycle;
 use super::output::Overfull;
+use super::own_expiry::OwnExpiry;
 use super::persist::Persist;
 use super::rewrite::Rewriter;
 use super::shutdown::Shutdown;
@@ -68,6 +69,8 @@ pub struct State {
     pub pubsub: PubSub,
     /// Watched keys.
     pub watch: Watch,
+    /// What a writable replica expires itself.
+    pub own_expiry: OwnExpiry,
     /// Clients that wait.
     pub blocked: Blocked,
     /// CLIENT PAUSE.
@@ -164,6 +167,7 @@ impl State {
             facts: Facts::default(),
             conditions: Conditions::default(),
             pubsub: PubSub::default(),
+            own_expiry: OwnExpiry::default(),
             blocked: Blocked::default(),
             pause: Pause::default(),
             unit: Unit::default(),
@@ -220,12 +224,10 @@ impl State {
         if !flags.has(Flags::EXECUTES_QUEUE) {
             return flags;
         }
-        let queued = self
-            .client(conn)
-            .rare
-            .as_ref()
-            .map_or(Flags::NONE, |rare| rare.queue_flags);
-        flags.and(queued)
+        let queued = self.client(conn).rare.iter().flat_map(|rare| &rare.queue);
+        queued.fold(flags, |flags, queued| {
+            flags.with_queued(self.table.command(queued.id).spec.flags)
+        })
     }
 
     /// Whether CLIENT PAUSE holds a command back.
@@ -256,7 +258,6 @@ impl State {
         if let Some(rare) = &mut client.rare {
             rare.queue.clear();
             rare.queue_bytes = 0;
-            rare.queue_flags = Flags::NONE;
         }
         self.unwatch(conn);
     }
@@ -282,6 +283,23 @@ impl State {
         }
         let watchers = self.watch.watchers(db, key).to_vec();
         self.dirty_watchers(&watchers);
+    }
+
+    /// As [`touch_watched`](Self::touch_watched), for a key that has expired and is gone: for
+    /// those who began to watch it when it had expired, it has not changed.
+    pub(super) fn touch_expired(&mut self, db: usize, key: &[u8]) {
+        self.blocked.keys.note(db, key);
+        if self.watch.is_idle() {
+            return;
+        }
+        let watchers = self.watch.watchers(db, key).to_vec();
+        let (stale, touched): (Vec<_>, Vec<_>) = watchers
+            .into_iter()
+            .partition(|&conn| self.watch.had_expired(conn, db, key));
+        for conn in stale {
+            self.watch.set_expired(conn, db, key, false);
+        }
+        self.dirty_watchers(&touched);
     }
 
     /// Lets the next EXEC of some clients fail.

@@ -70,6 +70,21 @@ impl Cx<'_> {
         let conn = self.data.conn;
         self.data.st.block(conn, Wait::Save);
     }
+
+    /// FLUSHALL: has what is left saved, and replies when it is on disk, or can't be. Where no
+    /// client can wait, or while replicas are sent a snapshot, it replies at once.
+    pub fn save_what_is_left(&mut self) {
+        let conn = self.data.conn;
+        self.data.st.persist.want_save();
+        let waits = self.data.origin == Origin::Client
+            && !self.client().flags.has(ClientFlags::EXECUTING)
+            && !self.data.st.persist.is_occupied();
+        if waits {
+            self.data.st.block(conn, Wait::Flush);
+        } else {
+            self.out.ok();
+        }
+    }
 }
 
 impl State {
@@ -88,7 +103,7 @@ impl State {
                 Some(self.repl.acked(target))
             }
             Some(Wait::Keys) => None,
-            Some(Wait::Save | Wait::Shutdown) | None => return false,
+            Some(Wait::Save | Wait::Flush | Wait::Shutdown) | None => return false,
         };
         if with_error {
             self.answer_error(conn, b"UNBLOCKED client unblocked via CLIENT UNBLOCK");

@@ -10,6 +10,7 @@ use crate::command::scan::{self, ScanOptions};
 use crate::command::spec::{Arity, Flags as F, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::limits::{DRAWN_BYTES_MAX, SPOP_OPERATION_MEMBERS};
+use crate::server::roles::deletion;
 use crate::value::{Collection as _, IntText, Set, SetRef, Shape, StrRef};
 
 const READS: &[KeySpec] = &[KeySpec::at(1, K::RO.and(K::ACCESS))];
@@ -150,11 +151,7 @@ fn pop_all(cx: &mut Cx<'_>, key: &[u8], len: usize) -> Result<(), Fail> {
     cx.data.remove(key);
     cx.data.changed_by(len as u64, key, Class::SET, "spop");
     cx.data.notify(Class::GENERIC, "del", key);
-    let word: &[u8] = if cx.data.st.config.lazyfree_lazy_server_del() {
-        b"UNLINK"
-    } else {
-        b"DEL"
-    };
+    let word = deletion(cx.data.st.config.lazyfree_lazy_server_del());
     cx.propagate_as(&[word, key]);
     Ok(())
 }

@@ -458,3 +458,32 @@ fn wrong_arguments_are_refused_before_anything_waits() {
         assert_eq!(world.ask(a, command), reply, "{command}");
     }
 }
+
+#[test]
+fn what_expires_while_the_server_sleeps_serves_nobody() {
+    let mut world = World::single("enable-debug-command yes");
+    let (a, b, c) = (world.client(0), world.client(0), world.client(0));
+    waits(&mut world, a, "brpop k 0");
+    waits(&mut world, b, "bzpopmin z 1");
+    world.ask(c, "debug set-active-expire 0");
+    world.ask(c, "multi");
+    for command in [
+        "rpush k x",
+        "pexpire k 100",
+        "zadd z 1 one",
+        "pexpire z 100",
+        "debug sleep 0.2",
+    ] {
+        assert_eq!(world.ask(c, command), "+QUEUED|");
+    }
+    world.feed(0, c, &[encoded("exec"), encoded("exists k")].concat());
+    world.settle();
+    assert_eq!(world.heard(c), "", "even the answer waits");
+    world.wait(201);
+    assert_eq!(world.heard(c), "*5|:1|:1|:1|:1|+OK|:0|");
+    assert_eq!(world.heard(a), "");
+    world.wait(900);
+    assert_eq!(world.heard(b), "*-1|");
+    world.ask(c, "rpush k y");
+    assert_eq!(world.heard(a), "*2|$1|k|$1|y|");
+}

@@ -1,6 +1,8 @@
 //! Corners of commands in which a real server has been seen to behave like this.
 
 use super::harness::World;
+use crate::resp::encode_command;
+use crate::value::{StrRef, ValueRef};
 
 #[test]
 fn a_range_that_ends_in_front_of_a_string_is_its_first_byte() {
@@ -193,5 +195,87 @@ fn a_watched_key_that_had_expired_does_not_change_when_its_database_is_emptied()
         world.ask(a, clear);
         world.ask(a, "multi");
         assert_eq!(world.ask(a, "exec"), "*-1|", "{clear}");
+    }
+}
+
+#[test]
+fn a_watched_key_that_had_expired_does_not_change_by_going() {
+    let mut world = World::single("enable-debug-command yes");
+    let (a, b) = (world.client(0), world.client(0));
+    world.ask(a, "debug set-active-expire 0");
+    world.ask(a, "set k v px 1");
+    world.wait(5);
+    world.ask(a, "watch k");
+    assert_eq!(world.ask(b, "exists k"), ":0|");
+    world.ask(a, "multi");
+    assert_eq!(world.ask(a, "exec"), "*0|");
+    world.ask(a, "set k v px 1");
+    world.wait(5);
+    world.ask(a, "watch k");
+    assert_eq!(world.ask(b, "exists k"), ":0|");
+    world.ask(b, "set k w");
+    world.ask(a, "multi");
+    assert_eq!(world.ask(a, "exec"), "*-1|", "what comes after it is new");
+    world.ask(a, "set k v px 20");
+    world.ask(a, "watch k");
+    world.wait(50);
+    assert_eq!(world.ask(b, "exists k"), ":0|");
+    world.ask(a, "multi");
+    assert_eq!(world.ask(a, "exec"), "*-1|", "it expired later");
+}
+
+#[test]
+fn what_is_deleted_for_its_time_goes_out_as_the_directives_say() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    let e = world.eavesdropper();
+    for (directive, words) in [
+        ("lazyfree-lazy-expire", ["UNLINK", "UNLINK", "DEL"]),
+        ("lazyfree-lazy-server-del", ["DEL", "DEL", "UNLINK"]),
+    ] {
+        world.ask(a, &format!("config set {directive} yes"));
+        let mut commands = [Vec::new(), Vec::new(), Vec::new()];
+        let payload = crate::persist::rdb::dump(ValueRef::Str(StrRef::Int(1)), false);
+        encode_command(&mut commands[0], &[b"expire", b"k", b"-1"]);
+        encode_command(&mut commands[1], &[b"getex", b"k", b"pxat", b"1000"]);
+        let restore: [&[u8]; 6] = [b"restore", b"k", b"1000", &payload, b"absttl", b"replace"];
+        encode_command(&mut commands[2], &restore);
+        for (command, word) in commands.iter().zip(words) {
+            world.ask(a, "set k v");
+            world.feed(0, a, command);
+            world.settle();
+            let heard = world.overheard(e);
+            let deleted = heard.ends_with(&format!("set k v {word} k"));
+            assert!(deleted, "{}: {heard}", command.escape_ascii());
+        }
+        world.ask(a, &format!("config set {directive} no"));
+    }
+}
+
+#[test]
+fn what_says_the_same_later_goes_out_as_it_came() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    let e = world.eavesdropper();
+    world.ask(a, "set k v");
+    world.overheard(e);
+    for (command, heard) in [
+        ("set k v pxat 4102444800000", "set k v pxat 4102444800000"),
+        (
+            "set k v get xx pxat 4102444800000",
+            "set k v get xx pxat 4102444800000",
+        ),
+        ("set k v get exat 4102444800", "SET k v PXAT 4102444800000"),
+        ("set k get get keepttl GET", "set k get keepttl"),
+        ("set k v GET xx", "set k v xx"),
+        (
+            "pExpireAt k 4102444800000 nx",
+            "pExpireAt k 4102444800000 nx",
+        ),
+        ("expireat k 4102444900 gt", "PEXPIREAT k 4102444900000"),
+        ("getex k pxat 4102444800000", "PEXPIREAT k 4102444800000"),
+    ] {
+        world.ask(a, command);
+        assert_eq!(world.overheard(e), heard, "{command}");
     }
 }

@@ -131,14 +131,54 @@ fn a_save_that_flushall_overtakes_gives_way_to_one_of_nothing() {
     world.ask(a, "set k 1");
     world.nodes[0].disk.stuck = true;
     world.ask(a, "bgsave");
-    world.ask(a, "flushall");
+    assert_eq!(world.ask(a, "flushall"), "", "it waits for the disk");
     world.nodes[0].disk.stuck = false;
     world.settle();
+    assert_eq!(world.heard(a), "+OK|");
     assert_eq!(world.info(0, "rdb_saves"), "1");
     assert_eq!(world.info(0, "rdb_changes_since_last_save"), "0");
     let again = world.restart(0, "");
     let b = world.client(again);
     assert_eq!(world.ask_at(again, b, "dbsize"), ":0|");
+}
+
+#[test]
+fn flushall_is_answered_when_the_disk_has_it_or_can_not_have_it() {
+    let mut world = World::single("save 3600 1000");
+    let (a, b) = (world.client(0), world.client(0));
+    world.ask(a, "set k 1");
+    let id = world.ask(a, "client id");
+    world.nodes[0].disk.stuck = true;
+    assert_eq!(world.ask(a, "flushall"), "");
+    assert_eq!(world.ask(b, "dbsize"), ":0|", "others go on");
+    let unblock = format!("client unblock {}", &id[1..id.len() - 1]);
+    assert_eq!(world.ask(b, &unblock), ":0|", "as little as SAVE");
+    world.ask(b, "multi");
+    world.ask(b, "flushall");
+    assert_eq!(world.ask(b, "exec"), "*1|+OK|", "a transaction can't wait");
+    world.nodes[0].disk.stuck = false;
+    world.settle();
+    assert_eq!(world.heard(a), "+OK|");
+    assert_eq!(world.info(0, "rdb_changes_since_last_save"), "0");
+    world.nodes[0].disk.full = true;
+    assert_eq!(world.ask(a, "flushall"), "+OK|");
+    assert_eq!(world.info(0, "rdb_last_bgsave_status"), "err");
+}
+
+#[test]
+fn whoever_waits_for_a_save_is_told_when_its_dataset_is_replaced() {
+    let mut world = World::new(1);
+    world.start("", Default::default());
+    let config = "save 3600 1000\nrepl-diskless-load swapdb";
+    let at = world.start(config, Default::default());
+    let (a, b, c) = (world.client(at), world.client(at), world.client(at));
+    world.nodes[at].disk.stuck = true;
+    assert_eq!(world.ask_at(at, a, "flushall"), "");
+    assert_eq!(world.ask_at(at, b, "replicaof 127.0.0.1 6379"), "+OK|");
+    world.wait(3_000);
+    assert_eq!(world.info(at, "master_link_status"), "up");
+    assert_eq!(world.heard_at(at, a), "+OK|");
+    assert_eq!(world.ask_at(at, c, "save"), "", "the next one waits");
 }
 
 #[test]

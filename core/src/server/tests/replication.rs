@@ -255,3 +255,74 @@ fn few_replicas_stop_the_writes() {
     world.wait(3_000);
     assert_eq!(world.ask(a, "set k 2"), "+OK|");
 }
+
+#[test]
+fn a_writable_replica_expires_what_its_own_clients_have_made() {
+    let mut world = pair(3, "replica-read-only no");
+    let (a, b) = (world.client(0), world.client(1));
+    world.ask(a, "set theirs 1 px 100");
+    world.wait(20);
+    world.ask_at(1, b, "set own 1 px 100");
+    world.ask_at(1, b, "set later 1 px 50");
+    world.ask_at(1, b, "pexpire later 100000");
+    world.ask_at(1, b, "set moved 1 px 100");
+    world.ask_at(1, b, "rename moved there");
+    assert_eq!(world.info(1, "slave_expires_tracked_keys"), "4");
+    // Out of the master's reach: what is its own stays where it is.
+    world.deaf(1, true);
+    world.wait(500);
+    assert_eq!(world.info(1, "expired_keys"), "2");
+    assert_eq!(world.info(1, "slave_expires_tracked_keys"), "1");
+    assert_eq!(world.ask_at(1, b, "dbsize"), ":2|", "theirs and later");
+    assert_eq!(world.ask_at(1, b, "replicaof no one"), "+OK|");
+    assert_eq!(world.info(1, "slave_expires_tracked_keys"), "0");
+    world.wait(500);
+    assert_eq!(world.ask_at(1, b, "dbsize"), ":1|");
+}
+
+#[test]
+fn clients_of_a_writable_replica_do_not_go_on_with_what_has_expired() {
+    let mut world = pair(3, "replica-read-only no");
+    let (a, b) = (world.client(0), world.client(1));
+    world.ask(a, "set n 5 px 100");
+    world.wait(20);
+    world.deaf(1, true);
+    world.wait(200);
+    assert_eq!(world.ask_at(1, b, "dbsize"), ":1|");
+    assert_eq!(world.ask_at(1, b, "incr n"), ":1|");
+    assert_eq!(world.ask_at(1, b, "pttl n"), ":-1|");
+}
+
+#[test]
+fn what_lagging_replicas_take_is_theirs_only_while_they_are_there() {
+    let mut world = pair(1, "repl-backlog-size 16384\nrepl-timeout 1000");
+    let a = world.client(0);
+    world.deaf(1, true);
+    for _ in 0..100 {
+        world.ask(a, &format!("set k {}", "x".repeat(1_000)));
+    }
+    assert_ne!(world.info(0, "mem_clients_slaves"), "0");
+    assert_eq!(world.ask(a, "client kill type replica"), ":1|");
+    assert_eq!(world.info(0, "mem_clients_slaves"), "0");
+}
+
+#[test]
+fn a_transaction_is_refused_on_a_stale_replica_if_one_of_its_commands_would_be() {
+    let mut world = World::single("replica-serve-stale-data no");
+    let (a, b) = (world.client(0), world.client(0));
+    for (command, refused) in [("get k", true), ("ping", true), ("info server", false)] {
+        assert_eq!(world.ask(a, "multi"), "+OK|");
+        assert_eq!(world.ask(a, command), "+QUEUED|");
+        assert_eq!(world.ask(a, "info server"), "+QUEUED|");
+        assert_eq!(world.ask(b, "replicaof 127.0.0.1 1"), "+OK|");
+        let answer = world.ask(a, "exec");
+        let denied = answer.starts_with("-EXECABORT Transaction discarded because of: MASTERDOWN");
+        assert_eq!(denied, refused, "{command}: {answer}");
+        assert_eq!(world.ask(b, "replicaof no one"), "+OK|");
+    }
+    assert_eq!(world.ask(b, "replicaof 127.0.0.1 1"), "+OK|");
+    assert_eq!(world.ask(a, "multi"), "+OK|");
+    assert_eq!(world.ask(b, "replicaof no one"), "+OK|");
+    assert_eq!(world.ask(a, "get k"), "+QUEUED|");
+    assert_eq!(world.ask(a, "exec"), "*1|$-1|");
+}
