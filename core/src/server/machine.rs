@@ -110,6 +110,8 @@ impl Machine for Server {
         self.go_on_evicting();
         self.save_if_wanted();
         self.advance_persistence();
+        // The link to the master may be among them, and is then to be made again.
+        self.close_due();
         self.advance_replication();
         self.end_demoted();
         self.advance_shutdown();

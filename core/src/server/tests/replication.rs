@@ -326,3 +326,20 @@ fn a_transaction_is_refused_on_a_stale_replica_if_one_of_its_commands_would_be()
     assert_eq!(world.ask(a, "get k"), "+QUEUED|");
     assert_eq!(world.ask(a, "exec"), "*1|$-1|");
 }
+
+#[test]
+fn a_link_that_is_killed_is_taken_up_where_it_was() {
+    for asleep in ["ping", "debug sleep 1"] {
+        let mut world = pair(9, "enable-debug-command yes");
+        let (a, b) = (world.client(0), world.client(1));
+        world.ask(a, "set k 1");
+        for command in ["multi", "client kill type master", asleep, "exec"] {
+            world.ask_at(1, b, command);
+        }
+        world.ask(a, "set k 2");
+        world.wait(5_000);
+        assert_eq!(world.info(1, "master_link_status"), "up", "{asleep}");
+        assert_eq!(world.info(0, "sync_partial_ok"), "1", "{asleep}");
+        assert_same(&mut world);
+    }
+}
