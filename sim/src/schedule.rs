@@ -109,6 +109,13 @@ pub enum Fault {
         /// To the best replica, `FORCE`.
         force: bool,
     },
+    /// An operator says CLIENT KILL TYPE.
+    Unlink {
+        /// To which server.
+        target: Target,
+        /// Of which connections: those to its replicas, or the one to its master.
+        replicas: bool,
+    },
     /// The next host whose process does this loses power at that moment.
     Decision {
         /// What it does.
@@ -186,6 +193,7 @@ impl Fault {
             Self::DiskFull { .. } => "disk_full",
             Self::Failover { .. } => "failover",
             Self::Handover { .. } => "handover",
+            Self::Unlink { .. } => "unlink",
             Self::Decision { .. } => "decision",
         }
     }
@@ -286,6 +294,10 @@ fn draw_order(draws: &mut Draws, options: &Options) -> Fault {
             timeout_ms: draws.log_between(1, 2 * options.knobs.down_after_ms),
             force: draws.chance(0.3),
         }
+    } else if draws.chance(0.5) {
+        let target = any_server(draws, options);
+        let replicas = draws.chance(0.3);
+        Fault::Unlink { target, replicas }
     } else {
         let target = node(draws, options.topology.sentinels().collect());
         Fault::Failover { target }

@@ -102,6 +102,12 @@ impl Order {
         Self::new(to, &[b"SENTINEL", word, MASTER_NAME.as_bytes()])
     }
 
+    /// `CLIENT KILL TYPE` to a server, of its replicas or of its master.
+    pub fn unlink(server: SocketAddr, replicas: bool) -> Self {
+        let kind: &[u8] = if replicas { b"replica" } else { b"master" };
+        Self::new(server, &[b"CLIENT", b"KILL", b"TYPE", kind])
+    }
+
     /// `FAILOVER` to a server; to a replica that is named, by force.
     pub fn handover(server: SocketAddr, timeout_ms: u64, to: Option<SocketAddr>) -> Self {
         let timeout = timeout_ms.to_string();

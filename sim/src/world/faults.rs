@@ -85,6 +85,12 @@ impl World {
                 });
             }
             Fault::Handover { .. } => {}
+            Fault::Unlink { replicas, .. } => {
+                let replicas = *replicas;
+                self.on_node(node, |world, server| {
+                    world.order(Order::unlink(server.at(DATA_PORT), replicas));
+                });
+            }
             Fault::Decision { .. } => self.armed.push(number),
         }
     }
@@ -140,7 +146,8 @@ impl World {
             | Fault::Reset { .. }
             | Fault::Jump { .. }
             | Fault::Failover { .. }
-            | Fault::Handover { .. } => {}
+            | Fault::Handover { .. }
+            | Fault::Unlink { .. } => {}
         }
         let text = format!("ends {:?}", self.schedule[number as usize].fault);
         self.note(node, "fault", &text);
@@ -322,7 +329,8 @@ impl World {
             | Fault::SyncFails { target }
             | Fault::DiskFull { target }
             | Fault::Failover { target }
-            | Fault::Handover { target, .. } => self.resolve(*target),
+            | Fault::Handover { target, .. }
+            | Fault::Unlink { target, .. } => self.resolve(*target),
             Fault::Isolate { .. }
             | Fault::Cut { .. }
             | Fault::Reset { .. }
