@@ -190,6 +190,10 @@ impl Server {
     /// Gives the running snapshot up because its dataset is about to be replaced.
     pub(super) fn drop_snapshot(&mut self) {
         self.abort_snapshot();
+        if self.st.shutdown.is_saving() {
+            // It was the last one, and is still to come.
+            self.st.persist.want_save();
+        }
         self.st.answer_saved(false);
     }
 

@@ -50,6 +50,14 @@ pub enum Saving {
 }
 
 impl Shutdown {
+    /// Whether the last save is under way.
+    pub(super) fn is_saving(self) -> bool {
+        match self {
+            Self::Saving { .. } => true,
+            Self::No | Self::Waiting { .. } | Self::Done => false,
+        }
+    }
+
     /// When it goes on without its replicas.
     pub(super) fn deadline(self) -> Option<Mono> {
         match self {

@@ -259,3 +259,28 @@ fn a_signal_ends_the_server_like_shutdown() {
     assert_eq!(world.nodes[0].exit, Some(0));
     assert!(world.nodes[0].disk.files.contains_key("dump.rdb"));
 }
+
+#[test]
+fn a_full_synchronisation_does_not_keep_a_replica_from_ending() {
+    let mut world = World::new(1);
+    world.start("", Default::default());
+    let config = "save 3600 1000\nrepl-diskless-load swapdb";
+    let at = world.start(config, Default::default());
+    let a = world.client(0);
+    world.ask(a, "set k 1");
+    let b = world.client(at);
+    world.nodes[at].disk.stuck = true;
+    world.feed(at, b, &encoded("replicaof 127.0.0.1 6379"));
+    let now = world.now();
+    world.nodes[at].server.handle_signal(now, Signal::Terminate);
+    world.wait(3_000);
+    assert_eq!(
+        world.nodes[at].server.keys().len(),
+        1,
+        "the dataset is there"
+    );
+    assert_eq!(world.nodes[at].exit, None, "it is to be saved");
+    world.nodes[at].disk.stuck = false;
+    world.wait(1_000);
+    assert_eq!(world.nodes[at].exit, Some(0));
+}
