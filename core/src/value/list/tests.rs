@@ -170,6 +170,25 @@ fn the_encoding_changes_where_that_of_redis_does() {
 }
 
 #[test]
+fn the_bytes_of_a_copy_are_counted_as_they_are() {
+    for items in [30, 900] {
+        let mut list = List::new();
+        for _ in 0..items {
+            list.push_back(&[b'x'; 25]);
+        }
+        // What was there leaves room behind.
+        for _ in 0..5 {
+            list.drop_back();
+        }
+        let mut copy = list.as_ref().to_list();
+        copy.check_invariants();
+        copy.set(items - 6, b"z");
+        copy.check_invariants();
+        assert!(list.memory() >= copy.memory());
+    }
+}
+
+#[test]
 fn a_queue_that_is_pushed_and_popped_stays_small() {
     let mut list = List::new();
     let item = [7; 30];
