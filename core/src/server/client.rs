@@ -42,6 +42,8 @@ pub struct Rare {
     pub lib_ver: Box<[u8]>,
     /// Commands queued since MULTI.
     pub queue: Vec<Queued>,
+    /// How many commands EXEC runs.
+    pub executing: usize,
     /// Bytes of the queued arguments.
     pub queue_bytes: usize,
     /// The flags of all queued commands together, by which EXEC is judged.
