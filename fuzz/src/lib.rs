@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod corpus;
+pub mod ops;
 pub mod rdb;
 pub mod resp;
 pub mod strings;

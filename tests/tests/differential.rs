@@ -9,11 +9,15 @@ use holdfast_tests::{peers_are_here, say};
 const COMPARED: &[&str] = &[
     "strings",
     "lists",
+    "generic",
     "transactions",
+    "connection",
+    "pubsub",
     "hyperloglog",
     "hashes",
     "sets",
     "zsets",
+    "bits",
     "geo",
     "sort",
 ];

@@ -147,6 +147,7 @@ fn exec_(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
     // The queued commands go to replicas, EXEC itself does not: their unit is wrapped as one.
     cx.replace();
     cx.client().flags.set(ClientFlags::EXECUTING, true);
+    cx.client().rare_mut().executing = queue.len();
     cx.out.array(queue.len());
     for queued in queue {
         let spec = cx.data.st.table.command(queued.id).spec;

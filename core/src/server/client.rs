@@ -41,6 +41,8 @@ pub struct Rare {
     pub lib_ver: Box<[u8]>,
     /// Commands queued since MULTI.
     pub queue: Vec<Queued>,
+    /// How many commands EXEC runs.
+    pub executing: usize,
     /// Bytes of the queued arguments.
     pub queue_bytes: usize,
     /// A command that waits for the end of a pause.

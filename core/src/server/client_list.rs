@@ -73,6 +73,8 @@ impl State {
         let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let multi = if client.flags.has(ClientFlags::MULTI) {
             rare.map_or(0, |rare| rare.queue.len()).to_string()
+        } else if client.flags.has(ClientFlags::EXECUTING) {
+            rare.map_or(0, |rare| rare.executing).to_string()
         } else {
             "-1".into()
         };
@@ -123,7 +125,7 @@ fn flag_letters(flags: ClientFlags) -> String {
         (ClientFlags::REPLICA, 'S'),
         (ClientFlags::MASTER, 'M'),
         (ClientFlags::SUBSCRIBER, 'P'),
-        (ClientFlags::MULTI, 'x'),
+        (ClientFlags::MULTI.and(ClientFlags::EXECUTING), 'x'),
         (ClientFlags::BLOCKED, 'b'),
         (ClientFlags::DIRTY_CAS, 'd'),
         (ClientFlags::CLOSING, 'c'),
@@ -133,7 +135,7 @@ fn flag_letters(flags: ClientFlags) -> String {
     ];
     let letters: String = LETTERS
         .iter()
-        .filter(|(flag, _)| flags.has(*flag))
+        .filter(|(any, _)| flags.has_any(*any))
         .map(|(_, letter)| letter)
         .collect();
     if letters.is_empty() {

@@ -156,6 +156,14 @@ impl Hash {
         }
     }
 
+    /// Panics if the hash contradicts itself.
+    pub fn check_invariants(&self) {
+        match self {
+            Self::Small(pack) => assert!(pack.as_ref().len().is_multiple_of(2)),
+            Self::Big(fields) => fields.check_invariants(),
+        }
+    }
+
     /// Makes it large; false if a field was there twice.
     #[cold]
     fn grow(&mut self, shape: &Shape) -> (bool, &mut Fields) {

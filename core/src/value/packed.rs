@@ -7,13 +7,23 @@ use super::{alloc_size, varint};
 ///
 /// Each item lies between two copies of its length: one in front, and one behind with its bytes
 /// reversed, for walking backwards.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Packed {
     /// Free room, then the items.
     buf: Vec<u8>,
     /// Where the items start.
     start: usize,
     len: usize,
+}
+
+impl Clone for Packed {
+    /// A copy takes as many bytes as its origin, free room and all: what holds runs has counted
+    /// them already.
+    fn clone(&self) -> Self {
+        let mut buf = Vec::with_capacity(self.buf.capacity());
+        buf.extend_from_slice(&self.buf);
+        Self { buf, ..*self }
+    }
 }
 
 impl Packed {

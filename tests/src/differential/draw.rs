@@ -197,7 +197,7 @@ impl<'a> Draw<'a> {
             "db" => self
                 .pick(&["16", "-1", "99999999999", "x", "", "01"])
                 .into(),
-            "ttl" | "ms" | "at" | "atms" | "wait" => self.time(kind),
+            "ttl" | "ms" | "life" | "at" | "atms" | "wait" => self.time(kind),
             "payload" => self.payload(),
             "int" | "small" | "count" | "index" | "offset" | "draws" | "bit" | "cursor" | "big" => {
                 self.integer(kind)
@@ -392,6 +392,20 @@ impl<'a> Draw<'a> {
     fn time(&mut self, kind: &str) -> Vec<u8> {
         /// In the year 2100.
         const FAR: i64 = 4_102_444_800;
+        /// The first one is too large for any sum.
+        const ODD_TIMES: &[&str] = &[
+            "9223372036854775807",
+            "-9223372036854775808",
+            "9223372036854775",
+            "9223372036854776",
+            "9223370399119966",
+            "x",
+            "",
+            "1.5",
+            "99999999999999999999",
+            " 100000",
+            "0100000",
+        ];
         if kind == "wait" {
             return self.pick(&["0.01", "0.001", "0.02"]).into();
         }
@@ -399,28 +413,16 @@ impl<'a> Draw<'a> {
         let step = 5_000 + self.times * 100;
         let good = match kind {
             "ttl" => step,
-            "ms" => step * 1000,
+            "ms" | "life" => step * 1000,
             "at" => FAR + step,
             "atms" => (FAR + step) * 1000 + 7,
             _ => 0,
         };
         match self.below(100) {
             0..6 => self.pick(&["0", "-1", "-1000"]).into(),
-            6..14 => self
-                .pick(&[
-                    "9223372036854775807",
-                    "-9223372036854775808",
-                    "9223372036854775",
-                    "9223372036854776",
-                    "9223370399119966",
-                    "x",
-                    "",
-                    "1.5",
-                    "99999999999999999999",
-                    " 100000",
-                    "0100000",
-                ])
-                .into(),
+            // RESTORE of Redis adds a life to the time, whatever the sum is.
+            6..14 if kind == "life" => self.pick(&ODD_TIMES[1..]).into(),
+            6..14 => self.pick(ODD_TIMES).into(),
             _ => good.to_string().into_bytes(),
         }
     }

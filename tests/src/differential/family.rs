@@ -30,7 +30,7 @@ pub struct Row {
     pub weight: usize,
     /// The notation is that of [`Pattern`].
     pub text: &'static str,
-    /// Whether Redis 7.0 has no such option.
+    /// Whether Redis 7.0 has no such option, or does it so that nothing behind it is the same.
     pub since_7_2: bool,
 }
 
@@ -43,7 +43,7 @@ pub(super) const fn row(weight: usize, text: &'static str) -> Row {
     }
 }
 
-/// A row with an option that came with Redis 7.2.
+/// A row with an option that came with Redis 7.2, or is what it is only since then.
 pub(super) const fn row_7_2(weight: usize, text: &'static str) -> Row {
     Row {
         weight,

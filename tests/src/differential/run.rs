@@ -7,7 +7,7 @@ use std::process::Command;
 use super::dataset;
 use super::family::{Family, Known};
 use super::reply::Reply;
-use super::rules::{Also, Peer, accepted, is_message, rule, same_farewells};
+use super::rules::{Also, Peer, accepted, is_message, rule, same_farewell, same_farewells};
 use super::sequence::{Sequence, Step, Words, quoted};
 use super::server::{Answer, BATCH, Server};
 use crate::program::Flavour;
@@ -135,6 +135,9 @@ impl Pair {
     ///
     /// If a server does not answer.
     pub fn known(&mut self, family: &Family) -> Known {
+        // What an earlier family has set would change the payloads.
+        let reset = self.ours.reset().and_then(|()| self.theirs.reset());
+        reset.expect("both can be emptied");
         let known = Known::of(family, &mut self.ours, &mut self.theirs);
         known.expect("both servers tell what they know")
     }
@@ -359,6 +362,8 @@ struct Comparison {
     also: Also,
     /// What each connection has queued.
     queued: Vec<Vec<Words>>,
+    /// What the last EXEC executed.
+    executed: Vec<Words>,
     /// What each connection was sent besides replies, by ours and by the other one.
     messages: Vec<Heard>,
 }
@@ -369,6 +374,7 @@ impl Comparison {
             peer,
             also: Also::Nothing,
             queued: Vec::new(),
+            executed: Vec::new(),
             messages: Vec::new(),
         }
     }
@@ -390,6 +396,7 @@ impl Comparison {
         }
         let mut waiting = commands.iter();
         self.also = Also::Nothing;
+        self.executed.clear();
         for at in 0..ours.len().max(theirs.len()) {
             let (one, two) = (ours.get(at), theirs.get(at));
             let message = two.or(one).is_some_and(|reply| reply.kind() == b'>');
@@ -402,7 +409,7 @@ impl Comparison {
             };
             let same = match words {
                 Some(words) => self.same(link, words, one, two),
-                None => one == two,
+                None => one == two || self.same_executed(one, two),
             };
             if !same {
                 return Some(Difference::of(shown, &one.show(), &two.show()));
@@ -465,14 +472,34 @@ impl Comparison {
         {
             self.queued[link].clear();
         } else if name == b"EXEC" && words.len() == 1 {
-            let queued = std::mem::take(&mut self.queued[link]);
-            let (ours, theirs) = (ours.items(), theirs.items());
-            if ours.len() == queued.len() && theirs.len() == queued.len() && !queued.is_empty() {
-                let mut all = queued.iter().zip(ours.iter().zip(theirs));
-                return all.all(|(words, (ours, theirs))| self.same_reply(words, ours, theirs));
+            self.executed = std::mem::take(&mut self.queued[link]);
+            let count = self.executed.len();
+            let all = ours.items().len() == count && theirs.items().len() == count;
+            if all && count > 0 && self.same_items(ours.items(), theirs.items()) {
+                return true;
             }
         }
         self.same_reply(words, ours, theirs)
+    }
+
+    /// Whether what EXEC answers is the same.
+    fn same_items(&mut self, ours: &[Reply], theirs: &[Reply]) -> bool {
+        let executed = self.executed.clone();
+        let many = |words: &Words| words[0].to_ascii_uppercase().ends_with(b"SUBSCRIBE");
+        let loose = executed.iter().any(many);
+        let mut all = executed.iter().zip(ours.iter().zip(theirs));
+        all.all(|(words, (ours, theirs))| {
+            self.same_reply(words, ours, theirs) || loose && self.same_executed(ours, theirs)
+        })
+    }
+
+    /// Whether two replies are the same for one of the commands that were executed: SUBSCRIBE and
+    /// its like answer once for each channel, so that replies lie elsewhere than commands, and
+    /// some behind the array of EXEC. UNSUBSCRIBE does so in the order of a hash table.
+    fn same_executed(&mut self, ours: &Reply, theirs: &Reply) -> bool {
+        let executed = self.executed.clone();
+        let mut all = executed.iter();
+        same_farewell(ours, theirs) || all.any(|words| self.same_reply(words, ours, theirs))
     }
 
     fn same_reply(&mut self, words: &Words, ours: &Reply, theirs: &Reply) -> bool {

@@ -32,6 +32,7 @@ pub struct Sequence {
 const FRAGILE: &[&str] = &[
     "ttl",
     "ms",
+    "life",
     "at",
     "atms",
     "wait",

@@ -352,10 +352,14 @@ impl Link {
             Ending::Marker => self.in_multi = false,
             Ending::Count | Ending::Close => {
                 let replies = answer.replies.iter().filter(|reply| answers(reply));
-                let begun = commands.iter().zip(replies).any(|(words, reply)| {
-                    words[0].eq_ignore_ascii_case(b"MULTI") && reply.text() == b"OK"
-                });
-                self.in_multi |= begun;
+                for (words, reply) in commands.iter().zip(replies) {
+                    if words[0].eq_ignore_ascii_case(b"MULTI") && reply.text() == b"OK" {
+                        self.in_multi = true;
+                    } else if reply.text().starts_with(b"EXECABORT ") {
+                        // An EXEC with a word too many ends it, too.
+                        self.in_multi = false;
+                    }
+                }
             }
         }
         Ok(answer)

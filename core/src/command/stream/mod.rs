@@ -500,7 +500,7 @@ fn xsetid(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     settings.check(stream.log())?;
     cx.data.edit::<Stream, _>(key, false, |stream, _| {
         let log = stream.log_mut();
-        log.last_id = settings.last;
+        log.set_last_id(settings.last);
         log.added = settings.added.unwrap_or(log.added);
         if settings.max_deleted != StreamId::MIN {
             log.max_deleted = settings.max_deleted;

@@ -328,19 +328,16 @@ impl Reader {
                 input.offset(),
             ));
         }
-        log.last_id = StreamId::new(ms, seq);
         log.max_deleted = StreamId::new(deleted_ms, deleted_seq);
         log.added = added;
-        if log
-            .nodes()
-            .next_back()
-            .is_some_and(|node| node.last() > log.last_id)
-        {
+        let last_id = StreamId::new(ms, seq);
+        if log.last().is_some_and(|entry| entry.id > last_id) {
             return Err(fault(
                 "Stream has entries behind its last ID",
                 input.offset(),
             ));
         }
+        log.set_last_id(last_id);
         Ok(true)
     }
 }

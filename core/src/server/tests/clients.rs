@@ -143,6 +143,21 @@ fn an_exec_that_is_itself_refused_gives_the_transaction_up() {
 }
 
 #[test]
+fn a_transaction_that_is_executed_is_told_of_by_client_info() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    for command in ["multi", "set k 1", "client info"] {
+        world.ask(a, command);
+    }
+    let told = world.ask(a, "exec");
+    assert!(told.contains(" flags=x "), "{told}");
+    assert!(told.contains(" multi=2 "), "{told}");
+    let told = world.ask(a, "client info");
+    assert!(told.contains(" flags=N "), "{told}");
+    assert!(told.contains(" multi=-1 "), "{told}");
+}
+
+#[test]
 fn every_way_to_change_a_watched_key_fails_the_exec() {
     let ways: &[&[&str]] = &[
         &["set k 2"],

@@ -199,6 +199,22 @@ fn replicas_get_real_ids_and_exact_trimming() {
 }
 
 #[test]
+fn an_id_that_was_deleted_can_be_given_again() {
+    let lines = [
+        ("xadd s 5-3 a 1", "$3|5-3|"),
+        ("xadd s 5-9 a 1", "$3|5-9|"),
+        ("xdel s 5-9", ":1|"),
+        ("xsetid s 5-9 entriesadded 2 maxdeletedid 1-1", "+OK|"),
+        ("xsetid s 5-3", "+OK|"),
+        ("xadd s 5-4 a 1", "$3|5-4|"),
+        ("xadd s 5-9 a 1", "$3|5-9|"),
+        ("xdel s 5-9", ":1|"),
+        ("xlen s", ":2|"),
+    ];
+    dialogue(&mut World::single(""), &lines);
+}
+
+#[test]
 fn the_last_id_can_be_set_but_not_below_what_was() {
     let lines = [
         ("xsetid no 1-1", "-ERR no such key|"),

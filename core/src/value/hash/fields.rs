@@ -95,7 +95,6 @@ impl Fields {
     }
 
     /// Panics if it contradicts itself.
-    #[cfg(test)]
     pub(super) fn check_invariants(&self) {
         self.0.check_invariants();
     }

@@ -1,8 +1,6 @@
 use super::*;
 use crate::rng::Rng;
 use crate::value::PackLimits;
-use proptest::collection::vec;
-use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -21,12 +19,6 @@ fn content(hash: HashRef<'_>) -> Model {
     pairs.into_iter().map(owned).collect()
 }
 
-fn check(hash: &Hash) {
-    if let Hash::Big(fields) = hash {
-        fields.check_invariants();
-    }
-}
-
 fn numbered(count: usize, shape: &Shape) -> Hash {
     let mut hash = Hash::new();
     for number in 0..count {
@@ -34,89 +26,6 @@ fn numbered(count: usize, shape: &Shape) -> Hash {
         assert!(hash.set(text.as_bytes(), b"v", shape));
     }
     hash
-}
-
-#[derive(Clone, Debug)]
-enum Op {
-    Set(Vec<u8>, Vec<u8>),
-    SetMany(u8),
-    Remove(Vec<u8>),
-    RemoveMany(u8),
-}
-
-fn field() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![
-        8 => vec(b'a'..b'e', 0..3),
-        1 => vec(any::<u8>(), 120..140),
-    ]
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![
-        8 => (field(), field()).prop_map(|(field, value)| Op::Set(field, value)),
-        1 => any::<u8>().prop_map(Op::SetMany),
-        4 => field().prop_map(Op::Remove),
-        1 => any::<u8>().prop_map(Op::RemoveMany),
-    ]
-}
-
-/// Fields that no other operation has, enough of them to split segments.
-fn many(salt: u8) -> impl Iterator<Item = Vec<u8>> {
-    (0..700).map(move |number| format!("{}:{number}", salt % 4).into_bytes())
-}
-
-fn apply(hash: &mut Hash, model: &mut Model, op: Op, shape: &Shape) {
-    match op {
-        Op::Set(field, value) => {
-            let is_new = hash.set(&field, &value, shape);
-            assert_eq!(is_new, model.insert(field, value).is_none());
-        }
-        Op::SetMany(salt) => {
-            for field in many(salt) {
-                let is_new = hash.set(&field, &[salt], shape);
-                assert_eq!(is_new, model.insert(field, vec![salt]).is_none());
-            }
-        }
-        Op::Remove(field) => {
-            assert_eq!(hash.remove(&field), model.remove(&field).is_some());
-        }
-        Op::RemoveMany(salt) => {
-            for field in many(salt) {
-                assert_eq!(hash.remove(&field), model.remove(&field).is_some());
-            }
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn a_hash_behaves_as_a_map_does(ops in vec(op(), 0..40), entries in 0..20usize) {
-        let shape = shape(entries, 100);
-        let mut hash = Hash::new();
-        let mut model = Model::new();
-        let mut copies = Vec::new();
-        for (at, op) in ops.into_iter().enumerate() {
-            apply(&mut hash, &mut model, op, &shape);
-            prop_assert_eq!(hash.as_ref().len(), model.len());
-            check(&hash);
-            if at % 8 == 0 {
-                copies.push((hash.as_ref().to_hash(), model.clone()));
-            }
-        }
-        prop_assert_eq!(&content(hash.as_ref()), &model);
-        for (field, value) in &model {
-            prop_assert_eq!(hash.as_ref().get(field), Some(value.as_slice()));
-        }
-        prop_assert_eq!(hash.as_ref().get(b"nowhere"), None);
-        // What was copied has not changed along.
-        for (copy, model) in copies {
-            check(&copy);
-            prop_assert_eq!(&content(copy.as_ref()), &model);
-            prop_assert_eq!(copy == hash, content(hash.as_ref()) == model);
-        }
-    }
 }
 
 #[test]
@@ -273,7 +182,7 @@ fn parts_are_of_the_moment_they_were_taken() {
         hash.set(number.to_string().as_bytes(), b"other", &shape);
         hash.remove((number / 2).to_string().as_bytes());
     }
-    check(&hash);
+    hash.check_invariants();
     let mut taken = Model::new();
     assert_eq!(parts.fields(), 2_000);
     while let Some(part) = parts.take() {
@@ -303,7 +212,7 @@ fn a_large_hash_is_freed_in_slices() {
     }
     assert!((4..=9).contains(&slices), "{slices}");
     assert_eq!(copy.as_ref().len(), 5_000);
-    check(&copy);
+    copy.check_invariants();
 }
 
 #[test]

@@ -82,7 +82,6 @@ impl Members {
     }
 
     /// Panics if it contradicts itself.
-    #[cfg(test)]
     pub(super) fn check_invariants(&self) {
         self.0.check_invariants();
     }

@@ -207,6 +207,18 @@ impl Set {
         }
     }
 
+    /// Panics if the set contradicts itself.
+    pub fn check_invariants(&self) {
+        match self {
+            Self::Ints(tail) => {
+                let numbers = ints::iter(tail.bytes());
+                assert!(numbers.is_sorted_by(|one, other| one < other));
+            }
+            Self::Small(_) => (),
+            Self::Big(members) => members.check_invariants(),
+        }
+    }
+
     /// Makes a pack of a set of integers.
     fn pack(&mut self) {
         let mut pack = Pack::new();

@@ -1,7 +1,5 @@
 use super::*;
 use crate::rng::Rng;
-use proptest::collection::vec;
-use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 type Model = BTreeSet<Vec<u8>>;
@@ -18,89 +16,6 @@ fn content(set: SetRef<'_>) -> Model {
     let members: Vec<Vec<u8>> = set.iter().map(StrRef::to_vec).collect();
     assert_eq!(members.len(), set.len());
     members.into_iter().collect()
-}
-
-#[derive(Clone, Debug)]
-enum Op {
-    Add(Vec<u8>),
-    AddMany(u8),
-    Remove(Vec<u8>),
-    RemoveMany(u8),
-}
-
-fn member() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![
-        8 => (-40..40_i64).prop_map(|number| number.to_string().into_bytes()),
-        2 => vec(b'a'..b'e', 0..3),
-        1 => vec(any::<u8>(), 60..70),
-    ]
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![
-        10 => member().prop_map(Op::Add),
-        1 => any::<u8>().prop_map(Op::AddMany),
-        5 => member().prop_map(Op::Remove),
-        1 => any::<u8>().prop_map(Op::RemoveMany),
-    ]
-}
-
-/// Members that no other operation has, enough of them to split segments.
-fn many(salt: u8) -> impl Iterator<Item = Vec<u8>> {
-    (0..700).map(move |number| format!("{}{number}", 100 + salt % 4).into_bytes())
-}
-
-fn apply(set: &mut Set, model: &mut Model, op: Op, shape: &Shape) {
-    match op {
-        Op::Add(member) => {
-            assert_eq!(set.add(&member, shape), model.insert(member));
-        }
-        Op::AddMany(salt) => {
-            for member in many(salt) {
-                assert_eq!(set.add(&member, shape), model.insert(member));
-            }
-        }
-        Op::Remove(member) => assert_eq!(set.remove(&member), model.remove(&member)),
-        Op::RemoveMany(salt) => {
-            for member in many(salt) {
-                assert_eq!(set.remove(&member), model.remove(&member));
-            }
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn a_set_behaves_as_a_set_does(
-        ops in vec(op(), 0..60),
-        ints in 0..30_usize,
-        entries in 0..30_usize,
-    ) {
-        let shape = shape(ints, entries, 64);
-        let (mut set, mut model) = (Set::new(), Model::new());
-        let mut copies = Vec::new();
-        for (at, op) in ops.into_iter().enumerate() {
-            apply(&mut set, &mut model, op, &shape);
-            prop_assert_eq!(set.as_ref().len(), model.len());
-            if let Set::Big(members) = &set {
-                members.check_invariants();
-            }
-            if at % 8 == 0 {
-                copies.push((set.as_ref().to_set(), model.clone()));
-            }
-        }
-        prop_assert_eq!(&content(set.as_ref()), &model);
-        for member in &model {
-            prop_assert!(set.as_ref().has(member));
-        }
-        prop_assert!(!set.as_ref().has(b"nowhere"));
-        // What was copied has not changed along.
-        for (copy, model) in copies {
-            prop_assert_eq!(&content(copy.as_ref()), &model);
-        }
-    }
 }
 
 #[test]

@@ -214,7 +214,6 @@ impl Group {
     }
 
     /// Panics if the group contradicts itself.
-    #[cfg(test)]
     pub(super) fn check_invariants(&self) {
         let mut pending = 0;
         for (name, &number) in &self.names {

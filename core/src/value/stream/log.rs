@@ -15,7 +15,7 @@ pub struct Log {
     len: usize,
     /// Bytes of the nodes' allocations.
     heap: usize,
-    /// The last ID ever given.
+    /// The last ID ever given; see [`set_last_id`](Self::set_last_id).
     pub last_id: StreamId,
     /// The highest ID that XDEL removed.
     pub max_deleted: StreamId,
@@ -155,6 +155,21 @@ impl Log {
         true
     }
 
+    /// Sets the last ID ever given, which is below no entry. What was deleted behind it leaves no
+    /// trace, so that IDs still ascend when they are given again.
+    pub fn set_last_id(&mut self, id: StreamId) {
+        while let Some(at) = self.nodes.len().checked_sub(1)
+            && self.nodes[at].last() > id
+        {
+            if self.nodes[at].live() == 0 {
+                self.remove_node(at);
+            } else {
+                self.change(at, |node| *node = node.up_to(id));
+            }
+        }
+        self.last_id = id;
+    }
+
     fn remove_node(&mut self, at: usize) {
         let node = self.nodes.remove(at).expect("the node was found");
         self.heap -= node.memory();
@@ -286,7 +301,6 @@ impl Log {
     }
 
     /// Panics if the log contradicts itself.
-    #[cfg(test)]
     pub(super) fn check_invariants(&self) {
         assert_eq!(self.heap, self.nodes().map(Node::memory).sum::<usize>());
         assert_eq!(self.len, self.nodes().map(Node::live).sum::<usize>());

@@ -119,8 +119,7 @@ impl Stream {
     }
 
     /// Panics if the stream contradicts itself.
-    #[cfg(test)]
-    fn check_invariants(&self) {
+    pub fn check_invariants(&self) {
         self.body.log.check_invariants();
         let groups = self.body.groups.iter();
         let bytes = groups.map(|(name, group)| {

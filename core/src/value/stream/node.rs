@@ -177,6 +177,23 @@ impl Node {
         self.front = front;
     }
 
+    /// A node of the entries up to this ID, behind which all are deleted.
+    pub fn up_to(&self, id: StreamId) -> Self {
+        let text = |item: Item<'_>| item.with_bytes(<[u8]>::to_vec);
+        let names: Vec<Vec<u8>> = self.names().map(text).collect();
+        let mut node = Self::new(self.master, names.iter().map(Vec::as_slice));
+        for entry in self.all_entries().take_while(|entry| entry.id <= id) {
+            let fields = entry
+                .fields()
+                .map(|(name, value)| (text(name), text(value)));
+            let fields: Vec<(Vec<u8>, Vec<u8>)> = fields.collect();
+            let pairs = fields.iter().map(|(name, value)| (&name[..], &value[..]));
+            node.push(entry.id, pairs, entry.is_deleted());
+        }
+        assert_eq!(node.live, self.live, "no entry is behind the ID");
+        node
+    }
+
     /// Gives back what was allocated for more entries.
     pub fn shrink(&mut self) {
         self.bytes.shrink_to_fit();

@@ -15,14 +15,6 @@ fn append(log: &mut Log, id: StreamId, pairs: &Pairs) {
     log.append(id, pairs, LIMITS);
 }
 
-fn read(entry: StreamEntry<'_>) -> (StreamId, Pairs) {
-    let text = |item: Item<'_>| item.with_bytes(<[u8]>::to_vec);
-    let fields = entry
-        .fields()
-        .map(|(name, value)| (text(name), text(value)));
-    (entry.id, fields.collect())
-}
-
 fn texts() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         4 => prop::collection::vec(any::<u8>(), 0..6),
@@ -32,100 +24,7 @@ fn texts() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn fields() -> impl Strategy<Value = Pairs> {
-    let name = prop_oneof![3 => Just(b"a".to_vec()), 1 => Just(b"7".to_vec()), 1 => texts()];
-    prop::collection::vec((name, texts()), 1..4)
-}
-
-#[derive(Clone, Debug)]
-enum Op {
-    Add(u64, u64, Pairs),
-    Delete(prop::sample::Index),
-    TrimTo(u64, bool, u64),
-    TrimBefore(prop::sample::Index, bool),
-    Share,
-}
-
-fn ops() -> impl Strategy<Value = Op> {
-    let step = prop_oneof![3 => Just(0u64), 2 => 1u64..5, 1 => 1u64..1 << 40];
-    prop_oneof![
-        8 => (step.clone(), step, fields()).prop_map(|(ms, seq, f)| Op::Add(ms, seq, f)),
-        3 => any::<prop::sample::Index>().prop_map(Op::Delete),
-        1 => (0u64..60, any::<bool>(), 0u64..30).prop_map(|(n, r, l)| Op::TrimTo(n, r, l)),
-        1 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(i, r)| Op::TrimBefore(i, r)),
-        1 => Just(Op::Share),
-    ]
-}
-
-fn check(stream: &Stream, model: &BTreeMap<StreamId, Pairs>) {
-    stream.check_invariants();
-    let log = stream.as_ref().log();
-    let all: Vec<_> = log.range(StreamId::MIN, StreamId::MAX).map(read).collect();
-    let expected: Vec<_> = model.clone().into_iter().collect();
-    assert_eq!(all, expected);
-    let back = log.range_backwards(StreamId::MIN, StreamId::MAX).map(read);
-    let expected: Vec<_> = expected.into_iter().rev().collect();
-    assert_eq!(back.collect::<Vec<_>>(), expected);
-    let first = model.keys().next().copied();
-    assert_eq!(log.first_id(), first.unwrap_or_default());
-    assert_eq!(
-        log.last().map(|entry| entry.id),
-        model.keys().last().copied()
-    );
-}
-
 proptest! {
-    #[test]
-    fn a_log_holds_what_a_map_would(ops in prop::collection::vec(ops(), 1..120)) {
-        let mut stream = Stream::default();
-        let mut model = BTreeMap::new();
-        let mut shared = None;
-        for op in ops {
-            match op {
-                Op::Add(ms, seq, pairs) => {
-                    let last = stream.as_ref().log().last_id;
-                    let seq = if ms == 0 { last.seq + seq } else { seq };
-                    let id = StreamId::new(last.ms + ms, seq);
-                    let id = if id > last { id } else { last.next().expect("IDs are left") };
-                    append(stream.log_mut(), id, &pairs);
-                    model.insert(id, pairs);
-                }
-                Op::Delete(at) => {
-                    let id = model.keys().nth(at.index(model.len() + 1)).copied();
-                    let id = id.unwrap_or(StreamId::new(5, 5));
-                    prop_assert_eq!(stream.log_mut().delete(id), model.remove(&id).is_some());
-                }
-                Op::TrimTo(length, roughly, limit) => {
-                    let bound = Bound::Length(length);
-                    let limit = if roughly { limit } else { 0 };
-                    let removed = stream.log_mut().trim(Trim { bound, roughly, limit });
-                    for _ in 0..removed {
-                        model.pop_first();
-                    }
-                    prop_assert!(model.len() as u64 >= length.min(model.len() as u64 + removed));
-                    prop_assert!(roughly || model.len() as u64 <= length);
-                }
-                Op::TrimBefore(at, roughly) => {
-                    let id = model.keys().nth(at.index(model.len() + 1)).copied();
-                    let Some(id) = id else { continue };
-                    let bound = Bound::Id(id);
-                    let removed = stream.log_mut().trim(Trim { bound, roughly, limit: 0 });
-                    let kept = model.split_off(&id);
-                    prop_assert!(roughly || removed == model.len() as u64);
-                    let stay = model.len() - usize::try_from(removed).expect("few");
-                    let left: Vec<_> = model.into_iter().rev().take(stay).collect();
-                    model = kept;
-                    model.extend(left);
-                }
-                Op::Share => shared = Some((stream.clone(), model.clone())),
-            }
-            check(&stream, &model);
-        }
-        if let Some((stream, model)) = shared {
-            check(&stream, &model);
-        }
-    }
-
     #[test]
     fn ranges_are_those_of_a_map(
         ids in prop::collection::btree_set((0u64..30, 0u64..4), 0..80),
@@ -200,6 +99,28 @@ fn nodes_end_where_those_of_redis_do() {
     }
     let lens: Vec<_> = log.nodes().map(Node::live).collect();
     assert_eq!(lens, [100, 100, 50]);
+}
+
+#[test]
+fn ids_that_were_deleted_can_be_given_again() {
+    let mut stream = Stream::default();
+    let pairs = vec![(b"f".to_vec(), b"v".to_vec())];
+    for n in [1, 2, 5, 6, 7] {
+        append(stream.log_mut(), StreamId::new(n, 0), &pairs);
+    }
+    for n in [2, 6, 7] {
+        assert!(stream.log_mut().delete(StreamId::new(n, 0)));
+    }
+    stream.log_mut().set_last_id(StreamId::new(5, 0));
+    stream.check_invariants();
+    append(stream.log_mut(), StreamId::new(6, 0), &pairs);
+    stream.check_invariants();
+    let log = stream.as_ref().log();
+    let ids: Vec<_> = log.range(StreamId::MIN, StreamId::MAX).collect();
+    assert_eq!(
+        ids.iter().map(|entry| entry.id.ms).collect::<Vec<_>>(),
+        [1, 5, 6]
+    );
 }
 
 #[test]

@@ -145,7 +145,6 @@ impl<E: Element> Elements<E> {
     }
 
     /// Panics if it contradicts itself.
-    #[cfg(test)]
     pub(crate) fn check_invariants(&self) {
         self.table.check_invariants();
         let heap = self.table.iter().map(E::memory).sum::<usize>();

@@ -14,7 +14,7 @@ pub(super) const FAMILY: Family = Family {
         row(3, "CLIENT INFO"),
         row(
             2,
-            "CLIENT LIST [TYPE (NORMAL|PUBSUB|MASTER|garbage)|ID int]",
+            "CLIENT LIST [TYPE (NORMAL|PUBSUB|MASTER|garbage)|ID (0|987654321)]",
         ),
         row_7_2(4, "CLIENT SETINFO (LIB-NAME|LIB-VER|garbage) name"),
         row(2, "CLIENT NO-EVICT (ON|OFF|garbage)"),
@@ -38,7 +38,8 @@ pub(super) const FAMILY: Family = Family {
         row(1, "CLIENT (garbage)+"),
         row(5, "HELLO"),
         row(5, "HELLO (2|3)"),
-        row(
+        // Redis 7.0 has set the name when it comes to an option it does not know.
+        row_7_2(
             4,
             "HELLO (2|3|4|garbage) (AUTH garbage garbage|AUTH 'default garbage|SETNAME name)+",
         ),

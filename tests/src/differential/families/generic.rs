@@ -38,7 +38,7 @@ pub(super) const FAMILY: Family = Family {
         row(1, "OBJECT garbage key"),
         row(4, "DUMP key"),
         row(6, "RESTORE key 0 payload [REPLACE]"),
-        row(3, "RESTORE key ms payload [REPLACE]"),
+        row(3, "RESTORE key life payload [REPLACE]"),
         row(3, "RESTORE key atms payload ABSTTL REPLACE"),
         row(
             3,

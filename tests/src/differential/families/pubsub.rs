@@ -33,9 +33,10 @@ pub(super) const FAMILY: Family = Family {
         row(2, "MULTI"),
         row(3, "EXEC"),
         row(1, "CLIENT INFO"),
+        // Not A with n: Redis forgets that n when it goes back to what was set before.
         row(
             3,
-            "CONFIG SET NOTIFY-KEYSPACE-EVENTS (KEA|Kg$|E$lx|KA|AKEmn|X)",
+            "CONFIG SET NOTIFY-KEYSPACE-EVENTS (KEA|Kg$|E$lx|KA|AKEm|KEng$lshz|X)",
         ),
         row(3, "PSUBSCRIBE __key*"),
         row(
