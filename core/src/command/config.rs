@@ -140,6 +140,7 @@ fn rewrite(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
 
 fn resetstat(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
     cx.data.st.stats.reset();
+    cx.data.st.repl.reset_stats();
     cx.data.keys.forget_freed();
     cx.out.ok();
     Ok(())

@@ -91,6 +91,11 @@ impl Replication {
         self.primary.stats()
     }
 
+    /// Starts to count them anew (CONFIG RESETSTAT).
+    pub fn reset_stats(&mut self) {
+        self.primary.reset_stats();
+    }
+
     /// Whether every replica has all of the stream.
     #[must_use]
     pub fn all_in_sync(&self) -> bool {

@@ -60,7 +60,8 @@ pub struct Primary {
     /// Since when there have been no replicas.
     alone_since: Option<Mono>,
     cron_at: Mono,
-    ping_at: Mono,
+    /// When the last PING went out, or the first replica came.
+    pinged_at: Mono,
     good: usize,
     acks_moved: bool,
     stats: SyncStats,
@@ -78,7 +79,7 @@ impl Primary {
             retry_at: now,
             alone_since: Some(now),
             cron_at: now + CRON_PERIOD,
-            ping_at: now,
+            pinged_at: now,
             good: 0,
             acks_moved: false,
             stats: SyncStats::default(),
@@ -230,13 +231,19 @@ impl Primary {
         true
     }
 
+    /// Counts synchronizations from here on (CONFIG RESETSTAT).
+    pub(super) fn reset_stats(&mut self) {
+        self.stats = SyncStats::default();
+    }
+
     /// Whether a PING is due in the stream.
     pub(super) fn ping_due(&mut self, now: Mono, settings: &Settings) -> bool {
-        if self.replicas.is_empty() || now < self.ping_at {
-            return false;
+        let period = settings.ping_period.max(CRON_PERIOD);
+        let due = !self.replicas.is_empty() && now >= self.pinged_at + period;
+        if due {
+            self.pinged_at = now;
         }
-        self.ping_at = now + settings.ping_period.max(CRON_PERIOD);
-        true
+        due
     }
 
     /// Closes replicas that let too much pile up.
@@ -406,6 +413,7 @@ impl Primary {
         if self.replicas.is_empty() {
             // The cron slept while there was nobody to look after.
             self.cron_at = now + CRON_PERIOD;
+            self.pinged_at = now;
         }
         self.alone_since = None;
         self.replicas.push(Peer::new(now, conn, remote, who, psync));

@@ -420,7 +420,7 @@ fn silent_replicas_are_dropped_and_newlines_keep_them() {
 fn replicas_are_pinged_and_only_while_there_are_any() {
     let mut f = Fixture::undelayed();
     f.online(1);
-    f.pass(1000);
+    f.pass(10_000);
     assert_eq!(f.written(1), "*1\r\n$4\r\nPING\r\n");
     assert_eq!(f.repl.offset().get(), 14);
     f.pass(9000);

@@ -343,3 +343,25 @@ fn a_link_that_is_killed_is_taken_up_where_it_was() {
         assert_same(&mut world);
     }
 }
+
+#[test]
+fn replicas_are_pinged_a_period_after_they_came_and_a_new_period_counts_at_once() {
+    let mut world = pair(10, "repl-diskless-sync-delay 0");
+    let a = world.client(0);
+    let start = world.info(0, "master_repl_offset");
+    world.wait(5_000);
+    assert_eq!(world.info(0, "master_repl_offset"), start);
+    world.ask(a, "config set repl-ping-replica-period 1");
+    world.wait(1_500);
+    assert_ne!(world.info(0, "master_repl_offset"), start);
+}
+
+#[test]
+fn resetstat_counts_synchronisations_anew() {
+    let mut world = pair(11, "");
+    let a = world.client(0);
+    assert_eq!(world.info(0, "sync_full"), "1");
+    assert_eq!(world.ask(a, "config resetstat"), "+OK|");
+    assert_eq!(world.info(0, "sync_full"), "0");
+    assert_eq!(world.info(0, "sync_partial_ok"), "0");
+}
