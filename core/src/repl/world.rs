@@ -505,7 +505,11 @@ impl World {
                 node.files.remove(&path);
             }
             DiskOp::Sync { .. } | DiskOp::SyncDir { .. } => {}
-            DiskOp::Read { .. } | DiskOp::ChangeDir { .. } => panic!("{op:?}"),
+            DiskOp::Read { .. }
+            | DiskOp::ChangeDir { .. }
+            | DiskOp::Truncate { .. }
+            | DiskOp::Length { .. }
+            | DiskOp::MakeDir { .. } => panic!("{op:?}"),
         }
         node.repl.disk_done(self.now, attempt, Ok(()));
         self.settle(n);
