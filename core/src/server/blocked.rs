@@ -17,6 +17,8 @@ pub enum Wait {
     },
     /// SAVE: the end of the snapshot.
     Save,
+    /// DEBUG LOADAOF: the end of the load.
+    Replay,
     /// SHUTDOWN: the end of the process, or the reason why not.
     Shutdown,
     /// BLPOP and its kin: something at one of some keys, as [`KeyWaits`] has them.

@@ -1,5 +1,6 @@
 //! The server machine.
 
+pub mod aof;
 mod auth;
 pub mod blocked;
 pub mod client;
@@ -21,6 +22,7 @@ mod persist;
 mod publish;
 mod receive;
 mod reconfigure;
+mod replay;
 mod replication;
 mod rewrite;
 mod roles;
@@ -137,6 +139,7 @@ impl Server {
             "monotonic time does not go back"
         );
         self.st.now = now;
+        self.st.note_aof_time();
     }
 
     /// Whether DEBUG SLEEP keeps the server from doing anything.

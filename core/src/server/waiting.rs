@@ -88,7 +88,7 @@ impl State {
                 Some(self.repl.acked(target))
             }
             Some(Wait::Keys) => None,
-            Some(Wait::Save | Wait::Shutdown) | None => return false,
+            Some(Wait::Save | Wait::Replay | Wait::Shutdown) | None => return false,
         };
         if with_error {
             self.answer_error(conn, b"UNBLOCKED client unblocked via CLIENT UNBLOCK");

@@ -11,7 +11,7 @@ use super::history::{History, Offset, ReplId};
 use super::primary::Primary;
 use super::replica::Link;
 use super::settings::Settings;
-use super::stream::{self, Stream, Unit};
+use super::stream::{self, LogStream, Stream, Unit};
 use super::wait::Waits;
 use crate::machine::{ConnId, Mono, Now, TimerName};
 use crate::rng::Rng;
@@ -47,6 +47,10 @@ pub struct Replication {
     history: History,
     backlog: Option<Backlog>,
     stream: Stream,
+    /// Where effects go besides, on whichever role, while there is an append-only file.
+    log: Option<LogStream>,
+    /// How much of the stream is durable in that file.
+    durable: Option<Offset>,
     primary: Primary,
     waits: Waits,
     waited: VecDeque<(ConnId, usize)>,
@@ -93,6 +97,8 @@ impl Replication {
             rng,
             backlog: None,
             stream: Stream::default(),
+            log: None,
+            durable: None,
             primary: Primary::new(now.mono),
             waits: Waits::default(),
             waited: VecDeque::new(),
@@ -225,9 +231,31 @@ impl Replication {
         self.link.is_none() && self.backlog.is_some()
     }
 
+    /// Begins or ends to gather effects for the append-only file.
+    pub fn set_logged(&mut self, logged: bool) {
+        assert!(self.stream.is_flushed(), "the log begins between units");
+        self.log = logged.then(LogStream::default);
+    }
+
+    /// What was gathered for the append-only file, while that is done.
+    pub fn log_mut(&mut self) -> Option<&mut LogStream> {
+        self.log.as_mut()
+    }
+
+    /// As [`log_mut`](Self::log_mut), to look at.
+    #[must_use]
+    pub const fn log(&self) -> Option<&LogStream> {
+        self.log.as_ref()
+    }
+
+    /// Tells how much of the stream is durable in the append-only file.
+    pub fn set_durable(&mut self, durable: Option<Offset>) {
+        self.durable = durable;
+    }
+
     /// Adds one effect of the command that is being executed to its unit.
     pub fn feed<'a>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-        if self.feeds() {
+        if self.feeds() || self.log.is_some() {
             self.stream.push(db, args);
         }
     }
@@ -237,11 +265,9 @@ impl Replication {
         if self.stream.is_flushed() {
             return;
         }
-        let backlog = self
-            .backlog
-            .as_mut()
-            .expect("effects are gathered only for one");
-        let len = self.stream.flush(unit, backlog);
+        let feeds = self.feeds();
+        let backlog = self.backlog.as_mut().filter(|_| feeds);
+        let len = self.stream.flush(unit, backlog, self.log.as_mut());
         self.history.advance(len);
         self.check();
     }
