@@ -36,6 +36,8 @@ pub struct Disk {
     pub fail_sync: bool,
     /// Appends fail half done.
     pub full: bool,
+    /// Something has failed since the disk was new.
+    pub spoiled: bool,
 }
 
 #[derive(Default)]
@@ -205,6 +207,7 @@ impl Disk {
             .get_mut(&inode)
             .expect("open files have an inode");
         if self.full {
+            self.spoiled = true;
             let part = draws.index(data.len() + 1);
             inode.data.extend_from_slice(&data[..part]);
             return Err(DiskFault::NoSpace);
@@ -246,6 +249,7 @@ impl Disk {
             .get_mut(&inode)
             .expect("open files have an inode");
         if self.fail_sync {
+            self.spoiled = true;
             if inode.synced < inode.data.len() {
                 inode.doomed.push(inode.synced..inode.data.len());
             }
@@ -271,6 +275,7 @@ impl Disk {
 
     fn sync_dir(&mut self, handles: &Handles, path: &str) -> Result<Bytes, DiskFault> {
         if self.fail_sync {
+            self.spoiled = true;
             return Err(DiskFault::Failed { errno: EIO });
         }
         let dir = absolute(&handles.cwd, path);

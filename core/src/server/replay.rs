@@ -11,7 +11,7 @@ use crate::conn::Input;
 use crate::limits::AOF_MANIFEST_LINE_BYTES_MAX as ANNOTATION_BYTES_MAX;
 use crate::machine::{ConnId, Now};
 use crate::persist::aof::load::{AofEnd, AofFault, AofLoad, AofState, Tail};
-use crate::resp::{ParseLimits, Sender};
+use crate::resp::{ArgvRef, ParseLimits, Sender};
 
 /// The append-only file being loaded.
 #[derive(Debug)]
@@ -23,6 +23,9 @@ pub(super) struct Replay {
     conn: ConnId,
     /// Where in the file the last whole command ends that was outside any transaction.
     valid: u64,
+    /// Behind that and what is cut there were only zeros so far: a loss of power can leave them
+    /// where a file had grown but its last bytes had not come to the disk.
+    zeros: bool,
     part_started: Now,
 }
 
@@ -78,6 +81,7 @@ impl Server {
             input: Input::default(),
             conn,
             valid: 0,
+            zeros: false,
             part_started: now,
         };
         self.st.persist.loading = Some(Loading {
@@ -121,6 +125,9 @@ impl Server {
 
     /// Runs the commands that end within these bytes.
     fn replay_piece(&mut self, mut bytes: &[u8]) -> Result<(), AofFault> {
+        if self.replay().zeros {
+            return self.only_zeros(bytes);
+        }
         let mut input = core::mem::take(&mut self.replay().input);
         let mut result = Ok(());
         while !bytes.is_empty() && result.is_ok() {
@@ -130,6 +137,11 @@ impl Server {
             input.filled(len);
             bytes = &bytes[len..];
             result = self.replay_input(&mut input);
+            if self.replay().zeros {
+                input = Input::default();
+                result = result.and_then(|()| self.only_zeros(bytes));
+                break;
+            }
         }
         self.replay().input = input;
         result
@@ -151,15 +163,24 @@ impl Server {
                     Err(()) => break Err(self.bad_format()),
                 }
             }
-            let known = match input.next(&mut argv, &limits) {
+            let next = input.next(&mut argv, &limits);
+            match next.map(|args| args.map(ArgvRef::is_empty)) {
+                Ok(None) if input.bytes().first() == Some(&0) => break self.cut_at(input),
                 Ok(None) => break Ok(()),
-                Ok(Some(args)) if !args.is_empty() => self
-                    .execute_from_log(conn, args)
-                    .then_some(())
-                    .ok_or_else(|| String::from_utf8_lossy(args.get(0)).into()),
-                Ok(Some(_)) | Err(_) => break Err(self.bad_format()),
-            };
-            if let Err(command) = known {
+                Ok(Some(true)) => break Err(self.bad_format()),
+                Ok(Some(false)) => {}
+                Err(_) => break self.cut_at(input),
+            }
+            if !input
+                .last_raw(&argv)
+                .last()
+                .is_some_and(|end| end.ends_with(b"\r\n"))
+            {
+                break self.cut_at(input);
+            }
+            let args = input.last_args(&argv);
+            if !self.execute_from_log(conn, args) {
+                let command = String::from_utf8_lossy(args.get(0)).into();
                 let name = self.part_name();
                 break Err(AofFault::UnknownCommand { name, command });
             }
@@ -174,6 +195,20 @@ impl Server {
     fn part_name(&mut self) -> Box<str> {
         let part = self.replay().load.current();
         part.expect("a file is being read").name.clone()
+    }
+
+    /// What comes next is no command: the file may have been cut here, if all the rest is zeros.
+    fn cut_at(&mut self, input: &Input) -> Result<(), AofFault> {
+        self.replay().zeros = true;
+        self.only_zeros(input.bytes())
+    }
+
+    fn only_zeros(&mut self, bytes: &[u8]) -> Result<(), AofFault> {
+        if bytes.iter().all(|&byte| byte == 0) {
+            Ok(())
+        } else {
+            Err(self.bad_format())
+        }
     }
 
     fn bad_format(&mut self) -> AofFault {
@@ -195,6 +230,7 @@ impl Server {
         replay.part_started = now;
         let valid = core::mem::take(&mut replay.valid).max(replay.load.preamble());
         let input = core::mem::take(&mut replay.input);
+        let zeros = core::mem::take(&mut replay.zeros);
         let conn = replay.conn;
         let client = self.st.client_mut(conn);
         let in_transaction = client.flags.has(ClientFlags::MULTI);
@@ -203,7 +239,7 @@ impl Server {
         if in_transaction {
             return Tail::CutInTransaction { valid };
         }
-        if !input.is_idle() {
+        if zeros || !input.is_idle() {
             return Tail::Cut { valid };
         }
         tracing::info!("DB loaded from {kind} file {name}: {took:.3} seconds");

@@ -51,6 +51,10 @@ pub struct Replication {
     log: Option<LogStream>,
     /// How much of the stream is durable in that file.
     durable: Option<Offset>,
+    /// The mark up to which that file is durable.
+    synced: u64,
+    /// Whether that has changed since the waits were looked at.
+    synced_moved: bool,
     primary: Primary,
     waits: Waits,
     waited: VecDeque<(ConnId, usize)>,
@@ -99,6 +103,8 @@ impl Replication {
             stream: Stream::default(),
             log: None,
             durable: None,
+            synced: 0,
+            synced_moved: false,
             primary: Primary::new(now.mono),
             waits: Waits::default(),
             waited: VecDeque::new(),
@@ -248,9 +254,21 @@ impl Replication {
         self.log.as_ref()
     }
 
-    /// Tells how much of the stream is durable in the append-only file.
-    pub fn set_durable(&mut self, durable: Option<Offset>) {
+    /// Tells how much of the stream is durable in the append-only file, and up to which mark that
+    /// is.
+    pub fn set_durable(&mut self, durable: Option<Offset>, synced: u64) {
         self.durable = durable;
+        self.synced_moved |= self.synced != synced;
+        self.synced = synced;
+        if let Some(link) = &mut self.link {
+            link.set_durable(durable);
+        }
+    }
+
+    /// The mark up to which the append-only file is durable.
+    #[must_use]
+    pub const fn synced(&self) -> u64 {
+        self.synced
     }
 
     /// Adds one effect of the command that is being executed to its unit.
@@ -422,11 +440,13 @@ impl Replication {
     }
 
     fn settle_waits(&mut self, now: Mono) {
-        let moved = self.primary.take_acks_moved();
+        let moved = self.primary.take_acks_moved() | core::mem::take(&mut self.synced_moved);
         let due = self.waits.deadline().is_some_and(|at| at <= now);
         if !self.waits.is_empty() && (moved || due) {
             let primary = &self.primary;
-            let over = self.waits.settle(now, |target| primary.acked(target));
+            let over = self
+                .waits
+                .settle(now, self.synced, |need| primary.acked(need));
             self.waited.extend(over);
         }
     }

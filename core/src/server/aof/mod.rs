@@ -123,7 +123,7 @@ impl Aof {
     }
 
     /// Whether what is in the file is found at the next start.
-    fn counts(&self) -> bool {
+    pub fn counts(&self) -> bool {
         self.is_on() && !self.rewrite.as_ref().is_some_and(Rewrite::is_initial)
     }
 
@@ -217,6 +217,13 @@ impl State {
         Some(LogPos(mark))
     }
 
+    /// The mark of everything that commands have done so far.
+    pub(super) fn aof_mark(&self) -> u64 {
+        let fed = self.repl.log().is_some_and(|log| !log.is_empty());
+        let taken = self.aof.writer().map_or(0, Writer::taken);
+        taken + u64::from(fed)
+    }
+
     /// Bytes that wait for the disk are too many for commands to go on.
     pub(super) fn aof_is_behind(&self) -> bool {
         self.aof.writer().is_some() && self.aof_waiting() > AOF_WAITING_BYTES_MAX
@@ -257,8 +264,14 @@ impl Server {
         self.settle_fences();
         let st = &mut self.st;
         st.aof.told = st.aof.fault().filter(|_| st.config.appendonly());
-        st.repl
-            .set_durable(st.aof.durable.filter(|_| st.config.appendonly()));
+        let durable = st.aof.durable.filter(|_| st.aof.counts());
+        let synced = st
+            .conns
+            .durable()
+            .0
+            .max(st.aof.writer().map_or(0, Writer::synced));
+        let synced = if st.aof.counts() { synced } else { 0 };
+        st.repl.set_durable(durable, synced);
     }
 
     /// Begins what is missing and ends what is too much.
@@ -326,6 +339,8 @@ impl Server {
             return;
         }
         self.st.gather(false);
+        self.st.aof.offsets.clear();
+        self.st.aof.durable = None;
         self.st.aof.unwanted = true;
         self.abort_rewrite();
     }

@@ -195,8 +195,13 @@ impl Server {
             DiskOp::MakeDir { path: dir.clone() },
             DiskOp::SyncDir { path: ".".into() },
         ]);
-        if kind != Kind::BaseOnly {
+        if st.lifecycle.is_loading() {
+            tracing::info!("Creating AOF base file {} on server start", base.name);
+            tracing::info!("Creating AOF incr file {} on server start", part.name);
+        } else if kind != Kind::BaseOnly {
             tracing::info!("Creating AOF incr file {} on background rewrite", part.name);
+        }
+        if kind != Kind::BaseOnly {
             steps.push_back(DiskOp::Open { file, path, mode });
             steps.push_back(DiskOp::SyncDir { path: dir });
         }
@@ -292,7 +297,9 @@ impl Server {
             }
             Kind::BaseOnly => {}
         }
-        tracing::info!("Background append only file rewriting started");
+        if !self.st.lifecycle.is_loading() {
+            tracing::info!("Background append only file rewriting started");
+        }
         self.start_base(&base);
     }
 
@@ -517,15 +524,24 @@ impl Server {
         aof.manifest = manifest;
         aof.base_len = aof.current_len();
         aof.doubt = None;
-        tracing::info!("Background AOF rewrite terminated with success");
         self.rewrite_ended(true);
         self.clean_aof();
     }
 
     fn rewrite_ended(&mut self, succeeded: bool) {
         let now = self.st.now;
+        let rewrite = self.st.aof.rewrite.take();
+        let rewrite = rewrite.expect("a rewrite is under way");
+        if self.st.lifecycle.is_loading() {
+            if succeeded {
+                self.serve_from_start();
+            } else {
+                tracing::warn!("Can't make the append-only file. Exiting.");
+                self.st.die();
+            }
+            return;
+        }
         let aof = &mut self.st.aof;
-        let rewrite = aof.rewrite.take().expect("a rewrite is under way");
         aof.past.took = Some(rewrite.elapsed(now));
         aof.past.failed = !succeeded;
         if succeeded {
@@ -538,14 +554,6 @@ impl Server {
             aof.past.failures += 1;
             aof.not_before = now.mono + RETRY_DELAY;
             tracing::warn!("Background AOF rewrite terminated with an error");
-        }
-        if self.st.lifecycle.is_loading() {
-            if succeeded {
-                self.serve_from_start();
-            } else {
-                tracing::warn!("Can't make the append-only file. Exiting.");
-                self.st.die();
-            }
         }
     }
 }

@@ -274,7 +274,7 @@ fn a_rewrite_takes_the_place_of_everything_before_it() {
     ];
     assert_eq!(names(&world, 0), expected);
     assert_eq!(world.info(0, "aof_last_bgrewrite_status"), "ok");
-    assert_eq!(world.info(0, "aof_rewrites"), "2");
+    assert_eq!(world.info(0, "aof_rewrites"), "1");
     let digest = world.digest(0);
     let again = world.restart(0, "appendonly yes");
     assert_eq!(world.digest(again), digest);
@@ -358,7 +358,7 @@ fn a_file_that_has_grown_is_rewritten_by_itself() {
         world.ask(a, &format!("set k {n}"));
     }
     world.wait(200);
-    assert_eq!(world.info(0, "aof_rewrites"), "2");
+    assert_eq!(world.info(0, "aof_rewrites"), "1");
     assert!(names(&world, 0)[0].contains(".2.base."));
 }
 
@@ -373,11 +373,11 @@ fn a_rewrite_waits_for_a_snapshot_and_for_the_end_of_a_transaction() {
     assert_eq!(world.info(0, "aof_rewrite_scheduled"), "1");
     world.nodes[0].disk.stuck = false;
     world.settle();
-    assert_eq!(world.info(0, "aof_rewrites"), "2");
+    assert_eq!(world.info(0, "aof_rewrites"), "1");
     world.ask(a, "multi");
     world.ask(a, "bgrewriteaof");
     assert_eq!(world.ask(a, "exec"), format!("*1|{scheduled}"));
-    assert_eq!(world.info(0, "aof_rewrites"), "3");
+    assert_eq!(world.info(0, "aof_rewrites"), "2");
 }
 
 #[test]
@@ -433,8 +433,33 @@ fn what_is_cut_is_cut_off_and_a_transaction_goes_as_a_whole() {
 }
 
 #[test]
+fn zeros_that_a_loss_of_power_leaves_are_cut_off() {
+    let whole = [encoded("select 0"), encoded("set a 1")].concat();
+    let set = encoded("set b hello");
+    for kept in [0, 1, 5, set.len() - 7, set.len() - 2, set.len() - 1] {
+        for zeros in [set.len() - kept, 600] {
+            let text = [&whole[..], &set[..kept], &vec![0; zeros]].concat();
+            let files = with(&[(".manifest", ONE_FILE), (".1.incr.aof", &text)]);
+            let mut world = World::new(1);
+            let node = world.start("appendonly yes", files);
+            assert_eq!(world.nodes[node].exit, None, "{kept} {zeros}");
+            let a = world.client(node);
+            assert_eq!(world.ask_at(node, a, "mget a b"), "*2|$1|1|$-1|");
+            assert_eq!(words(&world, node, ".1.incr.aof"), "select 0 set a 1");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_command_stops_the_start() {
-    for tail in ["!!\r\n", "*0\r\n", "*1\r\n$3\r\nbla\r\n", "*x\r\n", "\r\n"] {
+    for tail in [
+        "\0\0*1\r\n",
+        "!!\r\n",
+        "*0\r\n",
+        "*1\r\n$3\r\nbla\r\n",
+        "*x\r\n",
+        "\r\n",
+    ] {
         let text = [&encoded("set a 1")[..], tail.as_bytes()].concat();
         let files = with(&[(".manifest", ONE_FILE), (".1.incr.aof", &text)]);
         let mut world = World::new(1);
@@ -574,4 +599,52 @@ fn a_promoted_replica_goes_on_with_its_file() {
     let digest = world.digest(1);
     let again = world.restart(1, "appendonly yes");
     assert_eq!(world.digest(again), digest);
+}
+
+#[test]
+fn waitaof_answers_when_our_own_file_is_durable() {
+    let mut world = World::single("appendonly yes");
+    let a = world.client(0);
+    world.ask(a, "set a 1");
+    world.feed(0, a, &encoded("waitaof 1 0 0"));
+    world.wait(500);
+    assert_eq!(world.heard(a), "");
+    world.wait(1_000);
+    assert_eq!(world.heard(a), "*2|:1|:0|");
+    assert_eq!(world.ask(a, "waitaof 1 0 0"), "*2|:1|:0|", "all is durable");
+    world.ask(a, "set a 2");
+    world.feed(0, a, &encoded("waitaof 1 0 100"));
+    world.wait(200);
+    assert_eq!(world.heard(a), "*2|:0|:0|", "its time was over");
+    let range = "-ERR value is out of range, value must between 0 and 1|";
+    assert_eq!(world.ask(a, "waitaof 2 0 0"), range);
+    world.ask(a, "config set appendonly no");
+    assert!(
+        world
+            .ask(a, "waitaof 1 0 0")
+            .starts_with("-ERR WAITAOF cannot be used when numlocal")
+    );
+    assert_eq!(world.ask(a, "waitaof 0 0 0"), "*2|:0|:0|");
+}
+
+#[test]
+fn waitaof_counts_the_replicas_whose_file_is_durable() {
+    let mut world = World::new(3);
+    world.start("appendonly yes", BTreeMap::new());
+    world.start("replicaof 127.0.0.1 6379\nappendonly yes", BTreeMap::new());
+    world.start("replicaof 127.0.0.1 6379", BTreeMap::new());
+    world.wait(3_000);
+    let a = world.client(0);
+    world.nodes[1].disk.stuck = true;
+    world.ask(a, "set a 1");
+    assert_eq!(world.ask(a, "wait 2 0"), ":2|");
+    world.feed(0, a, &encoded("waitaof 1 1 0"));
+    world.wait(3_000);
+    assert_eq!(world.heard(a), "");
+    world.nodes[1].disk.stuck = false;
+    world.wait(3_000);
+    assert_eq!(world.heard(a), "*2|:1|:1|");
+    world.feed(0, a, &encoded("waitaof 0 2 500"));
+    world.wait(1_000);
+    assert_eq!(world.heard(a), "*2|:0|:1|");
 }
