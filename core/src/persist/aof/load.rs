@@ -286,10 +286,7 @@ impl AofLoad {
     /// The file being read.
     #[must_use]
     pub fn current(&self) -> Option<&Part> {
-        match &self.stage {
-            Stage::Part(reading) => Some(self.part(reading.index)),
-            _ => None,
-        }
+        self.reading().map(|reading| self.part(reading.index))
     }
 
     /// Whether it is the base.
@@ -301,10 +298,7 @@ impl AofLoad {
     /// How many bytes of the file being read are RDB data.
     #[must_use]
     pub fn preamble(&self) -> u64 {
-        match &self.stage {
-            Stage::Part(reading) => reading.preamble,
-            _ => 0,
-        }
+        self.reading().map_or(0, |reading| reading.preamble)
     }
 
     /// Bytes read so far (`loading_loaded_bytes`).
@@ -322,12 +316,17 @@ impl AofLoad {
     /// What came of the RDB data.
     #[must_use]
     pub fn loaded(&self) -> &Loaded {
-        match &self.stage {
-            Stage::Part(reading) => match &reading.body {
-                Body::Rdb(_, intake) => intake.loaded(),
-                Body::Head(_) | Body::Commands => &self.loaded,
-            },
-            _ => &self.loaded,
+        match self.reading().map(|reading| &reading.body) {
+            Some(Body::Rdb(_, intake)) => intake.loaded(),
+            Some(Body::Head(_) | Body::Commands) | None => &self.loaded,
+        }
+    }
+
+    fn reading(&self) -> Option<&Reading> {
+        if let Stage::Part(reading) = &self.stage {
+            Some(reading)
+        } else {
+            None
         }
     }
 
