@@ -184,6 +184,11 @@ impl Server {
                 state == LoadState::Ready
             }
             Source::Aof(replay) => {
+                if replay.takes_place_of_dataset() {
+                    self.abort_snapshot();
+                    self.keys.flush_all();
+                    return true;
+                }
                 let state = replay.load.step(&mut self.keys, &mut ops);
                 self.st.ask_for_load(ops);
                 self.replay_on(state)

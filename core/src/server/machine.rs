@@ -73,6 +73,7 @@ impl Machine for Server {
             Purpose::Save(id) => self.save_answered(id, done),
             Purpose::AofFile => self.aof_answered(done),
             Purpose::AofStep => self.aof_step_answered(done),
+            Purpose::AofManifest => self.learn_answered(done),
             Purpose::AofCleaning => self.clean_answered(done),
             Purpose::Rewrite => self.rewrite_answered(done),
             Purpose::Receive(attempt) => self.receive_answered(attempt, done),

@@ -26,6 +26,8 @@ pub(super) struct Replay {
     /// Behind that and what is cut there were only zeros so far: a loss of power can leave them
     /// where a file had grown but its last bytes had not come to the disk.
     zeros: bool,
+    /// The dataset that there is goes as soon as a log was found.
+    replaces: bool,
     part_started: Now,
 }
 
@@ -35,6 +37,13 @@ impl Replay {
         let memory = self.load.loaded().used_memory;
         (self.load.read(), self.load.total(), memory)
     }
+
+    /// Whether the dataset that there is has to go before the next step.
+    pub(super) fn takes_place_of_dataset(&mut self) -> bool {
+        let now = self.replaces && self.load.current().is_some();
+        self.replaces &= !now;
+        now
+    }
 }
 
 impl Cx<'_> {
@@ -42,7 +51,7 @@ impl Cx<'_> {
     pub fn wait_for_replay(&mut self) -> Result<(), Fail> {
         let st = &mut *self.data.st;
         // What the stream brings meanwhile could not be run.
-        if !st.aof.is_on() || st.is_replica() || st.is_loading() {
+        if st.is_replica() || st.is_loading() {
             return Err(LOAD_FAILED);
         }
         st.aof.want_replay();
@@ -82,6 +91,7 @@ impl Server {
             conn,
             valid: 0,
             zeros: false,
+            replaces: why == Why::Asked,
             part_started: now,
         };
         self.st.persist.loading = Some(Loading {
@@ -268,7 +278,10 @@ impl Server {
                 self.dataset_replaced();
                 self.st.persist.saved_changes = self.st.unit.changes();
                 let result = match end {
-                    AofEnd::Complete { .. } => Ok(()),
+                    AofEnd::Complete { manifest, .. } => {
+                        self.know_manifest(manifest);
+                        Ok(())
+                    }
                     AofEnd::Failed(_) | AofEnd::Missing(_) => Err(&LOAD_FAILED),
                 };
                 // What waits behind DEBUG LOADAOF may run at once.

@@ -128,6 +128,8 @@ pub enum Purpose {
     AofFile,
     /// A step of opening or rewriting the append-only file.
     AofStep,
+    /// The manifest of the append-only file being read.
+    AofManifest,
     /// A step of removing what is left of it.
     AofCleaning,
     /// The configuration file being rewritten.

@@ -28,7 +28,7 @@ use crate::persist::aof::Names;
 use crate::persist::aof::manifest::Manifest;
 use crate::persist::aof::writer::{Asked, Event, Policy, Writer};
 use crate::repl::Offset;
-use opening::{Cleaning, Opening};
+use opening::{Cleaning, Learning, Opening};
 use rewriting::{Past, Rewrite};
 
 /// The file ids of the append-only file; no other part uses them. The files that grow take turns.
@@ -42,8 +42,10 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub struct Aof {
     phase: Phase,
-    /// Which files there are, as it stands on disk.
+    /// Which files there are, as it stands on disk, once that is known.
     manifest: Manifest,
+    known: bool,
+    learning: Option<Learning>,
     rewrite: Option<Rewrite>,
     cleaning: Option<Cleaning>,
     /// What came of past rewrites.
@@ -89,6 +91,11 @@ impl Aof {
     /// Whether changes are being written.
     pub(super) fn is_on(&self) -> bool {
         matches!(self.phase, Phase::On(_))
+    }
+
+    /// Whether a rewrite runs or is about to.
+    fn is_rewriting(&self) -> bool {
+        self.rewrite.is_some() || self.learning.is_some() || self.past.asked
     }
 
     /// Why changes can't be written, as clients are told.
@@ -150,7 +157,7 @@ impl Aof {
         let rewrite = self.rewrite.as_ref();
         let running = rewrite.map(|rewrite| rewrite.elapsed(st.now));
         report.line("aof_enabled", u8::from(st.config.appendonly()));
-        report.line("aof_rewrite_in_progress", u8::from(rewrite.is_some()));
+        report.line("aof_rewrite_in_progress", u8::from(self.is_rewriting()));
         report.line("aof_rewrite_scheduled", u8::from(self.past.scheduled));
         report.line("aof_last_rewrite_time_sec", seconds(self.past.took));
         report.line("aof_current_rewrite_time_sec", seconds(running));
@@ -285,6 +292,8 @@ impl Server {
                 let may = !busy && st.aof.not_before <= st.now.mono;
                 if may && st.config.appendonly() && !st.is_loading() && !st.rewrites_rest() {
                     self.begin_rewrite();
+                } else {
+                    self.replay_if_wanted();
                 }
             }
             Phase::On(_) if !wanted && busy => self.abort_rewrite(),
@@ -348,11 +357,9 @@ impl Server {
     /// Loads the dataset anew when all that was fed is in the file.
     fn replay_if_wanted(&mut self) {
         let st = &self.st;
-        let written = st.aof_waiting() == 0 && st.aof.rewrite.is_none();
-        if st.aof.replay_wanted && written {
+        let written = st.aof_waiting() == 0 && !st.aof.is_rewriting();
+        if st.aof.replay_wanted && written && st.aof.cleaning.is_none() {
             self.st.aof.replay_wanted = false;
-            self.abort_snapshot();
-            self.keys.flush_all();
             self.start_replay(super::loading::Why::Asked);
         }
     }
@@ -511,12 +518,7 @@ impl Server {
 
     /// Whether the first file is still being made, without which nothing is durable.
     pub(super) fn aof_is_initial(&self) -> bool {
-        let initial = self
-            .st
-            .aof
-            .rewrite
-            .as_ref()
-            .is_some_and(Rewrite::is_initial);
-        initial && !self.st.is_loading()
+        let st = &self.st;
+        st.config.appendonly() && !st.is_loading() && !st.aof.counts()
     }
 }

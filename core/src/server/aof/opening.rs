@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 
 use super::{MANIFEST_FILE, Phase};
+use crate::limits::{AOF_MANIFEST_LINE_BYTES_MAX, AOF_MANIFEST_LINES_MAX};
 use crate::machine::{DiskFault, DiskOp, Done, FileId, OpenMode};
 use crate::persist::aof::manifest::{Manifest, Part};
 use crate::persist::aof::writer::Writer;
+use crate::persist::load::ReadAhead;
 use crate::persist::replace::{Advance, Replace};
 use crate::server::Server;
 use crate::server::state::{Purpose, State};
@@ -20,6 +22,13 @@ pub(super) struct Opening {
     /// What the manifest shall say, if it does not yet.
     manifest: Option<Manifest>,
     publishing: Option<Replace>,
+}
+
+/// The manifest being read, where the log was not loaded at the start.
+#[derive(Debug)]
+pub(super) struct Learning {
+    ahead: ReadAhead,
+    text: Vec<u8>,
 }
 
 /// Files being removed that the manifest on disk calls history, and then that being forgotten.
@@ -42,8 +51,60 @@ impl Server {
     /// There was no append-only file: the first one is made of the dataset as it is, which is
     /// empty, before any client is served.
     pub(in crate::server) fn begin_new_aof(&mut self, manifest: Manifest) {
-        self.st.aof.manifest = manifest;
+        self.know_manifest(manifest);
         self.begin_rewrite();
+    }
+
+    /// What the manifest on disk says.
+    pub(in crate::server) fn know_manifest(&mut self, manifest: Manifest) {
+        self.st.aof.manifest = manifest;
+        self.st.aof.known = true;
+    }
+
+    /// Begins to read the manifest: no file that it names may be made anew.
+    pub(super) fn learn_manifest(&mut self) {
+        let path = self.st.aof_names().manifest();
+        let (ahead, op) = ReadAhead::start(MANIFEST_FILE, path);
+        self.st.effects.disk(Purpose::AofManifest, op);
+        let text = Vec::new();
+        self.st.aof.learning = Some(Learning { ahead, text });
+    }
+
+    /// A step of that is done.
+    pub(in crate::server) fn learn_answered(&mut self, done: Done) {
+        let Done::Disk(result) = done else {
+            unreachable!("a Disk is answered in kind")
+        };
+        let Some(Learning {
+            mut ahead,
+            mut text,
+        }) = self.st.aof.learning.take()
+        else {
+            unreachable!("an answer belongs to a step")
+        };
+        let mut ops = Vec::new();
+        let fault = ahead.handle_done(result, &mut ops).err();
+        while let Some(piece) = ahead.next(&mut ops) {
+            text.extend_from_slice(&piece);
+        }
+        if ahead.is_at_end() || text.len() > AOF_MANIFEST_LINES_MAX * AOF_MANIFEST_LINE_BYTES_MAX {
+            ahead.close(&mut ops);
+        }
+        for op in ops {
+            self.st.effects.disk(Purpose::AofManifest, op);
+        }
+        if !ahead.is_closed() {
+            self.st.aof.learning = Some(Learning { ahead, text });
+            return;
+        }
+        match fault {
+            Some(DiskFault::NotFound) => self.know_manifest(Manifest::default()),
+            Some(fault) => self.rewrite_refused(&fault),
+            None => match Manifest::parse(&text) {
+                Ok(manifest) => self.know_manifest(manifest),
+                Err(fault) => self.rewrite_refused(&fault),
+            },
+        }
     }
 
     /// The append-only file was loaded: what comes goes to the end of its last file.
@@ -56,6 +117,7 @@ impl Server {
     ) {
         let names = self.st.aof_names();
         let file = self.st.aof.free_file();
+        self.st.aof.known = true;
         self.st.aof.base_len = base_len;
         let last = manifest.incr().last().cloned();
         let path = |part: &Part| names.path(&part.name);

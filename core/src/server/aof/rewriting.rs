@@ -78,6 +78,8 @@ enum Stage {
 /// What came of past rewrites.
 #[derive(Debug, Default)]
 pub(super) struct Past {
+    /// One was asked for and is about to begin.
+    pub(super) asked: bool,
     /// One was asked for that has to wait.
     pub(super) scheduled: bool,
     /// `aof_rewrites`
@@ -116,15 +118,17 @@ impl Cx<'_> {
     pub fn rewrite_aof(&mut self) -> Result<bool, Fail> {
         let executing = self.client().flags.has(ClientFlags::EXECUTING);
         let st = &mut *self.data.st;
-        if st.aof.rewrite.is_some() {
+        if st.aof.is_rewriting() {
             return Err(Fail::Plain(
                 "Background append only file rewriting already in progress",
             ));
         }
         // The next one asked for is tried at once.
         st.aof.past.next = None;
-        st.aof.past.scheduled = true;
-        Ok(!(executing || st.persist.is_snapshotting()))
+        let begins = !(executing || st.persist.is_snapshotting());
+        st.aof.past.asked |= begins;
+        st.aof.past.scheduled |= !begins;
+        Ok(begins)
     }
 }
 
@@ -176,16 +180,20 @@ impl Server {
     pub(super) fn begin_rewrite(&mut self) {
         let names = self.st.aof_names();
         let st = &mut self.st;
-        if st.aof.cleaning.is_some() || st.aof.rewrite.is_some() {
+        let aof = &st.aof;
+        if aof.cleaning.is_some() || aof.rewrite.is_some() || aof.learning.is_some() {
             return;
         }
-        st.aof.past.scheduled = false;
+        if !aof.known {
+            return self.learn_manifest();
+        }
         let kind = match st.aof.phase {
             Phase::On(_) => Kind::Following,
             Phase::Off if st.config.appendonly() => Kind::Initial,
             Phase::Off => Kind::BaseOnly,
             Phase::Opening(_) | Phase::Ending(_) => return,
         };
+        (st.aof.past.scheduled, st.aof.past.asked) = (false, false);
         let file = st.aof.free_file();
         let part = st.aof.manifest.next_incr(&names.stem);
         let base = st.aof.manifest.next_base(&names.stem);
@@ -260,9 +268,20 @@ impl Server {
 
     fn begin_scheduled(&mut self) {
         let st = &mut self.st;
-        if st.aof.past.scheduled && !st.persist.is_snapshotting() && !st.rewrites_rest() {
+        let wanted = st.aof.past.asked || st.aof.past.scheduled;
+        if wanted && !st.persist.is_snapshotting() && !st.rewrites_rest() {
             self.begin_rewrite();
         }
+    }
+
+    /// The manifest on disk can't be understood: nothing is put in its place.
+    pub(super) fn rewrite_refused(&mut self, why: &dyn core::fmt::Display) {
+        tracing::warn!("The AOF can't be rewritten: {why}");
+        let past = &mut self.st.aof.past;
+        (past.scheduled, past.asked) = (false, false);
+        past.failed = true;
+        past.failures += 1;
+        self.st.aof.not_before = self.st.now.mono + RETRY_DELAY;
     }
 
     /// The snapshot begins, at the end of a turn.

@@ -648,3 +648,66 @@ fn waitaof_counts_the_replicas_whose_file_is_durable() {
     world.wait(1_000);
     assert_eq!(world.heard(a), "*2|:0|:1|");
 }
+
+#[test]
+fn debug_loadaof_needs_no_file_that_is_written_to() {
+    let mut world = World::single("enable-debug-command yes");
+    let a = world.client(0);
+    let failed = "-ERR Error trying to load the AOF files, check server logs.|";
+    assert_eq!(world.ask(a, "debug loadaof"), failed);
+    world.ask(a, "rpush l 1 2 3");
+    world.ask(a, "bgrewriteaof");
+    world.ask(a, "flushall");
+    assert_eq!(world.ask(a, "debug loadaof"), "+OK|");
+    assert_eq!(world.ask(a, "llen l"), ":3|");
+}
+
+#[test]
+fn a_file_that_was_not_loaded_is_not_written_over() {
+    let mut world = World::single("appendonly yes");
+    let a = world.client(0);
+    world.ask(a, "set old 1");
+    let config = "appendonly no\nsave ''";
+    let node = world.restart(0, config);
+    let b = world.client(node);
+    world.ask_at(node, b, "set new 1");
+    let files = world.nodes[node].disk.files.clone();
+    world.nodes[node].disk.stuck = true;
+    world.ask_at(node, b, "config set appendonly yes");
+    assert_eq!(world.info(node, "aof_rewrite_in_progress"), "1");
+    // Until the new log counts, the old one is there as it was.
+    for _ in 0..100 {
+        let manifest = &world.nodes[node].disk.files[&format!("{DIR}.manifest")];
+        if *manifest != files[&format!("{DIR}.manifest")] {
+            break;
+        }
+        for name in [".1.base.rdb", ".1.incr.aof"] {
+            let name = format!("{DIR}{name}");
+            assert_eq!(world.nodes[node].disk.files[&name], files[&name]);
+        }
+        world.disk_step(node);
+    }
+    world.nodes[node].disk.stuck = false;
+    world.settle();
+    let expected = [
+        "appendonly.aof.2.base.rdb",
+        "appendonly.aof.2.incr.aof",
+        "appendonly.aof.manifest",
+    ];
+    assert_eq!(names(&world, node), expected);
+    let again = world.restart(node, "appendonly yes");
+    assert_eq!(world.digest(again), world.digest(node));
+}
+
+#[test]
+fn a_manifest_that_makes_no_sense_is_not_replaced() {
+    let mut world = World::new(1);
+    let node = world.start("", with(&[(".manifest", b"nonsense\n")]));
+    let a = world.client(node);
+    world.ask_at(node, a, "bgrewriteaof");
+    assert_eq!(world.info(node, "aof_last_bgrewrite_status"), "err");
+    assert_eq!(file(&world, node, ".manifest"), "nonsense\n");
+    world.ask_at(node, a, "config set appendonly yes");
+    world.wait(5_000);
+    assert_eq!(file(&world, node, ".manifest"), "nonsense\n");
+}
