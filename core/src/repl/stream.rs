@@ -1,6 +1,7 @@
 //! Turns the effects of commands into the bytes of the replication stream.
 
 use super::backlog::Backlog;
+use super::history::{Offset, ReplId};
 use crate::limits::REPL_UNIT_BYTES_KEPT;
 
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
@@ -128,6 +129,8 @@ pub struct LogStream {
     selected: Option<u32>,
     bytes: Vec<u8>,
     stamps: Option<Stamps>,
+    /// The place that was noted last in this file, behind everything so far.
+    noted: Option<(ReplId, Offset)>,
 }
 
 /// Annotations of time (`aof-timestamp-enabled`), in seconds.
@@ -147,6 +150,22 @@ impl LogStream {
         });
     }
 
+    /// Notes where in the replication stream the dataset is, unless the last note says so. Redis
+    /// skips such lines.
+    pub fn note_place(&mut self, replid: ReplId, offset: Offset, db: u32) {
+        if self.noted != Some((replid, offset)) {
+            self.noted = Some((replid, offset));
+            let note = format!("{PLACE_NOTE}{replid}:{offset}:{db}\r\n");
+            self.bytes.extend_from_slice(note.as_bytes());
+        }
+    }
+
+    /// Whether the last note names this place, and nothing has changed since.
+    #[must_use]
+    pub fn is_noted(&self, replid: ReplId, offset: Offset) -> bool {
+        self.noted == Some((replid, offset))
+    }
+
     /// Takes everything there is.
     #[must_use]
     pub fn take(&mut self) -> Vec<u8> {
@@ -156,6 +175,7 @@ impl LogStream {
     /// What comes next begins a file.
     pub const fn begin_file(&mut self) {
         self.selected = None;
+        self.noted = None;
     }
 
     /// Bytes that were not taken.
@@ -171,6 +191,7 @@ impl LogStream {
     }
 
     fn stamp(&mut self) {
+        self.noted = None;
         if let Some(stamps) = &mut self.stamps
             && stamps.written < stamps.now
         {
@@ -180,6 +201,20 @@ impl LogStream {
         }
     }
 }
+
+/// Reads a line that [`LogStream::note_place`] has written: the id, the offset and the database.
+#[must_use]
+pub fn read_place(line: &[u8]) -> Option<(ReplId, Offset, u32)> {
+    let text = core::str::from_utf8(line).ok()?.trim_end();
+    let mut fields = text.strip_prefix(PLACE_NOTE)?.split(':');
+    let replid = ReplId::parse(fields.next()?.as_bytes())?;
+    let offset = Offset::new(fields.next()?.parse().ok()?)?;
+    let db = fields.next()?.parse().ok()?;
+    fields.next().is_none().then_some((replid, offset, db))
+}
+
+/// What such a line begins with.
+const PLACE_NOTE: &str = "#REPL:";
 
 /// Puts a PING into the stream. Answers how many bytes that was.
 pub fn ping(out: &mut Backlog) -> usize {
@@ -219,7 +254,6 @@ fn select(out: &mut Vec<u8>, db: u32) {
 mod tests {
     use super::*;
     use crate::machine::Slices;
-    use crate::repl::Offset;
 
     struct Fixture {
         stream: Stream,
@@ -342,6 +376,26 @@ mod tests {
         );
         f.push(2, "SET e 1");
         assert_eq!(f.flush(Unit::Atomic), "SET e 1", "the stream has its own");
+    }
+
+    #[test]
+    fn the_log_notes_each_place_once_behind_what_leads_to_it() {
+        let replid = ReplId::parse(&[b'a'; 40]).unwrap();
+        let mut f = Fixture::new();
+        let mut log = LogStream::default();
+        log.note_place(replid, Offset::new(7).unwrap(), 3);
+        assert!(log.is_noted(replid, Offset::new(7).unwrap()));
+        log.note_place(replid, Offset::new(7).unwrap(), 3);
+        let line = log.take();
+        assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
+        let place = (replid, Offset::new(7).unwrap(), 3);
+        assert_eq!(read_place(&line), Some(place));
+        f.push(0, "SET a 1");
+        f.stream.flush(Unit::Atomic, None, Some(&mut log));
+        assert!(!log.is_noted(replid, Offset::new(7).unwrap()));
+        for bad in ["#REPL:", "#TS:1", "#REPL:a:1:0", "#REPL:x"] {
+            assert_eq!(read_place(bad.as_bytes()), None, "{bad}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::command::fail::Fail;
 use crate::conn::Conn;
 use crate::machine::{ConnId, DiskOp, Done, Effect, FileId, Now};
 use crate::persist::load::{Expired, Intake, Load, LoadEnd, LoadState};
-use crate::persist::rdb::{Decoder, Options};
+use crate::persist::rdb::{Decoder, Options, ReplPoint};
 use crate::persist::snapshot::Snapshot;
 use crate::repl::action::Attempt;
 use crate::repl::node::Place;
@@ -253,13 +253,7 @@ impl Server {
     fn start_from(&mut self, intake: &mut Intake) {
         let loaded = intake.loaded();
         self.st.persist.loaded = (loaded.keys, loaded.expired);
-        let place = intake.repl_point().and_then(|point| {
-            Some(Place {
-                replid: ReplId::parse(&point.id)?,
-                offset: Offset::new(i64::try_from(point.offset).ok()?)?,
-                db: u32::try_from(point.stream_db).ok()?,
-            })
-        });
+        let place = intake.repl_point().and_then(place_of);
         if let Some(place) = place {
             self.st.repl.restore(self.st.now, place);
         }
@@ -295,6 +289,15 @@ impl Server {
         self.st.dirty_watchers(&conns);
         self.st.blocked.keys.note_all();
     }
+}
+
+/// The place in a replication stream that a file names.
+pub(super) fn place_of(point: ReplPoint) -> Option<Place> {
+    Some(Place {
+        replid: ReplId::parse(&point.id)?,
+        offset: Offset::new(i64::try_from(point.offset).ok()?)?,
+        db: u32::try_from(point.stream_db).ok()?,
+    })
 }
 
 impl Cx<'_> {

@@ -3,7 +3,7 @@
 use super::Server;
 use super::blocked::Wait;
 use super::client::{Client, ClientFlags};
-use super::loading::{FILE, Loading, Source, Why};
+use super::loading::{FILE, Loading, Source, Why, place_of};
 use super::state::{Purpose, State};
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -11,6 +11,8 @@ use crate::conn::Input;
 use crate::limits::AOF_MANIFEST_LINE_BYTES_MAX as ANNOTATION_BYTES_MAX;
 use crate::machine::{ConnId, Now};
 use crate::persist::aof::load::{AofEnd, AofFault, AofLoad, AofState, Tail};
+use crate::repl::node::Place;
+use crate::repl::stream::read_place;
 use crate::resp::{ArgvRef, ParseLimits, Sender};
 
 /// The append-only file being loaded.
@@ -26,6 +28,8 @@ pub(super) struct Replay {
     /// Behind that and what is cut there were only zeros so far: a loss of power can leave them
     /// where a file had grown but its last bytes had not come to the disk.
     zeros: bool,
+    /// Where in a replication stream the dataset is after what was run, if that is known.
+    place: Option<Place>,
     /// The dataset that there is goes as soon as a log was found.
     replaces: bool,
     part_started: Now,
@@ -91,6 +95,7 @@ impl Server {
             conn,
             valid: 0,
             zeros: false,
+            place: None,
             replaces: why == Why::Asked,
             part_started: now,
         };
@@ -108,7 +113,7 @@ impl Server {
             state = match state {
                 AofState::Waiting => return false,
                 AofState::Ready => return true,
-                AofState::Commands(bytes) => match self.replay_piece(&bytes) {
+                AofState::Commands(bytes) => match self.replay_commands(&bytes) {
                     Ok(()) => return true,
                     Err(why) => self.replay().load.fail(why, &mut ops),
                 },
@@ -131,6 +136,14 @@ impl Server {
             Some(Source::Aof(replay)) => replay,
             Some(Source::Rdb(_)) | None => unreachable!("the append-only file is being loaded"),
         }
+    }
+
+    fn replay_commands(&mut self, bytes: &[u8]) -> Result<(), AofFault> {
+        let replay = self.replay();
+        if let Some(point) = replay.load.take_repl_point() {
+            replay.place = place_of(point);
+        }
+        self.replay_piece(bytes)
     }
 
     /// Runs the commands that end within these bytes.
@@ -168,9 +181,13 @@ impl Server {
         let result = loop {
             if input.bytes().first() == Some(&b'#') {
                 match skip_annotation(input) {
-                    Ok(true) => continue,
-                    Ok(false) => break Ok(()),
-                    Err(()) => break Err(self.bad_format()),
+                    Ok(Some(place)) => {
+                        self.replay().place = Some(place);
+                        continue;
+                    }
+                    Ok(None) => continue,
+                    Err(Annotation::Cut) => break Ok(()),
+                    Err(Annotation::TooLong) => break Err(self.bad_format()),
                 }
             }
             let next = input.next(&mut argv, &limits);
@@ -189,6 +206,7 @@ impl Server {
                 break self.cut_at(input);
             }
             let args = input.last_args(&argv);
+            self.replay().place = None;
             if !self.execute_from_log(conn, args) {
                 let command = String::from_utf8_lossy(args.get(0)).into();
                 let name = self.part_name();
@@ -296,21 +314,34 @@ impl Server {
                     last_len,
                     total_len,
                     base_len,
-                } => self.go_on_with_aof(manifest, last_len, total_len, base_len),
+                } => {
+                    if let Some(place) = replay.place {
+                        self.st.repl.restore(self.st.now, place);
+                    }
+                    self.go_on_with_aof(manifest, last_len, total_len, base_len);
+                }
             },
         }
     }
 }
 
-/// Skips a line that is no command; false if its end is not there yet.
-fn skip_annotation(input: &mut Input) -> Result<bool, ()> {
+/// Why a line that is no command can't be skipped.
+enum Annotation {
+    /// Its end is not there yet.
+    Cut,
+    TooLong,
+}
+
+/// Skips a line that is no command; the place in a replication stream that it names, if it does.
+fn skip_annotation(input: &mut Input) -> Result<Option<Place>, Annotation> {
     match memchr::memchr(b'\n', input.bytes()) {
         Some(end) => {
+            let place = read_place(&input.bytes()[..end]);
             input.skip(end + 1);
-            Ok(true)
+            Ok(place.map(|(replid, offset, db)| Place { replid, offset, db }))
         }
-        None if input.bytes().len() > ANNOTATION_BYTES_MAX => Err(()),
-        None => Ok(false),
+        None if input.bytes().len() > ANNOTATION_BYTES_MAX => Err(Annotation::TooLong),
+        None => Err(Annotation::Cut),
     }
 }
 

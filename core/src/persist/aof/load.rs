@@ -295,6 +295,11 @@ impl AofLoad {
         self.current().is_some() && self.current() == self.manifest.base()
     }
 
+    /// Where in a replication stream the RDB data belongs that was just read, if it says so.
+    pub fn take_repl_point(&mut self) -> Option<ReplPoint> {
+        self.repl_point.take()
+    }
+
     /// How many bytes of the file being read are RDB data.
     #[must_use]
     pub fn preamble(&self) -> u64 {

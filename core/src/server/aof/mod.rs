@@ -35,6 +35,10 @@ use rewriting::{Past, Rewrite};
 const FILES: [FileId; 2] = [FileId(8), FileId(9)];
 /// The file id of its manifest.
 const MANIFEST_FILE: FileId = FileId(10);
+/// How often the place in the replication stream is noted if nothing is written.
+const NOTE_PERIOD: Duration = Duration::from_secs(1);
+/// How often it is noted behind what is written, if that is not synced at once.
+const BUSY_NOTE_PERIOD: Duration = Duration::from_millis(100);
 /// How long after a fault a new file is begun.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
@@ -56,6 +60,8 @@ pub struct Aof {
     offsets: VecDeque<(u64, Offset)>,
     /// How much of it is durable.
     durable: Option<Offset>,
+    /// When the place in the stream was last noted in the file.
+    noted_at: Mono,
     /// Whether some reply waits for the mark that comes next.
     fenced: bool,
     /// Bytes of all files but the one that grows.
@@ -246,6 +252,28 @@ impl State {
         self.effects.disk(Purpose::AofStep, op);
     }
 
+    /// Notes in the file where in the replication stream the dataset is, so that a restart can go
+    /// on from there: behind whatever is made durable at once, and else now and then, lest a
+    /// busy server write more notes than commands.
+    fn note_place(&mut self) {
+        let (now, place) = (self.now.mono, self.repl.place());
+        let always = self.config.appendfsync() == AppendFsync::Always;
+        let Some(log) = self.repl.log_mut() else {
+            return;
+        };
+        let Some(place) = place else { return };
+        let period = match (log.is_empty(), always) {
+            (true, _) => NOTE_PERIOD,
+            (false, true) => Duration::ZERO,
+            (false, false) => BUSY_NOTE_PERIOD,
+        };
+        let rests = now.since(self.aof.noted_at) < period;
+        if !rests && !log.is_noted(place.replid, place.offset) {
+            self.aof.noted_at = now;
+            log.note_place(place.replid, place.offset, place.db);
+        }
+    }
+
     /// Begins or ends to gather what commands do.
     fn gather(&mut self, on: bool) {
         self.repl.set_logged(on);
@@ -370,6 +398,7 @@ impl Server {
         let (policy, now) = (st.aof_policy(), st.now.mono);
         let holds = st.aof.holds();
         let offset = st.repl.offset();
+        st.note_place();
         let aof = &mut st.aof;
         let (Phase::On(writer) | Phase::Ending(writer)) = &mut aof.phase else {
             return;

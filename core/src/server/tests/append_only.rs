@@ -17,10 +17,12 @@ fn names(world: &World, node: usize) -> Vec<String> {
     ours.map(str::to_owned).collect()
 }
 
-/// The words of a file.
+/// The words of the commands in a file.
 fn words(world: &World, node: usize, name: &str) -> String {
     let text = file(world, node, name);
-    let words = text.split('|').filter(|word| !word.starts_with(['*', '$']));
+    let words = text
+        .split('|')
+        .filter(|word| !word.starts_with(['*', '$', '#']));
     words.collect::<Vec<_>>().join(" ").trim_end().to_owned()
 }
 
@@ -710,4 +712,68 @@ fn a_manifest_that_makes_no_sense_is_not_replaced() {
     world.ask_at(node, a, "config set appendonly yes");
     world.wait(5_000);
     assert_eq!(file(&world, node, ".manifest"), "nonsense\n");
+}
+
+#[test]
+fn a_replica_goes_on_in_the_stream_where_its_file_ends() {
+    for policy in ["always", "everysec"] {
+        let mut world = World::new(3);
+        world.start("", BTreeMap::new());
+        let config = format!("replicaof 127.0.0.1 6379\nappendonly yes\nappendfsync {policy}");
+        world.start(&config, BTreeMap::new());
+        world.wait(3_000);
+        let a = world.client(0);
+        world.ask(a, "select 2");
+        world.ask(a, "set a 1");
+        world.wait(2_000);
+        let again = world.restart(1, &config);
+        world.ask(a, "set b 1");
+        world.wait(3_000);
+        assert_eq!(world.info(0, "sync_full"), "1", "{policy}");
+        assert_eq!(world.info(0, "sync_partial_ok"), "1", "{policy}");
+        assert_eq!(world.digest(again), world.digest(0), "{policy}");
+    }
+}
+
+#[test]
+fn a_master_is_gone_on_with_after_a_restart_from_its_file() {
+    let mut world = World::new(3);
+    world.start("appendonly yes\nappendfsync always", BTreeMap::new());
+    world.start("replicaof 127.0.0.1 6379", BTreeMap::new());
+    world.wait(3_000);
+    let (a, b) = (world.client(0), world.client(1));
+    world.ask(a, "set a 1");
+    world.ask(a, "bgrewriteaof");
+    world.ask(a, "set b 1");
+    world.wait(12_000);
+    let before = world.info(0, "master_replid");
+    let again = world.restart(0, "appendonly yes\nappendfsync always");
+    assert_eq!(world.info(again, "master_replid2"), before);
+    world.ask_at(1, b, "replicaof 127.0.0.1 6381");
+    world.wait(3_000);
+    assert_eq!(world.info(again, "sync_partial_ok"), "1");
+    assert_eq!(world.info(again, "sync_full"), "0");
+    let c = world.client(again);
+    world.ask_at(again, c, "set c 1");
+    world.wait(100);
+    assert_eq!(world.digest(1), world.digest(again));
+}
+
+#[test]
+fn a_file_that_goes_beyond_its_last_note_of_the_place_tells_none() {
+    let mut world = World::new(3);
+    world.start("appendonly yes", BTreeMap::new());
+    world.start("replicaof 127.0.0.1 6379", BTreeMap::new());
+    world.wait(3_000);
+    let a = world.client(0);
+    world.ask(a, "set a 1");
+    let name = format!("{DIR}.1.incr.aof");
+    let text = world.nodes[0].disk.files.get_mut(&name).unwrap();
+    assert!(text.windows(6).any(|window| window == b"#REPL:"));
+    text.extend_from_slice(&encoded("set unknown 1"));
+    let before = world.info(0, "master_replid");
+    let again = world.restart(0, "appendonly yes");
+    let none = "0".repeat(40);
+    assert_eq!(world.info(again, "master_replid2"), none);
+    assert_ne!(world.info(again, "master_replid"), before);
 }
