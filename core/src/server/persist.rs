@@ -20,6 +20,8 @@ pub struct Persist {
     pub(super) stalled: bool,
     /// Whether the dataset is to be saved as soon as no other snapshot is in the way.
     pub(super) wanted: bool,
+    /// Whether the running save is one that FLUSHALL has asked for.
+    pub(super) saves_nothing: bool,
     /// The number of the next snapshot; names its files.
     pub(super) next: u64,
     /// When a save last succeeded.
@@ -46,6 +48,7 @@ impl Persist {
             busy: false,
             stalled: false,
             wanted: false,
+            saves_nothing: false,
             next: 0,
             last_save: now.wall,
             last_try: None,

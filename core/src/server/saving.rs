@@ -117,6 +117,7 @@ impl State {
         let options = self.snapshot_options(self.used_memory(keys));
         self.start_file(keys, Kind::Dump, (temp.into(), target), by_and_by, &options);
         self.persist.last_try = Some(self.now);
+        self.persist.saves_nothing = false;
     }
 
     /// Begins a snapshot into a file, by way of a temporary one.
@@ -218,6 +219,7 @@ impl Server {
         let occupied = persist.is_snapshotting() && !persist.is_saving();
         if persist.wanted && !occupied && !self.st.is_loading() {
             self.save_instead();
+            self.st.persist.saves_nothing = true;
         }
     }
 
@@ -234,6 +236,7 @@ impl Server {
             return;
         };
         self.st.persist.busy = false;
+        self.st.persist.saves_nothing = false;
         if running.kind == Kind::Base {
             self.base_ended(Err(()));
         }
@@ -298,6 +301,7 @@ impl Server {
             .take()
             .expect("the save that ended was running");
         self.st.persist.busy = false;
+        self.st.persist.saves_nothing = false;
         let len = match running.to {
             To::File(snapshot, save) => {
                 snapshot.end(&mut self.keys);

@@ -161,9 +161,12 @@ impl Aof {
         let seconds = |time: Option<Duration>| time.map_or(-1, |t| t.as_secs() as i64);
         let status = |ok| if ok { "ok" } else { "err" };
         let rewrite = self.rewrite.as_ref();
+        // A first file that has not failed yet is on its way all the time.
+        let missing = st.config.appendonly() && !self.is_on() && !st.is_loading();
+        let rewriting = (missing && self.past.failures == 0) || self.is_rewriting();
         let running = rewrite.map(|rewrite| rewrite.elapsed(st.now));
         report.line("aof_enabled", u8::from(st.config.appendonly()));
-        report.line("aof_rewrite_in_progress", u8::from(self.is_rewriting()));
+        report.line("aof_rewrite_in_progress", u8::from(rewriting));
         report.line("aof_rewrite_scheduled", u8::from(self.past.scheduled));
         report.line("aof_last_rewrite_time_sec", seconds(self.past.took));
         report.line("aof_current_rewrite_time_sec", seconds(running));

@@ -43,6 +43,8 @@ pub(super) struct Rewrite {
     base: Part,
     /// How long it is; a fault if it could not be written or is not wanted any more.
     written: Option<Result<u64, ()>>,
+    /// Whether it is not wanted any more, which is no failure.
+    aborted: bool,
     stage: Stage,
     started: Now,
 }
@@ -123,9 +125,9 @@ impl Cx<'_> {
                 "Background append only file rewriting already in progress",
             ));
         }
-        // The next one asked for is tried at once.
-        st.aof.past.next = None;
-        let begins = !(executing || st.persist.is_snapshotting());
+        // What FLUSHALL saves is nothing, and over at once.
+        let free = !st.persist.is_snapshotting() || st.persist.saves_nothing;
+        let begins = !executing && free;
         st.aof.past.asked |= begins;
         st.aof.past.scheduled |= !begins;
         Ok(begins)
@@ -221,6 +223,7 @@ impl Server {
             file,
             base,
             written: None,
+            aborted: false,
             stage: Stage::Make(steps),
             started: st.now,
         });
@@ -234,6 +237,7 @@ impl Server {
         if rewrite.written.is_none() {
             tracing::info!("Killing running AOF rewrite child");
             rewrite.written = Some(Err(()));
+            rewrite.aborted = true;
         }
         if self.st.persist.is_writing_base() {
             self.abort_snapshot();
@@ -268,8 +272,11 @@ impl Server {
 
     fn begin_scheduled(&mut self) {
         let st = &mut self.st;
-        let wanted = st.aof.past.asked || st.aof.past.scheduled;
-        if wanted && !st.persist.is_snapshotting() && !st.rewrites_rest() {
+        if st.persist.is_snapshotting() {
+            return;
+        }
+        // What a client asks for is tried at once, whatever has failed before.
+        if st.aof.past.asked || (st.aof.past.scheduled && !st.rewrites_rest()) {
             self.begin_rewrite();
         }
     }
@@ -562,6 +569,9 @@ impl Server {
         }
         let aof = &mut self.st.aof;
         aof.past.took = Some(rewrite.elapsed(now));
+        if rewrite.aborted && !succeeded {
+            return;
+        }
         aof.past.failed = !succeeded;
         if succeeded {
             aof.past.rewrites += 1;

@@ -777,3 +777,61 @@ fn a_file_that_goes_beyond_its_last_note_of_the_place_tells_none() {
     assert_eq!(world.info(again, "master_replid2"), none);
     assert_ne!(world.info(again, "master_replid"), before);
 }
+
+#[test]
+fn a_rewrite_that_a_client_asks_for_does_not_wait_for_what_failed_before() {
+    let mut world = World::single("appendonly yes\nsave ''");
+    let a = world.client(0);
+    world.ask(a, "set a 1");
+    for n in 1..=4 {
+        world.nodes[0].disk.stuck = true;
+        world.ask(a, "bgrewriteaof");
+        for _ in 0..12 {
+            world.disk_step(0);
+        }
+        world.nodes[0].disk.full = true;
+        world.nodes[0].disk.stuck = false;
+        world.settle();
+        world.nodes[0].disk.full = false;
+        world.wait(2_000);
+        let failures = world.info(0, "aof_rewrites_consecutive_failures");
+        assert_eq!(failures, n.to_string());
+    }
+    world.ask(a, "bgrewriteaof");
+    assert_eq!(world.info(0, "aof_last_bgrewrite_status"), "ok");
+    assert_eq!(world.info(0, "aof_rewrites_consecutive_failures"), "0");
+}
+
+#[test]
+fn switching_it_off_ends_a_rewrite_which_is_no_failure() {
+    let mut world = World::single("appendonly yes");
+    let a = world.client(0);
+    world.ask(a, "set a 1");
+    world.nodes[0].disk.stuck = true;
+    world.ask(a, "bgrewriteaof");
+    for _ in 0..12 {
+        world.disk_step(0);
+    }
+    world.feed(0, a, &encoded("config set appendonly no"));
+    world.nodes[0].disk.stuck = false;
+    world.settle();
+    assert_eq!(world.info(0, "aof_rewrite_in_progress"), "0");
+    assert_eq!(world.info(0, "aof_rewrites_consecutive_failures"), "0");
+    let again = world.restart(0, "appendonly yes");
+    assert_eq!(world.digest(again), world.digest(0));
+}
+
+#[test]
+fn a_rewrite_behind_flushall_does_not_count_as_waiting() {
+    let mut world = World::single("save 3600 1\nappendonly yes");
+    let a = world.client(0);
+    world.ask(a, "set a 1");
+    world.nodes[0].disk.stuck = true;
+    world.ask(a, "flushall");
+    let begun = "+Background append only file rewriting started|";
+    assert_eq!(world.ask(a, "bgrewriteaof"), begun);
+    assert_eq!(world.info(0, "aof_rewrite_in_progress"), "1");
+    world.nodes[0].disk.stuck = false;
+    world.settle();
+    assert_eq!(world.info(0, "aof_rewrites"), "1");
+}
