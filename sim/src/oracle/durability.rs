@@ -105,13 +105,15 @@ impl Durability {
             Promise::After(window) => kept.gaps.push((died - window, died)),
             Promise::Everything => {}
         }
-        let within = |told: Time, &(from, to): &(Time, Time)| from < told && told <= to;
+        // An answer may have been under way when its server died.
+        let within =
+            |record: &Record, (from, to): &(Time, Time)| *from < record.told && record.asked <= *to;
         let promised = |record: &&Record| {
             record.server == node
                 && record.acked()
                 && kept.since < record.asked
                 && record.told <= died
-                && !kept.gaps.iter().any(|gap| within(record.told, gap))
+                && !kept.gaps.iter().any(|gap| within(record, gap))
         };
         let mut count = 0;
         for record in records.iter().filter(promised) {

@@ -321,7 +321,9 @@ impl Server {
             Phase::Off => {
                 st.aof.unwanted = false;
                 let may = !busy && st.aof.not_before <= st.now.mono;
-                if may && st.config.appendonly() && !st.is_loading() && !st.rewrites_rest() {
+                let wanted = may && st.config.appendonly() && !st.is_loading();
+                // Where writes are refused until it has succeeded, it is tried again and again.
+                if wanted && (st.aof.doubt.is_some() || !st.rewrites_rest()) {
                     self.begin_rewrite();
                 } else {
                     self.replay_if_wanted();
