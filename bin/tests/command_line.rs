@@ -118,10 +118,6 @@ fn an_error_names_its_file_its_line_and_its_reason() {
             "logfile /nonexistent/log",
             "Can't open the log file: No such file or directory",
         ),
-        (
-            "appendonly yes",
-            "the append-only file comes in a later release",
-        ),
         ("tls-port 7000", "TLS comes in a later release"),
         ("loadmodule x.so", "loadable modules are not supported"),
         (

@@ -65,6 +65,14 @@ pub const SNAPSHOT_AHEAD_BYTES: usize = 4 * RDB_CHUNK_BYTES;
 pub const SNAPSHOT_HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The part of the dataset's memory that is added.
 pub const SNAPSHOT_HELD_SHARE: usize = 16;
+/// The longest line of a manifest of the append-only file, as Redis has it.
+pub const AOF_MANIFEST_LINE_BYTES_MAX: usize = 1024;
+/// The most lines of one. Failed rewrites leave a file each.
+pub const AOF_MANIFEST_LINES_MAX: usize = 10_000;
+/// Bytes that wait to be written to the append-only file, beyond which commands wait.
+pub const AOF_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of the append-only file written at once.
+pub const AOF_APPEND_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A list item at least this long is a node of its own in RDB data, outside any listpack.
 pub const RDB_PLAIN_NODE_BYTES: usize = 64 * 1024;
 

@@ -301,7 +301,7 @@ pub enum DiskOp {
         /// How.
         mode: OpenMode,
     },
-    /// Writes at the end of a file, all of it or a fault.
+    /// Writes at the end of a file. After a fault, a part of it may be there.
     Append {
         /// Opened for writing.
         file: FileId,
@@ -322,6 +322,13 @@ pub enum DiskOp {
         /// Opened for writing.
         file: FileId,
     },
+    /// Cuts a file off behind its first bytes.
+    Truncate {
+        /// Opened for writing.
+        file: FileId,
+        /// How many bytes stay.
+        len: u64,
+    },
     /// Closes a file; its id is free again.
     Close {
         /// Which one.
@@ -336,6 +343,16 @@ pub enum DiskOp {
     },
     /// Removes a file. One that is not there counts as removed.
     Remove {
+        /// Its path.
+        path: Box<str>,
+    },
+    /// Asks how long a file is: answered with eight bytes, the lowest first.
+    Length {
+        /// Its path.
+        path: Box<str>,
+    },
+    /// Makes a directory. One that is there counts as made.
+    MakeDir {
         /// Its path.
         path: Box<str>,
     },
@@ -376,6 +393,27 @@ pub enum DiskFault {
     },
 }
 
+impl fmt::Display for DiskFault {
+    /// In the system's words where people know them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let errno = match self {
+            Self::NotFound => return f.write_str("No such file or directory"),
+            Self::NoSpace => return f.write_str("No space left on device"),
+            Self::Failed { errno } => *errno,
+        };
+        f.write_str(match errno {
+            5 => "Input/output error",
+            9 => "Bad file descriptor",
+            13 => "Permission denied",
+            20 => "Not a directory",
+            21 => "Is a directory",
+            27 => "File too large",
+            30 => "Read-only file system",
+            _ => return write!(f, "error number {errno}"),
+        })
+    }
+}
+
 /// How a script ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ScriptExit {
@@ -412,7 +450,7 @@ pub enum Done {
     Listen(Result<Addr, i32>),
     /// The addresses of a name; empty if it has none.
     Resolved(Vec<IpAddr>),
-    /// The bytes of a `Read`, none for any other step.
+    /// The bytes of a `Read`, the number of a `Length`, none for any other step.
     Disk(Result<Bytes, DiskFault>),
     /// How a script ended.
     Script {

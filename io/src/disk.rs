@@ -120,25 +120,28 @@ fn work(shared: &Shared, inbox: &Inbox) {
 
 /// The open files.
 #[derive(Default)]
-struct Files(HashMap<FileId, OpenFile>);
-
-struct OpenFile {
-    file: File,
-    /// Where the next append goes; cut back to this when one fails half-way.
-    end: u64,
-}
+struct Files(HashMap<FileId, File>);
 
 impl Files {
     fn carry_out(&mut self, op: DiskOp) -> io::Result<Bytes> {
         let done = match op {
             DiskOp::Open { file, path, mode } => self.open(file, &path, mode),
-            DiskOp::Append { file, data } => self.get(file)?.append(&data),
-            DiskOp::Read { file, at, len } => return self.get(file)?.read(at, len),
-            DiskOp::Sync { file } => self.get(file)?.file.sync_data(),
+            DiskOp::Append { file, data } => self.get(file)?.write_all(&data),
+            DiskOp::Read { file, at, len } => return read(self.get(file)?, at, len),
+            DiskOp::Sync { file } => self.get(file)?.sync_data(),
+            DiskOp::Truncate { file, len } => truncate(self.get(file)?, len),
             DiskOp::Close { file } => self.0.remove(&file).map(drop).ok_or_else(not_open),
             DiskOp::Rename { from, to } => std::fs::rename(&*from, &*to),
             DiskOp::Remove { path } => match std::fs::remove_file(&*path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                result => result,
+            },
+            DiskOp::Length { path } => {
+                let len = std::fs::metadata(&*path)?.len();
+                return Ok(Bytes::copy_from_slice(&len.to_le_bytes()));
+            }
+            DiskOp::MakeDir { path } => match std::fs::create_dir(&*path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
                 result => result,
             },
             DiskOp::SyncDir { path } => sync_dir(&path),
@@ -155,58 +158,39 @@ impl Files {
             OpenMode::Append => options.append(true).create(true).open(path),
             OpenMode::Read => options.read(true).open(path),
         }?;
-        let end = match mode {
-            OpenMode::Create | OpenMode::Read => 0,
-            OpenMode::Append => file.metadata()?.len(),
-        };
-        self.0.insert(id, OpenFile { file, end });
+        self.0.insert(id, file);
         Ok(())
     }
 
     /// A step may follow an `Open` that failed, so a file that is not open is no mistake of ours.
-    fn get(&mut self, id: FileId) -> io::Result<&mut OpenFile> {
+    fn get(&mut self, id: FileId) -> io::Result<&mut File> {
         self.0.get_mut(&id).ok_or_else(not_open)
     }
 }
 
-impl OpenFile {
-    fn append(&mut self, data: &[u8]) -> io::Result<()> {
-        match self.file.write_all(data) {
-            Ok(()) => {
-                self.end = self
-                    .end
-                    .checked_add(u64::try_from(data.len()).expect("usize has at most 64 bits"))
-                    .expect("no file is longer than 64 bits can say");
-                Ok(())
-            }
-            Err(error) => {
-                // All of it or nothing, as far as the disk lets us; the fault is told either way.
-                if self.file.set_len(self.end).is_ok() {
-                    let end = io::SeekFrom::Start(self.end);
-                    io::Seek::seek(&mut self.file, end)?;
-                }
-                Err(error)
-            }
+fn read(file: &File, at: u64, len: u32) -> io::Result<Bytes> {
+    let mut buffer = vec![0; usize::try_from(len).expect("usize has at least 32 bits")];
+    let mut filled = 0;
+    while filled < buffer.len() {
+        let from = at
+            .checked_add(u64::try_from(filled).expect("usize has at most 64 bits"))
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        match file.read_at(&mut buffer[filled..], from) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
+    buffer.truncate(filled);
+    Ok(Bytes::from(buffer))
+}
 
-    fn read(&self, at: u64, len: u32) -> io::Result<Bytes> {
-        let mut buffer = vec![0; usize::try_from(len).expect("usize has at least 32 bits")];
-        let mut filled = 0;
-        while filled < buffer.len() {
-            let from = at
-                .checked_add(u64::try_from(filled).expect("usize has at most 64 bits"))
-                .ok_or(io::ErrorKind::InvalidInput)?;
-            match self.file.read_at(&mut buffer[filled..], from) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        buffer.truncate(filled);
-        Ok(Bytes::from(buffer))
-    }
+fn truncate(file: &mut File, len: u64) -> io::Result<()> {
+    file.set_len(len)?;
+    // A file that was made to be written from its start goes on where it stood.
+    io::Seek::seek(file, io::SeekFrom::Start(len))?;
+    Ok(())
 }
 
 fn sync_dir(path: &str) -> io::Result<()> {
@@ -295,6 +279,47 @@ mod tests {
         assert_eq!(fault(error), DiskFault::NotFound);
         let path = "/nonexistent/f".into();
         files.carry_out(DiskOp::Remove { path }).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_was_cut_off_goes_on_at_its_new_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f").to_str().unwrap().to_owned();
+        let length = |files: &mut Files| {
+            let path = path.as_str().into();
+            let bytes = files.carry_out(DiskOp::Length { path }).unwrap();
+            u64::from_le_bytes(bytes[..].try_into().unwrap())
+        };
+        let mut files = Files::default();
+        for mode in [OpenMode::Create, OpenMode::Append] {
+            open(&mut files, &path, mode).unwrap();
+            append(&mut files, b"whole and half").unwrap();
+            files
+                .carry_out(DiskOp::Truncate { file: FILE, len: 5 })
+                .unwrap();
+            assert_eq!(length(&mut files), 5);
+            append(&mut files, b" again").unwrap();
+            close(&mut files);
+            assert_eq!(std::fs::read(&path).unwrap(), b"whole again");
+        }
+    }
+
+    #[test]
+    fn a_directory_is_made_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path: Box<str> = dir.path().join("d").to_str().unwrap().into();
+        let mut files = Files::default();
+        for _ in 0..2 {
+            let path = path.clone();
+            files.carry_out(DiskOp::MakeDir { path }).unwrap();
+        }
+        assert!(dir.path().join("d").is_dir());
+        let inside = format!("{path}/f/g").into();
+        let error = files.carry_out(DiskOp::MakeDir { path: inside });
+        assert_eq!(fault(error.unwrap_err()), DiskFault::NotFound);
+        let missing = format!("{path}/none").into();
+        let error = files.carry_out(DiskOp::Length { path: missing });
+        assert_eq!(fault(error.unwrap_err()), DiskFault::NotFound);
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Disk {
     pub fail_sync: bool,
     /// Appends fail half done.
     pub full: bool,
+    /// Something has failed since the disk was new.
+    pub spoiled: bool,
 }
 
 #[derive(Default)]
@@ -83,6 +85,15 @@ impl Disk {
             DiskOp::Append { file, data } => self.append(handles, *file, data, draws),
             DiskOp::Read { file, at, len } => self.read(handles, *file, *at, *len),
             DiskOp::Sync { file } => self.sync(handles, *file),
+            DiskOp::Truncate { file, len } => self.truncate(handles, *file, *len),
+            DiskOp::Length { path } => {
+                let path = absolute(&handles.cwd, path);
+                let inode = self.names.get(&path).ok_or(DiskFault::NotFound)?;
+                let len = self.inodes[inode].data.len() as u64;
+                Ok(Bytes::copy_from_slice(&len.to_le_bytes()))
+            }
+            // Directories are there once something is in them; one of them alone needs no sync.
+            DiskOp::MakeDir { .. } => Ok(Bytes::new()),
             DiskOp::Close { file } => {
                 handles.open.remove(file);
                 self.collect(handles);
@@ -196,11 +207,25 @@ impl Disk {
             .get_mut(&inode)
             .expect("open files have an inode");
         if self.full {
+            self.spoiled = true;
             let part = draws.index(data.len() + 1);
             inode.data.extend_from_slice(&data[..part]);
             return Err(DiskFault::NoSpace);
         }
         inode.data.extend_from_slice(data);
+        Ok(Bytes::new())
+    }
+
+    /// What is cut off may come back with a loss of power, as far as it was synced.
+    fn truncate(&mut self, handles: &Handles, file: FileId, len: u64) -> Result<Bytes, DiskFault> {
+        let Some(&(inode, OpenMode::Create | OpenMode::Append)) = handles.open.get(&file) else {
+            return Err(DiskFault::Failed { errno: EBADF });
+        };
+        let inode = self
+            .inodes
+            .get_mut(&inode)
+            .expect("open files have an inode");
+        inode.cut(usize::try_from(len).expect("lengths fit in memory"));
         Ok(Bytes::new())
     }
 
@@ -224,6 +249,7 @@ impl Disk {
             .get_mut(&inode)
             .expect("open files have an inode");
         if self.fail_sync {
+            self.spoiled = true;
             if inode.synced < inode.data.len() {
                 inode.doomed.push(inode.synced..inode.data.len());
             }
@@ -249,6 +275,7 @@ impl Disk {
 
     fn sync_dir(&mut self, handles: &Handles, path: &str) -> Result<Bytes, DiskFault> {
         if self.fail_sync {
+            self.spoiled = true;
             return Err(DiskFault::Failed { errno: EIO });
         }
         let dir = absolute(&handles.cwd, path);
@@ -295,6 +322,18 @@ impl Inode {
         self.data.clear();
         self.synced = 0;
         self.doomed.clear();
+    }
+
+    fn cut(&mut self, len: usize) {
+        if len < self.synced && self.before.is_none() {
+            self.before = Some(self.data[..self.synced].to_vec());
+        }
+        self.data.truncate(len);
+        self.synced = self.synced.min(len);
+        self.doomed.retain_mut(|range| {
+            range.end = range.end.min(len);
+            range.start < range.end
+        });
     }
 
     fn lose_power(&mut self, draws: &mut Draws) {

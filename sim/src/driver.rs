@@ -382,6 +382,9 @@ impl Driver {
             DiskOp::Open { .. }
             | DiskOp::Append { .. }
             | DiskOp::Read { .. }
+            | DiskOp::Truncate { .. }
+            | DiskOp::Length { .. }
+            | DiskOp::MakeDir { .. }
             | DiskOp::Close { .. }
             | DiskOp::Rename { .. }
             | DiskOp::Remove { .. }

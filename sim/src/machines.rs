@@ -8,6 +8,7 @@ use holdfast_core::sentinel::failover::Failover;
 use holdfast_core::sentinel::names::{Epoch, HostAddr};
 use holdfast_core::sentinel::{Sentinel, view};
 use holdfast_core::server::{Launch, Server, digest};
+use holdfast_core::value::List;
 
 use crate::ids::Kind;
 use crate::program::{
@@ -79,6 +80,17 @@ impl Program for Server {
         let digest = digest::dataset(self.keys());
         let (half, _) = digest.split_at(16);
         Some(u128::from_le_bytes(half.try_into().expect("sixteen bytes")))
+    }
+
+    fn keeps_log(&self) -> bool {
+        self.state().aof.counts()
+    }
+
+    fn has_element(&self, list: u32, element: u64) -> bool {
+        let (key, element) = (format!("list:{list}"), element.to_string());
+        let entry = self.keys().db(0).get(key.as_bytes());
+        let list = entry.and_then(|entry| entry.value().as_collection::<List>());
+        list.is_some_and(|list| list.iter().any(|item| *item == *element.as_bytes()))
     }
 }
 

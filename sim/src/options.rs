@@ -81,6 +81,12 @@ pub struct Knobs {
     pub min_replicas: u32,
     /// min-replicas-max-lag
     pub min_replicas_lag_s: u64,
+    /// appendonly
+    #[serde(default)]
+    pub appendonly: bool,
+    /// appendfsync
+    #[serde(default)]
+    pub appendfsync: String,
 }
 
 /// For each family the mean time between two of its faults, milliseconds; `None` is off.
@@ -195,7 +201,8 @@ impl Options {
     pub fn draw(keys: Keys) -> Self {
         let mut draws = keys.draws(Stream::Options, 0);
         let topology = draw_topology(&mut keys.draws(Stream::Options, 1));
-        let knobs = draw_knobs(&mut keys.draws(Stream::Options, 2), &topology);
+        let mut knobs = draw_knobs(&mut keys.draws(Stream::Options, 2), &topology);
+        draw_log(&mut keys.draws(Stream::Options, 7), &mut knobs);
         let families = draw_families(&mut keys.draws(Stream::Options, 3));
         let rough = draws.chance(0.5) && !families.all_off();
         let network = draw_network(&mut keys.draws(Stream::Options, 4), &knobs, rough);
@@ -302,7 +309,15 @@ fn draw_knobs(draws: &mut Draws, topology: &Topology) -> Knobs {
             0
         },
         min_replicas_lag_s: draws.between(1, 10),
+        appendonly: false,
+        appendfsync: String::new(),
     }
+}
+
+fn draw_log(draws: &mut Draws, knobs: &mut Knobs) {
+    knobs.appendonly = draws.chance(0.6);
+    let policies = ["always", "always", "everysec", "no"];
+    knobs.appendfsync = (*draws.pick(&policies)).to_owned();
 }
 
 fn draw_families(draws: &mut Draws) -> Families {

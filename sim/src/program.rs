@@ -22,6 +22,16 @@ pub trait Program: Machine {
         None
     }
 
+    /// Whether a data server has an element in one of the lists that clients push to.
+    fn has_element(&self, _list: u32, _element: u64) -> bool {
+        false
+    }
+
+    /// Whether a data server writes to an append-only file that is found at its next start.
+    fn keeps_log(&self) -> bool {
+        false
+    }
+
     /// What a Sentinel thinks of the masters it watches.
     fn sentinel(&self, _now: Now) -> Option<SentinelView> {
         None

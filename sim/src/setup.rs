@@ -27,7 +27,12 @@ fn data_config(options: &Options, node: NodeId) -> String {
     line("port", &DATA_PORT);
     line("protected-mode", &"no");
     line("save", &"\"\"");
-    line("appendonly", &"no");
+    line("appendonly", &if knobs.appendonly { "yes" } else { "no" });
+    if knobs.appendonly {
+        line("appendfsync", &knobs.appendfsync);
+        // So that rewrites are no rare thing.
+        line("auto-aof-rewrite-min-size", &"2kb");
+    }
     line("replica-priority", &options.topology.priority[index]);
     line("repl-backlog-size", &knobs.backlog_bytes);
     line("repl-timeout", &knobs.repl_timeout_s);

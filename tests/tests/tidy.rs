@@ -267,7 +267,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["glob", "limits"]),
     (
         "persist",
-        &["keyspace", "limits", "machine", "rng", "value"],
+        &["keyspace", "limits", "machine", "resp", "rng", "value"],
     ),
     ("repl", &["limits", "machine", "rng"]),
     (

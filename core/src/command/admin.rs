@@ -41,6 +41,22 @@ const EVERY_SHARD: &[&str] = &["request_policy:all_shards", "response_policy:all
 /// The family's rows.
 pub static COMMANDS: &[Spec] = &[
     row(
+        "bgrewriteaof",
+        bgrewriteaof,
+        Arity::Exactly(1),
+        (
+            F::ADMIN.and(F::NOSCRIPT).and(F::NO_ASYNC_LOADING),
+            Acl::NONE,
+        ),
+        &[],
+        (
+            "Rewrites the append-only file while clients go on.",
+            "1.0.0",
+            "O(1); the rewrite is O(N)",
+            "",
+        ),
+    ),
+    row(
         "bgsave",
         bgsave,
         Arity::AtLeast(1),
@@ -314,6 +330,16 @@ fn save(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
     }
     cx.start_save()?;
     cx.wait_for_save();
+    Ok(())
+}
+
+fn bgrewriteaof(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
+    let begins = cx.rewrite_aof()?;
+    cx.out.simple(if begins {
+        "Background append only file rewriting started"
+    } else {
+        "Background append only file rewriting scheduled"
+    });
     Ok(())
 }
 

@@ -159,7 +159,7 @@ fn offset(cx: &Cx<'_>, text: &[u8], field: Option<Field>) -> Result<u64, Fail> {
     let count = resp::parse_int(number).and_then(|n| u64::try_from(n).ok());
     let at = count.and_then(|count| count.checked_mul(unit));
     let at = at.filter(|&at| i64::try_from(at).is_ok()).ok_or(WRONG)?;
-    // What the master could do must be done here, whatever the limit.
+    // What could be done before must be done again, whatever the limit.
     let bounded = cx.data.origin == super::cx::Origin::Client;
     if bounded && at / 8 >= cx.data.st.config.proto_max_bulk_len() {
         return Err(WRONG);

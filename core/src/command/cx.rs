@@ -43,6 +43,8 @@ pub enum Origin {
     Client,
     /// The stream of our master.
     Master,
+    /// The append-only file being loaded.
+    Log,
 }
 
 impl Origin {
@@ -50,6 +52,8 @@ impl Origin {
     pub fn of(flags: ClientFlags) -> Self {
         if flags.has(ClientFlags::MASTER) {
             Self::Master
+        } else if flags.has(ClientFlags::LOADER) {
+            Self::Log
         } else {
             Self::Client
         }
@@ -421,7 +425,7 @@ impl Data<'_> {
     }
 
     /// Whether keys whose time has come are missing for the command. The stream of the master
-    /// says itself what is gone.
+    /// says itself what is gone, and so does the append-only file.
     pub fn hides_expired(&self) -> bool {
         self.origin == Origin::Client
     }

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::machine::DiskFault;
+
 /// A client's mistake, or a state of the server that forbids the command.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Fail {
@@ -85,7 +87,7 @@ pub enum Fail {
     /// The last save failed.
     MisConf,
     /// The log can't be written.
-    MisConfLog(Box<str>),
+    MisConfLog(DiskFault),
     /// Memory is used up.
     OutOfMemory,
     /// The dataset is loading.

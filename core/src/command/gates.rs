@@ -2,6 +2,7 @@
 
 use super::fail::Fail;
 use super::spec::Flags;
+use crate::machine::DiskFault;
 use crate::resp::Proto;
 use crate::server::client::ClientFlags;
 
@@ -16,6 +17,8 @@ pub struct Gate {
     pub proto: Proto,
     /// The server's state.
     pub server: Conditions,
+    /// Why the append-only file can't be written, if so.
+    pub log_fault: DiskFault,
 }
 
 /// What about the server as a whole makes it refuse commands.
@@ -35,6 +38,8 @@ impl Conditions {
     pub const STALE: Self = Self(1 << 4);
     /// The dataset is being loaded.
     pub const LOADING: Self = Self(1 << 5);
+    /// The append-only file can't be written.
+    pub const LOG_FAILED: Self = Self(1 << 6);
 
     /// Adds or takes away.
     pub const fn set(&mut self, other: Self, on: bool) {
@@ -43,6 +48,17 @@ impl Conditions {
         } else {
             self.0 &= !other.0;
         }
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether any of `other` holds.
+    pub const fn has_any(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// Whether all of `other` hold.
@@ -54,6 +70,10 @@ impl Conditions {
 impl Gate {
     /// Passes every check or fails at the first.
     pub fn pass(&self, full_name: impl FnOnce() -> Box<str>) -> Result<(), Fail> {
+        // What the append-only file holds has passed before.
+        if self.client.has(ClientFlags::LOADER) {
+            return Ok(());
+        }
         self.authentication()?;
         self.transaction()?;
         // What a replica's master sends is never refused: the datasets would part.
@@ -100,11 +120,14 @@ impl Gate {
     }
 
     fn disk(&self) -> Result<(), Fail> {
-        let failed = self.server.has(Conditions::SAVE_FAILED);
-        if failed && (self.writes() || self.command.has(Flags::REPORTS_DISK)) {
+        let failed = Conditions::SAVE_FAILED.or(Conditions::LOG_FAILED);
+        let told = || self.writes() || self.command.has(Flags::REPORTS_DISK);
+        if !self.server.has_any(failed) || !told() {
+            Ok(())
+        } else if self.server.has(Conditions::SAVE_FAILED) {
             Err(Fail::MisConf)
         } else {
-            Ok(())
+            Err(Fail::MisConfLog(self.log_fault))
         }
     }
 
@@ -183,6 +206,7 @@ mod tests {
             client,
             proto: Proto::Resp2,
             server: all,
+            log_fault: DiskFault::NoSpace,
         }
     }
 
@@ -213,6 +237,7 @@ mod tests {
         let mut server = vec![
             Conditions::OUT_OF_MEMORY,
             Conditions::SAVE_FAILED,
+            Conditions::LOG_FAILED,
             Conditions::FEW_REPLICAS,
             Conditions::READ_ONLY,
         ];
@@ -245,6 +270,7 @@ mod tests {
             "NOAUTH",
             "ERR",
             "OOM",
+            "MISCONF",
             "MISCONF",
             "NOREPLICAS",
             "READONLY",

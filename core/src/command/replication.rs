@@ -136,6 +136,21 @@ pub static COMMANDS: &[Spec] = &[
     Spec {
         tips: &["request_policy:all_shards", "response_policy:agg_min"],
         ..row(
+            "waitaof",
+            waitaof,
+            Arity::Exactly(4),
+            (F::NONE, Acl::CONNECTION),
+            Group::Generic,
+            (
+                "Waits until append-only files have the client's writes.",
+                "7.2.0",
+                "numlocal numreplicas timeout",
+            ),
+        )
+    },
+    Spec {
+        tips: &["request_policy:all_shards", "response_policy:agg_min"],
+        ..row(
             "wait",
             wait,
             Arity::Exactly(3),
@@ -251,13 +266,39 @@ fn wait(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         ));
     }
     let replicas = args.int()?;
-    let timeout = resp::parse_int(args.bulk()?).ok_or(Fail::TimeoutNotInteger)?;
-    let timeout = u64::try_from(timeout).map_err(|_| Fail::TimeoutNegative)?;
-    let timeout = (timeout > 0).then(|| Duration::from_millis(timeout));
+    let timeout = timeout(args.bulk()?)?;
     // A negative number of replicas is reached at once.
     let replicas = usize::try_from(replicas.max(0)).unwrap_or(usize::MAX);
     cx.wait_for_replicas(replicas, timeout);
     Ok(())
+}
+
+fn waitaof(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    let range = Fail::Plain("value is out of range, value must between 0 and 1");
+    let here = args.int_within(0, 1, range)? == 1;
+    let replicas = args.int_within(0, i64::MAX, Fail::NotPositive)?;
+    let timeout = timeout(args.bulk()?)?;
+    if cx.data.st.is_replica() {
+        return Err(Fail::Plain(
+            "WAITAOF cannot be used with replica instances. Please also note that writes to \
+             replicas are just local and are not propagated.",
+        ));
+    }
+    if here && !cx.data.st.config.appendonly() {
+        return Err(Fail::Plain(
+            "WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+        ));
+    }
+    let replicas = usize::try_from(replicas).unwrap_or(usize::MAX);
+    cx.wait_for_files(here, replicas, timeout);
+    Ok(())
+}
+
+/// A timeout in milliseconds; none for 0.
+fn timeout(text: &[u8]) -> Result<Option<Duration>, Fail> {
+    let timeout = resp::parse_int(text).ok_or(Fail::TimeoutNotInteger)?;
+    let timeout = u64::try_from(timeout).map_err(|_| Fail::TimeoutNegative)?;
+    Ok((timeout > 0).then(|| Duration::from_millis(timeout)))
 }
 
 fn replconf(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {

@@ -90,6 +90,41 @@ impl Config {
         self.text(const { texts("appenddirname") })
     }
 
+    /// Whether the append-only file is not synced while a snapshot is written.
+    pub fn no_appendfsync_on_rewrite(&self) -> bool {
+        self.bool(const { bools("no-appendfsync-on-rewrite") })
+    }
+
+    /// By how much the append-only file grows until it is rewritten, per cent; 0 for never.
+    pub fn auto_aof_rewrite_percentage(&self) -> u64 {
+        self.uint(const { ints("auto-aof-rewrite-percentage") })
+    }
+
+    /// How long it is at least when that happens, bytes.
+    pub fn auto_aof_rewrite_min_size(&self) -> u64 {
+        self.size(const { sizes("auto-aof-rewrite-min-size") })
+    }
+
+    /// Whether an append-only file that ends in the middle of a command is cut back and loaded.
+    pub fn aof_load_truncated(&self) -> bool {
+        self.bool(const { bools("aof-load-truncated") })
+    }
+
+    /// Whether the time is noted in the append-only file.
+    pub fn aof_timestamp_enabled(&self) -> bool {
+        self.bool(const { bools("aof-timestamp-enabled") })
+    }
+
+    /// Whether a base of the append-only file is synced while it is written.
+    pub fn aof_rewrite_incremental_fsync(&self) -> bool {
+        self.bool(const { bools("aof-rewrite-incremental-fsync") })
+    }
+
+    /// Whether files of the append-only log that are of no use any more are left.
+    pub fn aof_disable_auto_gc(&self) -> bool {
+        self.bool(const { bools("aof-disable-auto-gc") })
+    }
+
     /// When the append-only file is synced.
     pub fn appendfsync(&self) -> AppendFsync {
         AppendFsync::ALL[usize::from(self.word(const { words("appendfsync") }))]

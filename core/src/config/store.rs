@@ -55,14 +55,6 @@ impl Config {
     /// that must not be silently missing.
     pub fn start_check(&self) -> Result<(), StartRefusal> {
         let refuse = |directive, reason| Err(StartRefusal { directive, reason });
-        if self.appendonly() {
-            return refuse(
-                "appendonly",
-                "the append-only file comes in a later release; without it, acknowledged writes \
-                 would not be as durable as 'appendonly yes' promises. Set 'appendonly no' and \
-                 'save' points",
-            );
-        }
         if self.tls_port() != 0 {
             return refuse("tls-port", "TLS comes in a later release. Set 'tls-port 0'");
         }

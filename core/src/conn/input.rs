@@ -53,13 +53,18 @@ impl Input {
             };
             self.advance(len);
             self.consumed += argv.big_bytes() as u64;
-            return Ok(Some(argv.over(&self.bytes[self.last.clone()])));
+            return Ok(Some(self.last_args(argv)));
         }
     }
 
     /// The bytes of the command that [`next`](Self::next) returned last, as they came, in order.
     pub fn last_raw<'a>(&'a self, argv: &'a Argv) -> impl Iterator<Item = &'a [u8]> {
         argv.raw(&self.bytes[self.last.clone()])
+    }
+
+    /// The arguments of the command that [`next`](Self::next) returned last.
+    pub fn last_args<'a>(&'a self, argv: &'a Argv) -> ArgvRef<'a> {
+        argv.over(&self.bytes[self.last.clone()])
     }
 
     /// The bytes not consumed, for what is no stream of commands.

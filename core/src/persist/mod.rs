@@ -1,5 +1,6 @@
-//! Files: RDB, snapshots and atomic replacement.
+//! Files: RDB, the append-only file, snapshots and atomic replacement.
 
+pub mod aof;
 pub mod crc;
 pub mod listpack;
 pub mod load;

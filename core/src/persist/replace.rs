@@ -216,11 +216,7 @@ impl fmt::Display for ReplaceFault {
             ReplaceStep::SyncDir => "syncing the directory",
             ReplaceStep::Cancel => return f.write_str("it was cancelled"),
         };
-        match self.fault {
-            DiskFault::NotFound => write!(f, "{what}: No such file or directory"),
-            DiskFault::NoSpace => write!(f, "{what}: No space left on device"),
-            DiskFault::Failed { errno } => write!(f, "{what}: error number {errno}"),
-        }
+        write!(f, "{what}: {}", self.fault)
     }
 }
 

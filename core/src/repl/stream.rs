@@ -1,6 +1,7 @@
 //! Turns the effects of commands into the bytes of the replication stream.
 
 use super::backlog::Backlog;
+use super::history::{Offset, ReplId};
 use crate::limits::REPL_UNIT_BYTES_KEPT;
 
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
@@ -42,28 +43,50 @@ impl Stream {
         encode(&mut self.effects, args);
     }
 
-    /// Ends the current unit: puts its effects into the stream. Answers how many bytes that was.
-    pub fn flush(&mut self, unit: Unit, out: &mut Backlog) -> usize {
+    /// Ends the current unit: puts its effects into the stream, if there is one, and into the
+    /// log. Answers how many bytes the stream has got.
+    pub fn flush(
+        &mut self,
+        unit: Unit,
+        out: Option<&mut Backlog>,
+        log: Option<&mut LogStream>,
+    ) -> usize {
         if self.count == 0 {
             return 0;
         }
-        let before = out.end();
+        if let Some(log) = log {
+            log.stamp();
+            self.write(unit, log.selected, |bytes| {
+                log.bytes.extend_from_slice(bytes)
+            });
+            log.selected = Some(self.last_db);
+        }
+        let mut len = 0;
+        if let Some(out) = out {
+            let before = out.end();
+            self.write(unit, self.selected, |bytes| out.append(bytes));
+            self.selected = Some(self.last_db);
+            len = usize::try_from(out.end().since(before)).expect("it was in memory at once");
+        }
+        self.clear();
+        len
+    }
+
+    /// Writes the current unit behind what has selected a database.
+    fn write(&self, unit: Unit, selected: Option<u32>, mut out: impl FnMut(&[u8])) {
         let wrapped = self.count > 1 && unit == Unit::Atomic;
         if wrapped {
-            out.append(MULTI);
+            out(MULTI);
         }
-        if self.selected != Some(self.first_db) {
+        if selected != Some(self.first_db) {
             let mut command = Vec::with_capacity(32);
             select(&mut command, self.first_db);
-            out.append(&command);
+            out(&command);
         }
-        out.append(&self.effects);
+        out(&self.effects);
         if wrapped {
-            out.append(EXEC);
+            out(EXEC);
         }
-        self.selected = Some(self.last_db);
-        self.clear();
-        usize::try_from(out.end().since(before)).expect("it was in memory at once")
     }
 
     /// Throws the current unit away: nobody could follow this history anyhow.
@@ -97,6 +120,101 @@ impl Stream {
         self.count == 0
     }
 }
+
+/// The same effects on their way to the append-only file, which has a database of its own
+/// selected and no commands between servers.
+#[derive(Debug, Default)]
+pub struct LogStream {
+    /// The database that what was taken last has selected.
+    selected: Option<u32>,
+    bytes: Vec<u8>,
+    stamps: Option<Stamps>,
+    /// The place that was noted last in this file, behind everything so far.
+    noted: Option<(ReplId, Offset)>,
+}
+
+/// Annotations of time (`aof-timestamp-enabled`), in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stamps {
+    now: i64,
+    /// The last one written.
+    written: i64,
+}
+
+impl LogStream {
+    /// Tells the time, if it is to be noted.
+    pub fn set_time(&mut self, secs: Option<i64>) {
+        self.stamps = secs.map(|now| Stamps {
+            now,
+            ..self.stamps.unwrap_or_default()
+        });
+    }
+
+    /// Notes where in the replication stream the dataset is, unless the last note says so. Redis
+    /// skips such lines.
+    pub fn note_place(&mut self, replid: ReplId, offset: Offset, db: u32) {
+        if self.noted != Some((replid, offset)) {
+            self.noted = Some((replid, offset));
+            let note = format!("{PLACE_NOTE}{replid}:{offset}:{db}\r\n");
+            self.bytes.extend_from_slice(note.as_bytes());
+        }
+    }
+
+    /// Whether the last note names this place, and nothing has changed since.
+    #[must_use]
+    pub fn is_noted(&self, replid: ReplId, offset: Offset) -> bool {
+        self.noted == Some((replid, offset))
+    }
+
+    /// Takes everything there is.
+    #[must_use]
+    pub fn take(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.bytes)
+    }
+
+    /// What comes next begins a file.
+    pub const fn begin_file(&mut self) {
+        self.selected = None;
+        self.noted = None;
+    }
+
+    /// Bytes that were not taken.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether everything was taken.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn stamp(&mut self) {
+        self.noted = None;
+        if let Some(stamps) = &mut self.stamps
+            && stamps.written < stamps.now
+        {
+            stamps.written = stamps.now;
+            self.bytes
+                .extend_from_slice(format!("#TS:{}\r\n", stamps.now).as_bytes());
+        }
+    }
+}
+
+/// Reads a line that [`LogStream::note_place`] has written: the id, the offset and the database.
+#[must_use]
+pub fn read_place(line: &[u8]) -> Option<(ReplId, Offset, u32)> {
+    let text = core::str::from_utf8(line).ok()?.trim_end();
+    let mut fields = text.strip_prefix(PLACE_NOTE)?.split(':');
+    let replid = ReplId::parse(fields.next()?.as_bytes())?;
+    let offset = Offset::new(fields.next()?.parse().ok()?)?;
+    let db = fields.next()?.parse().ok()?;
+    fields.next().is_none().then_some((replid, offset, db))
+}
+
+/// What such a line begins with.
+const PLACE_NOTE: &str = "#REPL:";
 
 /// Puts a PING into the stream. Answers how many bytes that was.
 pub fn ping(out: &mut Backlog) -> usize {
@@ -136,7 +254,6 @@ fn select(out: &mut Vec<u8>, db: u32) {
 mod tests {
     use super::*;
     use crate::machine::Slices;
-    use crate::repl::Offset;
 
     struct Fixture {
         stream: Stream,
@@ -160,7 +277,7 @@ mod tests {
 
         /// What was put into the stream since the last call, one word per bulk.
         fn flush(&mut self, unit: Unit) -> String {
-            let len = self.stream.flush(unit, &mut self.backlog);
+            let len = self.stream.flush(unit, Some(&mut self.backlog), None);
             let mut slices = Slices::new();
             self.backlog.slices(self.read, &mut slices);
             let bytes: Vec<u8> = slices.iter().flat_map(|s| s.to_vec()).collect();
@@ -219,6 +336,66 @@ mod tests {
         f.stream.force_select();
         f.push(2, "SET a 2");
         assert_eq!(f.flush(Unit::Atomic), "SELECT 2 SET a 2");
+    }
+
+    #[test]
+    fn the_log_selects_for_itself_and_notes_the_time_once() {
+        let mut f = Fixture::new();
+        let mut log = LogStream::default();
+        log.set_time(Some(7));
+        f.push(2, "SET a 1");
+        f.flush(Unit::Atomic);
+        for line in ["SET b 1", "SET c 1"] {
+            f.push(2, line);
+            f.stream.flush(Unit::Atomic, None, Some(&mut log));
+        }
+        let command = |text: &str| {
+            let mut bytes = Vec::new();
+            encode(
+                &mut bytes,
+                text.split(' ')
+                    .map(str::as_bytes)
+                    .collect::<Vec<_>>()
+                    .into_iter(),
+            );
+            bytes
+        };
+        let first = [
+            b"#TS:7\r\n".to_vec(),
+            command("SELECT 2"),
+            command("SET b 1"),
+            command("SET c 1"),
+        ];
+        assert_eq!(log.take(), first.concat());
+        log.begin_file();
+        f.push(2, "SET d 1");
+        f.stream.flush(Unit::Atomic, None, Some(&mut log));
+        assert_eq!(
+            log.take(),
+            [command("SELECT 2"), command("SET d 1")].concat()
+        );
+        f.push(2, "SET e 1");
+        assert_eq!(f.flush(Unit::Atomic), "SET e 1", "the stream has its own");
+    }
+
+    #[test]
+    fn the_log_notes_each_place_once_behind_what_leads_to_it() {
+        let replid = ReplId::parse(&[b'a'; 40]).unwrap();
+        let mut f = Fixture::new();
+        let mut log = LogStream::default();
+        log.note_place(replid, Offset::new(7).unwrap(), 3);
+        assert!(log.is_noted(replid, Offset::new(7).unwrap()));
+        log.note_place(replid, Offset::new(7).unwrap(), 3);
+        let line = log.take();
+        assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
+        let place = (replid, Offset::new(7).unwrap(), 3);
+        assert_eq!(read_place(&line), Some(place));
+        f.push(0, "SET a 1");
+        f.stream.flush(Unit::Atomic, None, Some(&mut log));
+        assert!(!log.is_noted(replid, Offset::new(7).unwrap()));
+        for bad in ["#REPL:", "#TS:1", "#REPL:a:1:0", "#REPL:x"] {
+            assert_eq!(read_place(bad.as_bytes()), None, "{bad}");
+        }
     }
 
     #[test]

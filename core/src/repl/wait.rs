@@ -5,28 +5,58 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::history::Offset;
 use crate::machine::{ConnId, Mono};
 
-/// The clients blocked in WAIT.
+/// The clients blocked in WAIT and WAITAOF.
 #[derive(Debug, Default)]
 pub struct Waits {
     waiting: BTreeMap<ConnId, Wait>,
     deadlines: BTreeSet<(Mono, ConnId)>,
 }
 
+/// What a client waits for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Need {
+    /// How far replicas shall be.
+    pub target: Offset,
+    /// How many of them.
+    pub replicas: usize,
+    /// What it takes to have something.
+    pub kept: Kept,
+}
+
+/// What it takes to have something.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kept {
+    /// Having applied it.
+    InMemory,
+    /// Having it in the append-only file, durably.
+    OnDisk {
+        /// The mark that must be durable in our own file, if it must.
+        mark: Option<u64>,
+    },
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Wait {
-    target: Offset,
-    replicas: usize,
+    need: Need,
     deadline: Option<Mono>,
 }
 
-impl Waits {
-    /// Blocks a client until `replicas` have the stream up to `target`, at most until `deadline`.
-    pub fn add(&mut self, conn: ConnId, target: Offset, replicas: usize, deadline: Option<Mono>) {
-        let wait = Wait {
-            target,
-            replicas,
-            deadline,
+impl Need {
+    /// Whether so many replicas, and what is durable in our own file, are enough.
+    #[must_use]
+    pub fn is_met(&self, replicas: usize, synced: u64) -> bool {
+        let here = match self.kept {
+            Kept::InMemory | Kept::OnDisk { mark: None } => true,
+            Kept::OnDisk { mark: Some(mark) } => mark <= synced,
         };
+        here && replicas >= self.replicas
+    }
+}
+
+impl Waits {
+    /// Blocks a client until it has what it needs, at most until `deadline`.
+    pub fn add(&mut self, conn: ConnId, need: Need, deadline: Option<Mono>) {
+        let wait = Wait { need, deadline };
         let before = self.waiting.insert(conn, wait);
         assert!(before.is_none(), "a blocked client runs no command");
         if let Some(at) = deadline {
@@ -56,14 +86,20 @@ impl Waits {
         core::mem::take(&mut self.waiting).into_keys().collect()
     }
 
-    /// The clients whose wait is over, with the number of replicas each is told of.
-    pub fn settle(&mut self, now: Mono, acked: impl Fn(Offset) -> usize) -> Vec<(ConnId, usize)> {
+    /// The clients whose wait is over, with the number of replicas each is told of. What has a
+    /// mark up to `synced` is durable in our own file.
+    pub fn settle(
+        &mut self,
+        now: Mono,
+        synced: u64,
+        acked: impl Fn(&Need) -> usize,
+    ) -> Vec<(ConnId, usize)> {
         let mut over = Vec::new();
         for (&conn, wait) in &self.waiting {
             // Each counts for its own target: another client's count says nothing about it.
-            let count = acked(wait.target);
+            let count = acked(&wait.need);
             let expired = wait.deadline.is_some_and(|at| at <= now);
-            if count >= wait.replicas || expired {
+            if wait.need.is_met(count, synced) || expired {
                 over.push((conn, count));
             }
         }
@@ -97,6 +133,14 @@ mod tests {
         }
     }
 
+    fn need(target: i64, replicas: usize) -> Need {
+        Need {
+            target: at(target),
+            replicas,
+            kept: Kept::InMemory,
+        }
+    }
+
     fn at(n: i64) -> Offset {
         Offset::new(n).unwrap()
     }
@@ -105,12 +149,12 @@ mod tests {
     fn each_waits_for_its_own_target() {
         let mut waits = Waits::default();
         let acks = [at(10), at(20)];
-        let acked = |target| acks.iter().filter(|&&ack| ack >= target).count();
-        waits.add(conn(1), at(10), 2, None);
-        waits.add(conn(2), at(15), 2, None);
-        assert_eq!(waits.settle(Mono::default(), acked), [(conn(1), 2)]);
-        let acked = |_| 2;
-        assert_eq!(waits.settle(Mono::default(), acked), [(conn(2), 2)]);
+        let acked = |need: &Need| acks.iter().filter(|&&ack| ack >= need.target).count();
+        waits.add(conn(1), need(10, 2), None);
+        waits.add(conn(2), need(15, 2), None);
+        assert_eq!(waits.settle(Mono::default(), 0, acked), [(conn(1), 2)]);
+        let acked = |_: &Need| 2;
+        assert_eq!(waits.settle(Mono::default(), 0, acked), [(conn(2), 2)]);
         assert!(waits.is_empty());
     }
 
@@ -118,20 +162,29 @@ mod tests {
     fn a_deadline_ends_the_wait_with_the_count_there_is() {
         let mut waits = Waits::default();
         let deadline = Mono::from_nanos(50);
-        waits.add(conn(1), at(10), 3, Some(deadline));
+        waits.add(conn(1), need(10, 3), Some(deadline));
         assert_eq!(waits.deadline(), Some(deadline));
-        assert_eq!(waits.settle(Mono::from_nanos(49), |_| 1), []);
-        assert_eq!(waits.settle(Mono::from_nanos(50), |_| 1), [(conn(1), 1)]);
+        assert_eq!(waits.settle(Mono::from_nanos(49), 0, |_| 1), []);
+        assert_eq!(waits.settle(Mono::from_nanos(50), 0, |_| 1), [(conn(1), 1)]);
         assert_eq!(waits.deadline(), None);
+    }
+
+    #[test]
+    fn our_own_file_counts_if_it_is_asked_for() {
+        let mut waits = Waits::default();
+        let kept = Kept::OnDisk { mark: Some(7) };
+        waits.add(conn(1), Need { kept, ..need(0, 0) }, None);
+        assert_eq!(waits.settle(Mono::default(), 6, |_| 0), []);
+        assert_eq!(waits.settle(Mono::default(), 7, |_| 0), [(conn(1), 0)]);
     }
 
     #[test]
     fn a_client_that_leaves_is_forgotten() {
         let mut waits = Waits::default();
-        waits.add(conn(1), at(1), 1, Some(Mono::from_nanos(9)));
+        waits.add(conn(1), need(1, 1), Some(Mono::from_nanos(9)));
         assert!(waits.remove(conn(1)));
         assert!(!waits.remove(conn(1)));
         assert_eq!(waits.deadline(), None);
-        assert_eq!(waits.settle(Mono::from_nanos(99), |_| 9), []);
+        assert_eq!(waits.settle(Mono::from_nanos(99), 0, |_| 9), []);
     }
 }

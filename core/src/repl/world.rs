@@ -14,6 +14,7 @@ use super::primary::{Psync, Replconf, StartFault};
 use super::receive::Place;
 use super::replica::{Event, Target};
 use super::stream::Unit;
+use super::wait::{Kept, Need};
 use super::*;
 use crate::machine::{Addr, ConnId, ConnectFault, DiskOp, FileId, Mono, Now, Slices, Wall};
 use crate::rng::Rng;
@@ -542,7 +543,11 @@ impl World {
                 node.files.remove(&path);
             }
             DiskOp::Sync { .. } | DiskOp::SyncDir { .. } => {}
-            DiskOp::Read { .. } | DiskOp::ChangeDir { .. } => panic!("{op:?}"),
+            DiskOp::Read { .. }
+            | DiskOp::ChangeDir { .. }
+            | DiskOp::Truncate { .. }
+            | DiskOp::Length { .. }
+            | DiskOp::MakeDir { .. } => panic!("{op:?}"),
         }
         node.repl.disk_done(self.now, attempt, Ok(()));
         self.settle(n);
@@ -906,15 +911,17 @@ fn acknowledgements_let_waits_end() {
         generation: 0,
     };
     let target = world.nodes[0].repl.offset();
+    let need = Need {
+        target,
+        replicas: 1,
+        kept: Kept::InMemory,
+    };
     let now = world.now;
-    assert_eq!(world.nodes[0].repl.wait(now, client, target, 1, None), None);
+    assert_eq!(world.nodes[0].repl.wait(now, client, need, None), None);
     world.settle(0);
     world.flow();
     assert_eq!(world.nodes[0].repl.poll_waited(), Some((client, 1)));
-    assert_eq!(
-        world.nodes[0].repl.wait(now, client, target, 1, None),
-        Some(1)
-    );
+    assert_eq!(world.nodes[0].repl.wait(now, client, need, None), Some(1));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::key_waits::{Fits, KeyWait, KeyWaits};
 use crate::machine::{ConnId, Mono};
-use crate::repl::Offset;
+use crate::repl::wait::Need;
 use crate::resp::OwnedArgv;
 use core::ops::Range;
 use std::collections::BTreeMap;
@@ -10,15 +10,18 @@ use std::collections::BTreeMap;
 /// What a client waits for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Wait {
-    /// WAIT: replicas that have the stream up to here. Replication keeps count and time.
+    /// WAIT and WAITAOF: replicas, and our own file, that have what the client has written.
+    /// Replication keeps count and time.
     Replicas {
-        /// The end of the stream behind the client's last write.
-        target: Offset,
+        /// What is waited for.
+        need: Need,
     },
     /// SAVE: the end of the snapshot.
     Save,
     /// FLUSHALL: that what it has deleted is gone from the disk too.
     Flush,
+    /// DEBUG LOADAOF: the end of the load.
+    Replay,
     /// SHUTDOWN: the end of the process, or the reason why not.
     Shutdown,
     /// BLPOP and its kin: something at one of some keys, as [`KeyWaits`] has them.

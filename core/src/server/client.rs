@@ -177,6 +177,8 @@ impl ClientFlags {
     pub const SERVED: Self = Self(1 << 17);
     /// Its memory was counted as that of a replica or the master.
     pub const COUNTED_AS_LINK: Self = Self(1 << 19);
+    /// No connection: it runs what the append-only file holds.
+    pub const LOADER: Self = Self(1 << 21);
     /// Its EXEC runs.
     pub const EXECUTING: Self = Self(1 << 18);
     /// May run commands that need authentication, or could before a RESET.
@@ -209,8 +211,13 @@ impl ClientFlags {
 
     /// Whether the command that runs is not answered.
     pub const fn is_silent(self) -> bool {
-        self.has_any(Self::REPLY_OFF.and(Self::REPLY_SKIP).and(Self::MASTER))
+        self.has_any(SILENT)
     }
 }
+
+const SILENT: ClientFlags = ClientFlags::REPLY_OFF
+    .and(ClientFlags::REPLY_SKIP)
+    .and(ClientFlags::MASTER)
+    .and(ClientFlags::LOADER);
 
 const _: () = assert!(size_of::<Client>() <= 72, "idle clients are many");

@@ -161,6 +161,7 @@ impl State {
 fn may_be_evicted(conn: &Conn<Client>) -> bool {
     let spared = ClientFlags::NO_EVICT
         .and(ClientFlags::REPLICA)
+        .and(ClientFlags::LOADER)
         .and(ClientFlags::MASTER);
     conn.closing() != Closing::Now && !conn.state.flags.has_any(spared)
 }

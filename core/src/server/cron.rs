@@ -54,6 +54,7 @@ impl Server {
             named(self.st.pause.deadline(), "client-pause"),
             named(self.st.shutdown.deadline(), "shutdown"),
             named(self.st.blocked.keys.deadline(), "blocked-client"),
+            named(self.aof_deadline(), "append-only file"),
             self.st.repl.poll_timeout(),
         ];
         others
@@ -91,6 +92,7 @@ impl Server {
         self.keys.set_usage(self.st.usage());
         self.cron.expiring = Some(self.st.now.mono + EXPIRE_PASS);
         self.save_if_due();
+        self.rewrite_if_due();
     }
 
     /// Goes on with the pass of active expiry that is under way.
@@ -177,6 +179,7 @@ impl Server {
         let now = self.st.now.mono;
         let spared = ClientFlags::REPLICA
             .and(ClientFlags::MASTER)
+            .and(ClientFlags::LOADER)
             .and(ClientFlags::BLOCKED)
             .and(ClientFlags::SUBSCRIBER);
         let is_idle = |flags: ClientFlags, active: Mono| {

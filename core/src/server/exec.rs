@@ -21,6 +21,8 @@ pub(super) enum Outcome {
     Done,
     /// It is held back until the end of a pause.
     Postponed,
+    /// There is no such command, as was answered.
+    Unknown,
 }
 
 impl Server {
@@ -45,12 +47,17 @@ impl Server {
         let found = match admit(&self.st, conn, argv) {
             Ok(found) => found,
             Err((found, fail)) => {
-                if found.is_none() && is_http(argv.get(0)) {
+                let unknown = found.is_none();
+                if unknown && is_http(argv.get(0)) {
                     self.st.abort_attack(conn);
                 } else {
                     self.reject(conn, found, &fail, out);
                 }
-                return Outcome::Done;
+                return if unknown {
+                    Outcome::Unknown
+                } else {
+                    Outcome::Done
+                };
             }
         };
         if self
@@ -96,6 +103,20 @@ impl Server {
             );
         }
         self.serve_waiting();
+    }
+
+    /// Runs a command of the append-only file; false if there is no such command.
+    pub(super) fn execute_from_log(&mut self, conn: ConnId, argv: ArgvRef<'_>) -> bool {
+        let mut unread = OutBuf::default();
+        let errors = self.st.stats.errors;
+        let known = self.run(conn, argv, &mut unread) != Outcome::Unknown;
+        if known && self.st.stats.errors != errors {
+            tracing::warn!(
+                "== CRITICAL == The append-only file holds a command that fails: '{}'",
+                String::from_utf8_lossy(argv.get(0))
+            );
+        }
+        known
     }
 
     fn reject(&mut self, conn: ConnId, found: Option<Found>, fail: &Fail, out: &mut OutBuf) {
@@ -177,6 +198,7 @@ fn admit(st: &State, conn: ConnId, argv: ArgvRef<'_>) -> Result<Found, (Option<F
         client: client.flags,
         proto: client.proto,
         server: st.conditions,
+        log_fault: st.aof.told(),
     };
     let refused = gate
         .pass(|| st.table.full_name(found.id))
@@ -193,8 +215,9 @@ pub(crate) fn call(cx: &mut Cx<'_>, found: &Found, argv: ArgvRef<'_>) {
     let outer = core::mem::replace(&mut cx.id, found.id);
     let result = (found.spec.run)(cx, Args::behind(argv, found.names));
     cx.id = outer;
-    // One that waits is counted when its wait is over.
-    let through = u64::from(!cx.client().flags.has(ClientFlags::BLOCKED));
+    // One that waits is counted when its wait is over; what is loaded was counted before.
+    let uncounted = ClientFlags::BLOCKED.and(ClientFlags::LOADER);
+    let through = u64::from(!cx.client().flags.has_any(uncounted));
     let stats = cx.data.st.stats.command_mut(found.id);
     stats.calls += through;
     if result.is_err() {

@@ -316,7 +316,7 @@ fn memory(report: &mut Report, st: &State, keys: &Keyspace) {
     report.line("mem_clients_slaves", parts.replicas);
     report.line("mem_clients_normal", parts.clients);
     report.line("mem_cluster_links", 0);
-    report.line("mem_aof_buffer", 0);
+    report.line("mem_aof_buffer", st.aof_waiting());
     report.line("mem_allocator", &st.launch.allocator);
     report.line("active_defrag_running", 0);
     report.line("lazyfree_pending_objects", keys.freed().0);

@@ -175,8 +175,7 @@ impl Server {
         }
         if let Some(text) = fatal {
             tracing::warn!("{text}");
-            self.st.effects.push(Effect::Exit { code: 1 });
-            self.st.shutdown = super::shutdown::Shutdown::Done;
+            self.st.die();
             return;
         }
         self.load_when_listening();

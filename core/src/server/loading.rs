@@ -2,33 +2,46 @@
 
 use super::Server;
 use super::info::Report;
+use super::replay::Replay;
 use super::state::{Purpose, State};
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
 use crate::conn::Conn;
-use crate::machine::{ConnId, Done, Effect, FileId, Now};
+use crate::machine::{ConnId, DiskOp, Done, Effect, FileId, Now};
 use crate::persist::load::{Expired, Intake, Load, LoadEnd, LoadState};
-use crate::persist::rdb::{Decoder, Options};
+use crate::persist::rdb::{Decoder, Options, ReplPoint};
 use crate::persist::snapshot::Snapshot;
 use crate::repl::action::Attempt;
 use crate::repl::node::Place;
 use crate::repl::{Offset, ReplId};
 
 /// The file id of the dataset being loaded; no other part uses it.
-const FILE: FileId = FileId(2);
+pub(super) const FILE: FileId = FileId(2);
 
-/// A file being loaded.
+/// A dataset being loaded.
 #[derive(Debug)]
 pub(super) struct Loading {
-    load: Load,
-    why: Why,
-    started: Now,
+    pub(super) source: Source,
+    pub(super) why: Why,
+    pub(super) started: Now,
 }
 
+/// Where it comes from.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// An RDB file.
+    Rdb(Box<Load>),
+    /// The append-only file.
+    Aof(Box<Replay>),
+}
+
+/// What it is loaded for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Why {
+pub(super) enum Why {
     /// The server starts.
     Start,
+    /// A client asked for it with DEBUG LOADAOF.
+    Asked,
     /// A full synchronisation has put it there.
     Synced(Attempt),
 }
@@ -38,17 +51,24 @@ impl Loading {
     pub(super) fn info(&self, report: &mut Report, now: Now) {
         let elapsed = now.mono.since(self.started.mono).as_secs();
         report.line("loading_start_time", self.started.wall.as_secs());
-        report.line("loading_total_bytes", 0);
-        report.line(
-            "loading_rdb_used_mem",
-            self.load.intake().loaded().used_memory,
-        );
-        report.line("loading_loaded_bytes", self.load.loaded());
-        report.line("loading_loaded_perc", "0.00");
-        report.line(
-            "loading_eta_seconds",
-            if elapsed == 0 { 1 } else { elapsed },
-        );
+        let (read, total, memory) = match &self.source {
+            Source::Rdb(load) => (load.loaded(), 0, load.intake().loaded().used_memory),
+            Source::Aof(replay) => replay.progress(),
+        };
+        let share = match total {
+            0 => 0.0,
+            total => 100.0 * read as f64 / total as f64,
+        };
+        let eta = match (elapsed, read) {
+            (0, _) => 1,
+            (_, 0) => elapsed,
+            _ => elapsed * total.saturating_sub(read) / read,
+        };
+        report.line("loading_total_bytes", total);
+        report.line("loading_rdb_used_mem", memory);
+        report.line("loading_loaded_bytes", read);
+        report.line("loading_loaded_perc", format_args!("{share:.2}"));
+        report.line("loading_eta_seconds", eta);
     }
 }
 
@@ -70,21 +90,41 @@ impl State {
             "one file is loaded at a time"
         );
         self.persist.loading = Some(Loading {
-            load,
+            source: Source::Rdb(Box::new(load)),
             why,
             started: self.now,
         });
     }
 }
 
+impl State {
+    /// Asks the disk for what a load needs.
+    pub(super) fn ask_for_load(&mut self, ops: Vec<DiskOp>) {
+        for op in ops {
+            self.effects.disk(Purpose::Load, op);
+        }
+    }
+
+    /// Ends the process at once: going on would do harm.
+    pub(super) fn die(&mut self) {
+        self.effects.push(Effect::Exit { code: 1 });
+        self.shutdown = super::shutdown::Shutdown::Done;
+    }
+}
+
 impl Server {
-    /// Loads the dataset's file at the start, if there is one.
+    /// Loads the dataset at the start, if there is one: from the append-only file if that is on,
+    /// or else from the dataset's file.
     pub(super) fn start_load(&mut self) {
         if let Some((host, port)) = self.st.config.replicaof() {
             let host = host.to_owned();
             self.st.repl.start_as_replica(self.st.now, &host, port);
             // Its place in the stream is known when the dataset is loaded.
             self.st.repl.hold_link(true);
+        }
+        if self.st.config.appendonly() {
+            self.start_replay(Why::Start);
+            return;
         }
         // A replica keeps what has expired: its master's stream will say that it is gone.
         let expired = if self.st.is_replica() {
@@ -99,6 +139,7 @@ impl Server {
     /// Loads what a full synchronisation has put in place of the dataset's file.
     pub(super) fn load_received(&mut self, attempt: Attempt, path: Box<str>) {
         self.drop_snapshot();
+        self.abandon_aof();
         self.keys.flush_all();
         self.st.load(path, Why::Synced(attempt), Expired::Keep);
     }
@@ -108,43 +149,60 @@ impl Server {
         let Done::Disk(result) = done else {
             unreachable!("a Disk is answered in kind")
         };
-        let loading = self
-            .st
-            .persist
-            .loading
-            .as_mut()
-            .expect("an answer belongs to a load");
         let mut ops = Vec::new();
-        let state = loading.load.handle_done(result, &mut ops);
-        for op in ops {
-            self.st.effects.disk(Purpose::Load, op);
-        }
-        if let LoadState::Over(end) = state {
-            self.load_ended(end);
+        match self.loading_source() {
+            Source::Rdb(load) => {
+                let state = load.handle_done(result, &mut ops);
+                self.st.ask_for_load(ops);
+                if let LoadState::Over(end) = state {
+                    self.load_ended(end);
+                }
+            }
+            Source::Aof(replay) => {
+                let state = replay.load.handle_done(result, &mut ops);
+                self.st.ask_for_load(ops);
+                self.replay_on(state);
+            }
         }
     }
 
-    /// Decodes the next piece of the file being loaded; whether there is more to do at once.
+    fn loading_source(&mut self) -> &mut Source {
+        let loading = self.st.persist.loading.as_mut();
+        &mut loading.expect("an answer belongs to a load").source
+    }
+
+    /// Loads the next piece of what is being loaded; whether there is more to do at once.
     pub(super) fn advance_loading(&mut self) -> bool {
         let Some(loading) = &mut self.st.persist.loading else {
             return false;
         };
         let mut ops = Vec::new();
-        let state = loading.load.step(&mut self.keys, &mut ops);
-        for op in ops {
-            self.st.effects.disk(Purpose::Load, op);
+        match &mut loading.source {
+            Source::Rdb(load) => {
+                let state = load.step(&mut self.keys, &mut ops);
+                self.st.ask_for_load(ops);
+                state == LoadState::Ready
+            }
+            Source::Aof(replay) => {
+                if replay.takes_place_of_dataset() {
+                    self.abort_snapshot();
+                    self.keys.flush_all();
+                    return true;
+                }
+                let state = replay.load.step(&mut self.keys, &mut ops);
+                self.st.ask_for_load(ops);
+                self.replay_on(state)
+            }
         }
-        state == LoadState::Ready
     }
 
     fn load_ended(&mut self, end: LoadEnd) {
-        let mut loading = self
-            .st
-            .persist
-            .loading
-            .take()
-            .expect("the load that ended was running");
+        let loading = self.st.persist.loading.take();
+        let loading = loading.expect("the load that ended was running");
         let took = self.st.now.mono.since(loading.started.mono);
+        let Source::Rdb(mut load) = loading.source else {
+            unreachable!("the append-only file ends otherwise")
+        };
         match end {
             LoadEnd::Complete => {
                 tracing::info!("DB loaded from disk: {:.3} seconds", took.as_secs_f64());
@@ -154,7 +212,7 @@ impl Server {
                 tracing::warn!("Error loading the RDB file: {fault}");
             }
         }
-        let intake = loading.load.intake_mut();
+        let intake = load.intake_mut();
         match loading.why {
             Why::Synced(attempt) => {
                 let db = intake
@@ -172,31 +230,30 @@ impl Server {
                     self.master_input.push(link);
                 }
             }
+            Why::Asked => unreachable!("only the append-only file is loaded when asked"),
             Why::Start => {
                 if let LoadEnd::Failed(_) = end {
                     tracing::warn!("Fatal error loading the DB, check server logs. Exiting.");
-                    self.st.effects.push(Effect::Exit { code: 1 });
-                    self.st.shutdown = super::shutdown::Shutdown::Done;
+                    self.st.die();
                     return;
                 }
                 self.start_from(intake);
-                self.st.repl.hold_link(false);
-                self.loaded_at_start();
+                self.serve_from_start();
             }
         }
+    }
+
+    /// The dataset is complete, and where writes go is ready.
+    pub(super) fn serve_from_start(&mut self) {
+        self.st.repl.hold_link(false);
+        self.loaded_at_start();
     }
 
     /// Takes up the history that the loaded dataset belongs to.
     fn start_from(&mut self, intake: &mut Intake) {
         let loaded = intake.loaded();
         self.st.persist.loaded = (loaded.keys, loaded.expired);
-        let place = intake.repl_point().and_then(|point| {
-            Some(Place {
-                replid: ReplId::parse(&point.id)?,
-                offset: Offset::new(i64::try_from(point.offset).ok()?)?,
-                db: u32::try_from(point.stream_db).ok()?,
-            })
-        });
+        let place = intake.repl_point().and_then(place_of);
         if let Some(place) = place {
             self.st.repl.restore(self.st.now, place);
         }
@@ -233,6 +290,15 @@ impl Server {
         self.st.dirty_watchers(&conns);
         self.st.blocked.keys.note_all();
     }
+}
+
+/// The place in a replication stream that a file names.
+pub(super) fn place_of(point: ReplPoint) -> Option<Place> {
+    Some(Place {
+        replid: ReplId::parse(&point.id)?,
+        offset: Offset::new(i64::try_from(point.offset).ok()?)?,
+        db: u32::try_from(point.stream_db).ok()?,
+    })
 }
 
 impl Cx<'_> {

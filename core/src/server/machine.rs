@@ -71,6 +71,10 @@ impl Machine for Server {
             Purpose::Listen(place) => self.listen_answered(place, done),
             Purpose::Load => self.load_answered(done),
             Purpose::Save(id) => self.save_answered(id, done),
+            Purpose::AofFile => self.aof_answered(done),
+            Purpose::AofStep => self.aof_step_answered(done),
+            Purpose::AofManifest => self.learn_answered(done),
+            Purpose::AofCleaning => self.clean_answered(done),
             Purpose::Rewrite => self.rewrite_answered(done),
             Purpose::Receive(attempt) => self.receive_answered(attempt, done),
             Purpose::Resolve(attempt) => self.master_resolved(attempt, done),
@@ -109,6 +113,7 @@ impl Machine for Server {
         self.st.evict_clients();
         self.go_on_evicting();
         self.save_if_wanted();
+        self.advance_aof();
         self.advance_persistence();
         // The link to the master may be among them, and is then to be made again.
         self.close_due();

@@ -1,5 +1,6 @@
 //! The server machine.
 
+pub mod aof;
 mod auth;
 pub mod blocked;
 pub mod client;
@@ -22,6 +23,7 @@ mod persist;
 mod publish;
 mod receive;
 mod reconfigure;
+mod replay;
 mod replication;
 mod rewrite;
 pub mod roles;
@@ -140,6 +142,7 @@ impl Server {
             "monotonic time does not go back"
         );
         self.st.now = now;
+        self.st.note_aof_time();
     }
 
     /// Whether DEBUG SLEEP keeps the server from doing anything.

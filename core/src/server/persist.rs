@@ -21,6 +21,8 @@ pub struct Persist {
     pub(super) stalled: bool,
     /// Whether the dataset is to be saved as soon as no other snapshot is in the way.
     pub(super) wanted: bool,
+    /// Whether the running save is one that FLUSHALL has asked for.
+    pub(super) saves_nothing: bool,
     /// The number of the next snapshot; names its files.
     pub(super) next: u64,
     /// When a save last succeeded.
@@ -47,6 +49,7 @@ impl Persist {
             busy: false,
             stalled: false,
             wanted: false,
+            saves_nothing: false,
             next: 0,
             last_save: now.wall,
             last_try: None,
@@ -65,7 +68,13 @@ impl Persist {
 
     /// Whether a snapshot is being written to a file.
     pub fn is_saving(&self) -> bool {
-        self.running.as_ref().is_some_and(Running::is_to_file)
+        self.running.as_ref().is_some_and(Running::is_dump)
+    }
+
+    /// Whether one is being written for the append-only file.
+    pub(super) fn is_writing_base(&self) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|running| running.is_to_file() && !running.is_dump())
     }
 
     /// Whether a snapshot is being taken for whomever.
@@ -96,7 +105,7 @@ impl Persist {
     /// The lines of INFO's persistence section.
     pub(super) fn info(&self, report: &mut Report, st: &State) {
         let seconds = |time: Option<Duration>| time.map_or(-1, |t| t.as_secs() as i64);
-        let running = self.running.as_ref().filter(|running| running.is_to_file());
+        let running = self.running.as_ref().filter(|running| running.is_dump());
         let took = running.map(|running| running.elapsed(st.now));
         let progress = self
             .running
@@ -131,18 +140,10 @@ impl Persist {
         report.line("rdb_last_cow_size", 0);
         report.line("rdb_last_load_keys_expired", self.loaded.1);
         report.line("rdb_last_load_keys_loaded", self.loaded.0);
-        report.line("aof_enabled", 0);
-        report.line("aof_rewrite_in_progress", 0);
-        report.line("aof_rewrite_scheduled", 0);
-        report.line("aof_last_rewrite_time_sec", -1);
-        report.line("aof_current_rewrite_time_sec", -1);
-        report.line("aof_last_bgrewrite_status", "ok");
-        report.line("aof_rewrites", 0);
-        report.line("aof_rewrites_consecutive_failures", 0);
-        report.line("aof_last_write_status", "ok");
-        report.line("aof_last_cow_size", 0);
+        st.aof.info(report, st);
         report.line("module_fork_in_progress", 0);
         report.line("module_fork_last_cow_size", 0);
+        st.aof.info_of_file(report, st);
         if let Some(loading) = &self.loading {
             loading.info(report, st.now);
         }

@@ -24,7 +24,7 @@ impl State {
 
     /// Sends a message to everyone who listens to a channel; how many that were.
     pub fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
-        let mut count = 0;
+        let (mut count, fence) = (0, self.fence());
         for route in self.pubsub.receivers(channel) {
             count += 1;
             let conn = match route {
@@ -34,6 +34,9 @@ impl State {
                 .conns
                 .get_mut(conn)
                 .expect("a gone connection listens to nothing");
+            if let Some(mark) = fence {
+                receiver.out.fence(mark);
+            }
             let mut reply = receiver.reply(receiver.state.proto);
             write_message(&mut reply, route, channel, message);
             self.conns.mark_writable(conn);
@@ -43,13 +46,16 @@ impl State {
 
     /// Sends a message to everyone who listens to a shard channel; how many that were.
     pub fn publish_shard(&mut self, channel: &[u8], message: &[u8]) -> usize {
-        let mut count = 0;
+        let (mut count, fence) = (0, self.fence());
         for conn in self.pubsub.shard_receivers(channel) {
             count += 1;
             let receiver = self
                 .conns
                 .get_mut(conn)
                 .expect("a gone connection listens to nothing");
+            if let Some(mark) = fence {
+                receiver.out.fence(mark);
+            }
             let mut reply = receiver.reply(receiver.state.proto);
             reply.push(3);
             reply.bulk(b"smessage");

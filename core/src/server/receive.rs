@@ -129,6 +129,7 @@ impl Server {
         let outcome = match self.incoming.finish() {
             Ok((keys, db)) => {
                 self.drop_snapshot();
+                self.abandon_aof();
                 let mut old = core::mem::replace(&mut self.keys, keys);
                 old.flush_all();
                 self.retired.push(old);

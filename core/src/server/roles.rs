@@ -111,6 +111,10 @@ impl State {
 
     /// Sends an operation to replicas and the log.
     pub fn feed<'a>(&mut self, db: usize, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        // What is loaded is there already.
+        if self.is_replaying() {
+            return;
+        }
         let db = u32::try_from(db).expect("databases are few");
         self.repl.feed(db, args);
     }

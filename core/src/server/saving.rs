@@ -6,7 +6,9 @@ use super::state::{Purpose, State};
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
 use crate::command::gates::Conditions;
+use crate::keyspace::Keyspace;
 use crate::machine::{DiskOp, Done, FileId, Now};
+use crate::persist::aof::manifest::Part;
 use crate::persist::rdb::{Encoder, Preamble, ReplPoint};
 use crate::persist::save::{Save, SaveState};
 use crate::persist::snapshot::{Progress, Snapshot, SnapshotOptions};
@@ -23,11 +25,22 @@ const FIRST_FILE: u32 = 1 << 16;
 #[derive(Debug)]
 pub(super) struct Running {
     id: u64,
+    kind: Kind,
     progress: Progress,
     to: To,
     started: Now,
     /// Changes that it includes.
     changes: u64,
+}
+
+/// What a snapshot is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    /// The dataset's file.
+    Dump,
+    /// The base of the append-only file.
+    Base,
+    Replicas,
 }
 
 /// Where a snapshot goes.
@@ -45,6 +58,11 @@ impl Running {
             To::File(..) | To::Sealing(_) => true,
             To::Replicas(..) => false,
         }
+    }
+
+    /// Whether it becomes the dataset's file.
+    pub(super) fn is_dump(&self) -> bool {
+        self.kind == Kind::Dump
     }
 
     pub(super) fn elapsed(&self, now: Now) -> Duration {
@@ -92,25 +110,39 @@ impl State {
         }
     }
 
-    fn start_save(&mut self, keys: &mut crate::keyspace::Keyspace) {
-        let id = self.persist.next;
-        self.persist.next += 1;
-        let temp = format!("temp-{}.{id}.rdb", self.launch.pid);
-        let file = FileId(FIRST_FILE + u32::try_from(id % (1 << 16)).expect("16 bits"));
+    fn start_save(&mut self, keys: &mut Keyspace) {
+        let temp = format!("temp-{}.{}.rdb", self.launch.pid, self.persist.next);
         let by_and_by = self.config.rdb_save_incremental_fsync();
         let target = self.config.dbfilename().into();
-        let (save, op) = Save::start(file, temp.into(), target, by_and_by);
-        self.effects.disk(Purpose::Save(id), op);
         let options = self.snapshot_options(self.used_memory(keys));
+        self.start_file(keys, Kind::Dump, (temp.into(), target), by_and_by, &options);
+        self.persist.last_try = Some(self.now);
+        self.persist.saves_nothing = false;
+    }
+
+    /// Begins a snapshot into a file, by way of a temporary one.
+    fn start_file(
+        &mut self,
+        keys: &mut Keyspace,
+        kind: Kind,
+        (temp, target): (Box<str>, Box<str>),
+        syncs_by_and_by: bool,
+        options: &SnapshotOptions,
+    ) {
+        let id = self.persist.next;
+        self.persist.next += 1;
+        let file = FileId(FIRST_FILE + u32::try_from(id % (1 << 16)).expect("16 bits"));
+        let (save, op) = Save::start(file, temp, target, syncs_by_and_by);
+        self.effects.disk(Purpose::Save(id), op);
         self.persist.running = Some(Running {
             id,
+            kind,
             progress: Progress::default(),
-            to: To::File(Snapshot::begin(keys, &options), save),
+            to: To::File(Snapshot::begin(keys, options), save),
             started: self.now,
             changes: self.unit.changes(),
         });
         self.persist.busy = true;
-        self.persist.last_try = Some(self.now);
     }
 
     fn save_ended(&mut self, took: Duration, changes: u64, saved: bool) {
@@ -171,12 +203,32 @@ impl Server {
         }
     }
 
+    /// Begins to write the base of the append-only file.
+    pub(super) fn start_base(&mut self, base: &Part) {
+        let st = &mut self.st;
+        let names = st.aof_names();
+        let (pid, number) = (st.launch.pid, st.persist.next);
+        let temp = names.path(&format!("temp-rewriteaof-bg-{pid}.{number}.aof"));
+        let target = names.path(&base.name);
+        let mut options = st.snapshot_options(st.used_memory(&self.keys));
+        options.preamble.aof_base = true;
+        let by_and_by = st.config.aof_rewrite_incremental_fsync();
+        st.start_file(
+            &mut self.keys,
+            Kind::Base,
+            (temp, target),
+            by_and_by,
+            &options,
+        );
+    }
+
     /// Saves if that is wanted at once. A save that began before is of no use any more; what is
     /// taken for replicas is.
     pub(super) fn save_if_wanted(&mut self) {
         let persist = &self.st.persist;
         if persist.wanted && !persist.is_occupied() && !self.st.is_loading() {
             self.save_instead();
+            self.st.persist.saves_nothing = true;
         }
     }
 
@@ -203,6 +255,10 @@ impl Server {
             return;
         };
         self.st.persist.busy = false;
+        self.st.persist.saves_nothing = false;
+        if running.kind == Kind::Base {
+            self.base_ended(Err(()));
+        }
         match running.to {
             To::File(snapshot, mut save) => {
                 snapshot.end(&mut self.keys);
@@ -263,23 +319,31 @@ impl Server {
             .running
             .take()
             .expect("the save that ended was running");
-        self.st
-            .save_ended(running.elapsed(self.st.now), running.changes, saved);
         self.st.persist.busy = false;
-        match running.to {
-            To::File(snapshot, _) => snapshot.end(&mut self.keys),
-            To::Sealing(_) => {}
+        self.st.persist.saves_nothing = false;
+        let len = match running.to {
+            To::File(snapshot, save) => {
+                snapshot.end(&mut self.keys);
+                save.appended()
+            }
+            To::Sealing(save) => save.appended(),
             To::Replicas(..) => unreachable!("a save goes to a file"),
-        }
-        self.st.answer_saved(saved);
+        };
         self.st.repl.snapshot_slot_free(self.st.now);
+        if running.kind == Kind::Base {
+            self.base_ended(saved.then_some(len).ok_or(()));
+            return;
+        }
+        let took = self.st.now.mono.since(running.started.mono);
+        self.st.save_ended(took, running.changes, saved);
+        self.st.answer_saved(saved);
         self.final_save_ended(saved);
     }
 
     /// Goes on with the running snapshot by one slice.
     pub(super) fn advance_persistence(&mut self) {
         self.st.persist.busy = self.advance_loading();
-        self.st.persist.stalled = false;
+        self.st.persist.stalled = self.st.aof_is_behind();
         let Some(running) = &mut self.st.persist.running else {
             return;
         };
@@ -317,7 +381,7 @@ impl Server {
         let behind = !done && snapshot.wants_stall(keys);
         let (id, to_file) = (running.id, running.is_to_file());
         self.st.persist.busy |= moved && !done;
-        self.st.persist.stalled = behind && to_file;
+        self.st.persist.stalled |= behind && to_file;
         self.st.ask(id, ops);
         if done {
             self.snapshot_taken();
@@ -378,6 +442,7 @@ impl Server {
         self.st.persist.next += 1;
         self.st.persist.running = Some(Running {
             id: number,
+            kind: Kind::Replicas,
             progress: Progress::default(),
             to: To::Replicas(Snapshot::begin(&mut self.keys, &options), id),
             started: now,
@@ -422,6 +487,7 @@ impl Server {
             && st.config.stop_writes_on_bgsave_error()
             && !st.config.save_points().is_empty();
         let replica = st.is_replica();
+        let log_failed = st.config.appendonly() && st.aof.fault().is_some();
         let stale = replica && !st.repl.is_connected() && !st.config.replica_serve_stale_data();
         let conditions = [
             (Conditions::SAVE_FAILED, failed && !replica),
@@ -432,6 +498,7 @@ impl Server {
             ),
             (Conditions::STALE, stale),
             (Conditions::LOADING, st.is_loading()),
+            (Conditions::LOG_FAILED, log_failed && !replica),
         ];
         for (condition, holds) in conditions {
             st.conditions.set(condition, holds);

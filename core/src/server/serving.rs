@@ -65,9 +65,11 @@ impl Server {
     /// Runs the command of a client that waits with it.
     fn serve(&mut self, conn: ConnId) {
         let wait = self.st.blocked.take(conn).expect("it was found waiting");
-        let entry = self.st.conn_mut(conn);
-        entry.state.flags.set(ClientFlags::SERVED, true);
-        let mut out = core::mem::take(&mut entry.out);
+        self.st
+            .client_mut(conn)
+            .flags
+            .set(ClientFlags::SERVED, true);
+        let mut out = self.take_output(conn);
         let outcome = self.run(conn, wait.command.as_ref(), &mut out);
         assert_eq!(outcome, Outcome::Done, "nothing is served during a pause");
         self.give_output_back(conn, out);

@@ -54,7 +54,7 @@ impl Shutdown {
     pub(super) fn is_saving(self) -> bool {
         match self {
             Self::Saving { .. } => true,
-            Self::No | Self::Waiting { .. } | Self::Done => false,
+            Self::No | Self::Waiting { .. } | Self::Syncing { .. } | Self::Done => false,
         }
     }
 
@@ -62,7 +62,7 @@ impl Shutdown {
     pub(super) fn deadline(self) -> Option<Mono> {
         match self {
             Self::Waiting { deadline, .. } => Some(deadline),
-            Self::No | Self::Saving { .. } | Self::Done => None,
+            Self::No | Self::Syncing { .. } | Self::Saving { .. } | Self::Done => None,
         }
     }
 }
@@ -79,6 +79,11 @@ pub enum Shutdown {
         request: Request,
         /// When it goes on without them.
         deadline: Mono,
+    },
+    /// The append-only file is being made durable.
+    Syncing {
+        /// As asked for.
+        request: Request,
     },
     /// The dataset is being saved.
     Saving {
@@ -168,13 +173,60 @@ impl Server {
 
     /// Takes the next step to the end once the one before is done.
     pub(super) fn advance_shutdown(&mut self) {
-        let Shutdown::Waiting { request, deadline } = self.st.shutdown else {
-            return;
-        };
-        if !self.st.repl.all_in_sync() && self.st.now.mono < deadline {
-            return;
+        match self.st.shutdown {
+            Shutdown::Waiting { request, deadline } => {
+                if self.st.repl.all_in_sync() || self.st.now.mono >= deadline {
+                    self.st.repl.log_lagging(self.st.now);
+                    self.begin_final_sync(request);
+                }
+            }
+            Shutdown::Syncing { request } => self.go_on_syncing(request),
+            Shutdown::No | Shutdown::Saving { .. } | Shutdown::Done => {}
         }
-        self.st.repl.log_lagging(self.st.now);
+    }
+
+    /// Makes the append-only file durable, if there is one.
+    fn begin_final_sync(&mut self, request: Request) {
+        if self.aof_is_initial() {
+            if !request.force {
+                tracing::warn!("Writing initial AOF, can't exit.");
+                return self.stay_up();
+            }
+            tracing::warn!("Writing initial AOF. Exit anyway.");
+        }
+        if self.st.aof.is_on() {
+            // New writes would keep it from being durable.
+            self.st.pause.start(
+                PauseFor::Shutdown,
+                PauseKind::Write,
+                Mono::default() + Duration::MAX,
+            );
+            self.abort_rewrite();
+            tracing::info!("Calling fsync() on the AOF file.");
+        }
+        self.st.shutdown = Shutdown::Syncing { request };
+        self.go_on_syncing(request);
+    }
+
+    fn go_on_syncing(&mut self, request: Request) {
+        let failed = self.st.aof.is_on() && self.st.aof.fault().is_some();
+        if failed && !request.force {
+            tracing::warn!("Error trying to sync the AOF, can't exit.");
+            self.stay_up();
+        } else if failed || self.sync_aof() {
+            self.begin_final_save(request);
+        }
+    }
+
+    fn stay_up(&mut self) {
+        tracing::warn!(
+            "Errors trying to shut down the server. Check the logs for more information."
+        );
+        self.st.stay();
+    }
+
+    /// Saves the dataset, if that is asked for.
+    fn begin_final_save(&mut self, request: Request) {
         let save = match request.saving {
             Saving::Always => true,
             Saving::Never => false,

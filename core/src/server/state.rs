@@ -1,6 +1,7 @@
 //! What the server knows besides the dataset.
 
 use super::Launch;
+use super::aof::Aof;
 use super::blocked::{Blocked, Pause, PauseKind};
 use super::client::{Client, ClientFlags};
 use super::client_memory::ClientMemory;
@@ -87,6 +88,8 @@ pub struct State {
     pub(super) demoted: Vec<ConnId>,
     /// Snapshots and loading.
     pub persist: Persist,
+    /// The append-only file.
+    pub aof: Aof,
     /// Starting, serving or shutting down.
     pub lifecycle: Lifecycle,
     /// Requests to the driver.
@@ -126,6 +129,14 @@ pub enum Purpose {
     Load,
     /// The snapshot being saved.
     Save(u64),
+    /// The file that the append-only log grows in.
+    AofFile,
+    /// A step of opening or rewriting the append-only file.
+    AofStep,
+    /// The manifest of the append-only file being read.
+    AofManifest,
+    /// A step of removing what is left of it.
+    AofCleaning,
     /// The configuration file being rewritten.
     Rewrite,
     /// A full synchronisation being received into a file.
@@ -151,6 +162,7 @@ impl State {
             watch: Watch::new(usize::try_from(config.databases()).expect("databases are few")),
             repl: Replication::new(now, rng, super::replication::settings(&config)),
             persist: Persist::new(now),
+            aof: Aof::default(),
             shutdown: Shutdown::No,
             rewriter: Rewriter::default(),
             demoted: Vec::new(),
@@ -235,7 +247,10 @@ impl State {
         let Some(kind) = self.pause.kind() else {
             return false;
         };
-        if client.has_any(ClientFlags::MASTER.and(ClientFlags::REPLICA)) {
+        let spared = ClientFlags::MASTER
+            .and(ClientFlags::REPLICA)
+            .and(ClientFlags::LOADER);
+        if client.has_any(spared) {
             return false;
         }
         let writes = command.has(Flags::WRITE) || command.has(Flags::MAY_REPLICATE);

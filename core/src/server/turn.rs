@@ -20,13 +20,23 @@ impl Server {
         let mut input = self.st.conns.take_input(conn, filled);
         self.st.recount(conn);
         self.st.evict_clients();
-        let mut out = core::mem::take(&mut self.st.conn_mut(conn).out);
+        let mut out = self.take_output(conn);
         let mut argv = core::mem::take(&mut self.argv);
         self.run_commands(conn, &mut input, &mut argv, &mut out);
         self.argv = argv;
         self.give_output_back(conn, out);
         self.st.conns.put_back(conn, input);
         self.st.recount(conn);
+    }
+
+    /// Takes the output of a connection to write replies to it, which wait for the append-only
+    /// file if they have to.
+    pub(super) fn take_output(&mut self, conn: ConnId) -> OutBuf {
+        let mut out = core::mem::take(&mut self.st.conn_mut(conn).out);
+        if let Some(mark) = self.st.fence() {
+            out.fence(mark);
+        }
+        out
     }
 
     /// Gives a connection the output back that was taken from it to write replies.

@@ -9,6 +9,7 @@ use crate::command::cx::{Cx, Origin, code_of};
 use crate::command::fail::Fail;
 use crate::machine::ConnId;
 use crate::repl::Offset;
+use crate::repl::wait::{Kept, Need};
 use crate::resp::{ArgvRef, OwnedArgv, Reply};
 use core::ops::Range;
 use core::time::Duration;
@@ -16,17 +17,43 @@ use core::time::Duration;
 impl Cx<'_> {
     /// WAIT: replies at once, or when enough replicas have what the client has written.
     pub fn wait_for_replicas(&mut self, replicas: usize, timeout: Option<Duration>) {
-        let (now, conn) = (self.data.st.now, self.data.conn);
         let target = self.client().wrote;
-        let in_transaction = self.client().flags.has(ClientFlags::EXECUTING);
-        if in_transaction {
-            let count = self.data.st.repl.acked(target);
-            self.out.int(count as i64);
-            return;
-        }
-        match self.data.st.repl.wait(now, conn, target, replicas, timeout) {
-            Some(count) => self.out.int(count as i64),
-            None => self.data.st.block(conn, Wait::Replicas { target }),
+        let kept = Kept::InMemory;
+        self.wait_for(
+            Need {
+                target,
+                replicas,
+                kept,
+            },
+            timeout,
+        );
+    }
+
+    /// WAITAOF: as WAIT, for what is durable in append-only files, our own included.
+    pub fn wait_for_files(&mut self, here: bool, replicas: usize, timeout: Option<Duration>) {
+        let target = self.client().wrote;
+        let mark = here.then(|| self.data.st.aof_mark());
+        let kept = Kept::OnDisk { mark };
+        self.wait_for(
+            Need {
+                target,
+                replicas,
+                kept,
+            },
+            timeout,
+        );
+    }
+
+    fn wait_for(&mut self, need: Need, timeout: Option<Duration>) {
+        let (now, conn) = (self.data.st.now, self.data.conn);
+        let count = if self.client().flags.has(ClientFlags::EXECUTING) {
+            Some(self.data.st.repl.acked(&need))
+        } else {
+            self.data.st.repl.wait(now, conn, need, timeout)
+        };
+        match count {
+            Some(count) => write_count(&mut self.out, &need, count, self.data.st.repl.synced()),
+            None => self.data.st.block(conn, Wait::Replicas { need }),
         }
     }
 
@@ -97,19 +124,20 @@ impl State {
     /// CLIENT UNBLOCK: ends a client's waiting, with an error or as if its time were over. False
     /// if it did not wait, or for something that can't be cut short.
     pub fn unblock(&mut self, conn: ConnId, with_error: bool) -> bool {
-        let count = match self.blocked.waits_for(conn) {
-            Some(Wait::Replicas { target }) => {
+        let need = match self.blocked.waits_for(conn) {
+            Some(Wait::Replicas { need }) => {
                 self.repl.stop_waiting(conn);
-                Some(self.repl.acked(target))
+                Some(need)
             }
             Some(Wait::Keys) => None,
-            Some(Wait::Save | Wait::Flush | Wait::Shutdown) | None => return false,
+            Some(Wait::Save | Wait::Flush | Wait::Replay | Wait::Shutdown) | None => return false,
         };
         if with_error {
             self.answer_error(conn, b"UNBLOCKED client unblocked via CLIENT UNBLOCK");
         } else {
-            self.answer(conn, |reply| match count {
-                Some(count) => reply.int(count as i64),
+            let told = need.map(|need| (need, self.repl.acked(&need), self.repl.synced()));
+            self.answer(conn, |reply| match told {
+                Some((need, count, synced)) => write_count(reply, &need, count, synced),
                 None => reply.null_array(),
             });
         }
@@ -184,12 +212,23 @@ impl State {
 impl Server {
     /// Replication says that a client's WAIT is over.
     pub(super) fn waited(&mut self, conn: ConnId, count: usize) {
-        if self.st.blocked.waits_for(conn).is_none() {
+        let Some(Wait::Replicas { need }) = self.st.blocked.waits_for(conn) else {
             return;
-        }
-        self.st.answer(conn, |reply| reply.int(count as i64));
+        };
+        let synced = self.st.repl.synced();
+        self.st
+            .answer(conn, |reply| write_count(reply, &need, count, synced));
         self.st.release(conn);
     }
+}
+
+/// Tells how many replicas have what was waited for, and of WAITAOF whether we have.
+fn write_count(out: &mut Reply<'_>, need: &Need, count: usize, synced: u64) {
+    if let Kept::OnDisk { mark } = need.kept {
+        out.array(2);
+        out.int(i64::from(mark.is_some_and(|mark| mark <= synced)));
+    }
+    out.int(count as i64);
 }
 
 const DEMOTED: &str = "UNBLOCKED force unblock from blocking operation, instance state changed \

@@ -1,6 +1,7 @@
 //! What must hold, each judge in a file of its own.
 
 pub mod append;
+pub mod durability;
 pub mod election;
 pub mod history;
 pub mod liveness;

@@ -9,7 +9,7 @@ use crate::program::FailoverState;
 use crate::queue::Event;
 use crate::rng::Stream;
 use crate::schedule::{Direction, Fault, Moment, Target};
-use crate::time::{Time, us};
+use crate::time::{Time, ms, us};
 
 use super::World;
 use super::node::{Body, State};
@@ -208,6 +208,24 @@ impl World {
         }
     }
 
+    /// A process has ended by itself because it can't write its append-only file, or can't read it
+    /// after a loss of power has taken what a failed sync had left. An operator sees to the disk
+    /// and the process is started again.
+    pub(super) fn ended_for_its_disk(&mut self, id: NodeId) {
+        let loading = self.judges.server(id).is_none_or(|view| view.loading);
+        self.kill(id, false);
+        let now = self.queue.now();
+        let disk = &mut self.nodes[id.index()].disk;
+        if loading && !disk.fail_sync && !disk.full {
+            disk.wipe_except(super::CONFIG_PATH);
+            self.judges.durability.replaced(id, now);
+            self.judges.mark("append-only file beyond repair");
+        } else {
+            self.judges.mark("exit for a disk fault");
+        }
+        self.start_at(id, now + ms(1_000));
+    }
+
     /// Ends a process; with its power a host also loses what its disk had not synced.
     fn kill(&mut self, id: NodeId, power: bool) {
         let node = &mut self.nodes[id.index()];
@@ -225,7 +243,8 @@ impl World {
         } else {
             self.net.kill(&mut self.queue, id);
         }
-        self.judges.died(id, self.queue.now());
+        let spoiled = self.nodes[id.index()].disk.spoiled;
+        self.judges.died(id, self.queue.now(), spoiled);
     }
 
     /// Gives a host its power back and starts its process, if it has none.

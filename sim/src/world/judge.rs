@@ -6,6 +6,7 @@ use crate::client::record::{Op, Record};
 use crate::ids::{Kind, NodeId};
 use crate::options::{DATA_PORT, Options};
 use crate::oracle::append::Append;
+use crate::oracle::durability::{Durability, Promise};
 use crate::oracle::election::Election;
 use crate::oracle::history::Tree;
 use crate::oracle::loss::Reign;
@@ -16,7 +17,7 @@ use crate::oracle::wire::Fact;
 use crate::oracle::{Violation, short};
 use crate::program::{FailoverState, SentinelView, ServerView};
 use crate::schedule::Moment;
-use crate::time::{Time, ms};
+use crate::time::{Time, ms, us};
 use crate::trace::{self, Logged};
 
 use super::World;
@@ -27,6 +28,8 @@ pub struct Judges {
     pub election: Election,
     /// Reads of lists.
     pub append: Append,
+    /// What append-only files promise.
+    pub durability: Durability,
     /// The absence of alarms, in a run without faults.
     pub quiet: Option<Quiet>,
     /// When each node was master of which history.
@@ -74,6 +77,11 @@ impl Judges {
         Self {
             election: Election::default(),
             append: Append::default(),
+            durability: Durability::new(Promise::of(
+                options.knobs.appendonly,
+                &options.knobs.appendfsync,
+                us(options.sync_max_us),
+            )),
             quiet: (no_faults && options.quiet()).then_some(Quiet {
                 from: Time::ZERO + formed,
             }),
@@ -108,7 +116,8 @@ impl Judges {
     }
 
     /// A process has died.
-    pub fn died(&mut self, node: NodeId, at: Time) {
+    pub fn died(&mut self, node: NodeId, at: Time, disk_failed: bool) {
+        self.durability.died(node, at, disk_failed);
         if self.servers[node.index()].take().is_some() {
             self.deaths.push((node, at));
         }
@@ -201,9 +210,18 @@ impl World {
         else {
             return;
         };
+        let driver = self.nodes[id.index()].driver();
+        let keeps = driver.is_some_and(|driver| driver.program().keeps_log());
+        if !view.loading && !keeps {
+            // What is written now is in no file that counts.
+            self.judges.durability.replaced(id, self.queue.now());
+        }
         let old = self.judges.servers[id.index()].replace(view);
         if old == Some(view) {
             return;
+        }
+        if !view.loading && self.judges.durability.is_due(id) {
+            self.look_for_writes(id);
         }
         let now = self.queue.now();
         let incarnation = self.incarnations[id.index()];
@@ -231,6 +249,22 @@ impl World {
         if Tree::wants_digest(&view) {
             self.compare_dataset(id, &view);
         }
+    }
+
+    /// A node is back with what its disk has kept.
+    fn look_for_writes(&mut self, id: NodeId) {
+        let Some(driver) = self.nodes[id.index()].driver() else {
+            return;
+        };
+        let program = driver.program();
+        let records = self.history.records();
+        let result = (self.judges.durability).is_back(id, records, |list, element| {
+            program.has_element(list, element)
+        });
+        if let Ok(1..) = result {
+            self.judges.mark("writes back after a crash");
+        }
+        self.judge(result.map(|_| ()));
     }
 
     /// Takes in the digest of a node's dataset where it stands.
@@ -367,6 +401,7 @@ impl World {
                 self.note(master, "sync", &format!("full to {replica}"));
                 self.judges.mark("full resync");
                 self.judges.full_syncs.push(at);
+                self.judges.durability.replaced(replica, at);
                 match &self.judges.quiet {
                     Some(quiet) => quiet.full_sync(at, master, replica),
                     None => Ok(()),

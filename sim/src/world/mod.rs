@@ -359,6 +359,10 @@ impl World {
     }
 
     fn exited(&mut self, id: NodeId, code: u8) {
+        let spoiled = self.nodes[id.index()].disk.spoiled;
+        if self.options.knobs.appendonly && spoiled && code == 1 {
+            return self.ended_for_its_disk(id);
+        }
         let message = format!("the process of {id} ended by itself with status {code}");
         self.fail(Violation::new("exit", message));
     }

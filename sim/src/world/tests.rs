@@ -35,6 +35,8 @@ fn small_plan(seed: u64) -> Plan {
             diskless_load: "disabled".to_owned(),
             min_replicas: 0,
             min_replicas_lag_s: 10,
+            appendonly: false,
+            appendfsync: String::new(),
         },
         network: Quality {
             cut_ppm: 200_000,

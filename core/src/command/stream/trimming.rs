@@ -79,8 +79,8 @@ impl Parser {
             return Ok(None);
         };
         let limit = match (cx.data.origin, self.limit) {
-            // The master has trimmed as much as its limit allowed.
-            (Origin::Master, _) => 0,
+            // As much was trimmed before as the limit allowed.
+            (Origin::Master | Origin::Log, _) => 0,
             (Origin::Client, Some(_)) if !self.roughly => {
                 return Err(Fail::Plain(
                     "syntax error, LIMIT cannot be used without the special ~ option",

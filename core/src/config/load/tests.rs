@@ -283,7 +283,6 @@ fn a_start_is_refused_where_a_promise_could_not_be_kept() {
             .map(|refusal| refusal.directive)
     };
     assert_eq!(refused(""), None);
-    assert_eq!(refused("appendonly yes"), Some("appendonly"));
     assert_eq!(refused("cluster-enabled yes"), Some("cluster-enabled"));
     assert_eq!(refused("tls-port 6380"), Some("tls-port"));
     assert_eq!(refused("loadmodule x"), Some("loadmodule"));

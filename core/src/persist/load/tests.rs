@@ -1,5 +1,6 @@
 use super::*;
 use crate::keyspace::Ttl;
+use crate::limits::LOAD_READS_IN_FLIGHT;
 use crate::machine::Wall;
 use crate::persist::rdb::{Encoder, KeyMeta, Preamble, ReplPoint};
 use crate::rng::Rng;
@@ -65,6 +66,9 @@ impl Disk {
             | DiskOp::Rename { .. }
             | DiskOp::Remove { .. }
             | DiskOp::SyncDir { .. }
+            | DiskOp::Truncate { .. }
+            | DiskOp::Length { .. }
+            | DiskOp::MakeDir { .. }
             | DiskOp::ChangeDir { .. } => panic!("a load only reads"),
         }
     }

@@ -11,7 +11,7 @@ use super::history::{History, Offset, ReplId};
 use super::primary::Primary;
 use super::replica::Link;
 use super::settings::Settings;
-use super::stream::{self, Stream, Unit};
+use super::stream::{self, LogStream, Stream, Unit};
 use super::wait::Waits;
 use crate::machine::{ConnId, Mono, Now, TimerName};
 use crate::rng::Rng;
@@ -50,6 +50,14 @@ pub struct Replication {
     history: History,
     backlog: Option<Backlog>,
     stream: Stream,
+    /// Where effects go besides, on whichever role, while there is an append-only file.
+    log: Option<LogStream>,
+    /// How much of the stream is durable in that file.
+    durable: Option<Offset>,
+    /// The mark up to which that file is durable.
+    synced: u64,
+    /// Whether that has changed since the waits were looked at.
+    synced_moved: bool,
     primary: Primary,
     waits: Waits,
     waited: VecDeque<(ConnId, usize)>,
@@ -97,6 +105,10 @@ impl Replication {
             rng,
             backlog: None,
             stream: Stream::default(),
+            log: None,
+            durable: None,
+            synced: 0,
+            synced_moved: false,
             primary: Primary::new(now.mono),
             waits: Waits::default(),
             waited: VecDeque::new(),
@@ -235,9 +247,43 @@ impl Replication {
         self.link.is_none() && self.backlog.is_some()
     }
 
+    /// Begins or ends to gather effects for the append-only file.
+    pub fn set_logged(&mut self, logged: bool) {
+        assert!(self.stream.is_flushed(), "the log begins between units");
+        self.log = logged.then(LogStream::default);
+    }
+
+    /// What was gathered for the append-only file, while that is done.
+    pub fn log_mut(&mut self) -> Option<&mut LogStream> {
+        self.log.as_mut()
+    }
+
+    /// As [`log_mut`](Self::log_mut), to look at.
+    #[must_use]
+    pub const fn log(&self) -> Option<&LogStream> {
+        self.log.as_ref()
+    }
+
+    /// Tells how much of the stream is durable in the append-only file, and up to which mark that
+    /// is.
+    pub fn set_durable(&mut self, durable: Option<Offset>, synced: u64) {
+        self.durable = durable;
+        self.synced_moved |= self.synced != synced;
+        self.synced = synced;
+        if let Some(link) = &mut self.link {
+            link.set_durable(durable);
+        }
+    }
+
+    /// The mark up to which the append-only file is durable.
+    #[must_use]
+    pub const fn synced(&self) -> u64 {
+        self.synced
+    }
+
     /// Adds one effect of the command that is being executed to its unit.
     pub fn feed<'a>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-        if self.feeds() {
+        if self.feeds() || self.log.is_some() {
             self.stream.push(db, args);
         }
     }
@@ -247,11 +293,9 @@ impl Replication {
         if self.stream.is_flushed() {
             return;
         }
-        let backlog = self
-            .backlog
-            .as_mut()
-            .expect("effects are gathered only for one");
-        let len = self.stream.flush(unit, backlog);
+        let feeds = self.feeds();
+        let backlog = self.backlog.as_mut().filter(|_| feeds);
+        let len = self.stream.flush(unit, backlog, self.log.as_mut());
         self.history.advance(len);
         self.check();
     }
@@ -409,11 +453,13 @@ impl Replication {
     }
 
     fn settle_waits(&mut self, now: Mono) {
-        let moved = self.primary.take_acks_moved();
+        let moved = self.primary.take_acks_moved() | core::mem::take(&mut self.synced_moved);
         let due = self.waits.deadline().is_some_and(|at| at <= now);
         if !self.waits.is_empty() && (moved || due) {
             let primary = &self.primary;
-            let over = self.waits.settle(now, |target| primary.acked(target));
+            let over = self
+                .waits
+                .settle(now, self.synced, |need| primary.acked(need));
             self.waited.extend(over);
         }
     }

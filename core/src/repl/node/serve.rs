@@ -9,8 +9,8 @@ use tracing::{info, warn};
 use super::Replication;
 use crate::machine::{Addr, ConnId, Now, Slices};
 use crate::repl::action::SnapshotId;
-use crate::repl::history::Offset;
 use crate::repl::primary::{Psync, Replconf, Request, StartFault, admit};
+use crate::repl::wait::Need;
 
 /// A connection asks to become a replica.
 #[derive(Clone, Copy, Debug)]
@@ -214,25 +214,23 @@ impl Replication {
         off || self.link.is_some() || self.primary.good() >= needed
     }
 
-    /// WAIT: the number of replicas that have the stream up to `target`, if that is enough.
-    /// Otherwise the client is to be blocked, and [`poll_waited`](Self::poll_waited) tells when
-    /// its wait is over.
+    /// WAIT and WAITAOF: the number of replicas that have what is asked for, if all of that is
+    /// there. Otherwise the client is to be blocked, and [`poll_waited`](Self::poll_waited) tells
+    /// when its wait is over.
     pub fn wait(
         &mut self,
         now: Now,
         conn: ConnId,
-        target: Offset,
-        replicas: usize,
+        need: Need,
         timeout: Option<Duration>,
     ) -> Option<usize> {
         assert!(self.link.is_none(), "a replica has nothing to wait for");
-        let count = self.primary.acked(target);
-        if count >= replicas {
+        let count = self.primary.acked(&need);
+        if need.is_met(count, self.synced) {
             return Some(count);
         }
-        self.waits
-            .add(conn, target, replicas, timeout.map(|t| now.mono + t));
-        self.ask_acks = true;
+        self.waits.add(conn, need, timeout.map(|t| now.mono + t));
+        self.ask_acks |= need.replicas > 0;
         None
     }
 
@@ -254,10 +252,10 @@ impl Replication {
         self.waits.timeouts()
     }
 
-    /// Replicas that have the stream up to `target`.
+    /// Replicas that have what is asked for.
     #[must_use]
-    pub fn acked(&self, target: Offset) -> usize {
-        self.primary.acked(target)
+    pub fn acked(&self, need: &Need) -> usize {
+        self.primary.acked(need)
     }
 
     /// Asks all replicas for an acknowledgement at the end of this turn.

@@ -10,6 +10,7 @@ use super::action::{Action, CloseReason};
 use super::backlog::Backlog;
 use super::history::{History, Offset};
 use super::settings::Settings;
+use super::wait::{Kept, Need};
 use crate::machine::{Addr, ConnId, Mono, Slices};
 
 mod admission;
@@ -368,9 +369,13 @@ impl Primary {
         self.good
     }
 
-    /// How many replicas have applied the stream up to `target`.
-    pub(super) fn acked(&self, target: Offset) -> usize {
-        let has = |peer: &&Peer| peer.state.is_online() && peer.acked >= target;
+    /// How many replicas have what is asked for.
+    pub(super) fn acked(&self, need: &Need) -> usize {
+        let at = |peer: &Peer| match need.kept {
+            Kept::InMemory => Some(peer.acked),
+            Kept::OnDisk { .. } => peer.acked_durable,
+        };
+        let has = |peer: &&Peer| peer.state.is_online() && at(peer) >= Some(need.target);
         self.replicas.iter().filter(has).count()
     }
 

@@ -6,6 +6,7 @@ use crate::repl::action::SnapshotId;
 use crate::repl::node::{Admission, Sync};
 use crate::repl::settings::OutputLimit;
 use crate::repl::stream::Unit;
+use crate::repl::wait::{Kept, Need};
 use crate::repl::{Replication, Role};
 use crate::rng::Rng;
 
@@ -502,8 +503,8 @@ fn one_getack_serves_all_waits_of_a_turn() {
     f.written(1);
     let target = f.repl.offset();
     let timeout = Some(Duration::from_millis(500));
-    assert_eq!(f.repl.wait(f.now, conn(10), target, 1, None), None);
-    assert_eq!(f.repl.wait(f.now, conn(11), target, 2, timeout), None);
+    assert_eq!(f.repl.wait(f.now, conn(10), need(target, 1), None), None);
+    assert_eq!(f.repl.wait(f.now, conn(11), need(target, 2), timeout), None);
     f.turn();
     assert_eq!(
         f.written(1),
@@ -522,7 +523,7 @@ fn an_acknowledgement_of_what_was_never_sent_counts_for_nothing() {
     let mut f = Fixture::undelayed();
     f.online(1);
     f.replconf(1, "ACK 1000000");
-    assert_eq!(f.repl.acked(Offset::new(1).unwrap()), 0);
+    assert_eq!(f.repl.acked(&need(Offset::new(1).unwrap(), 0)), 0);
 }
 
 #[test]
@@ -596,4 +597,12 @@ fn info_and_role_have_the_fields_of_redis_in_order() {
     let replicas = vec![("10.1.1.1".to_owned(), 6380, Offset::START)];
     let offset = Offset::START;
     assert_eq!(f.repl.role(f.now), Role::Master { offset, replicas });
+}
+
+fn need(target: Offset, replicas: usize) -> Need {
+    Need {
+        target,
+        replicas,
+        kept: Kept::InMemory,
+    }
 }

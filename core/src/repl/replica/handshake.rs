@@ -134,11 +134,13 @@ impl Stage {
     }
 }
 
-/// A master that wants a password still answers; one that loads does not serve replicas.
+/// A master that wants a password still answers; one that loads does not serve replicas. One whose
+/// disk fails needs its replicas more than ever.
 fn answers_ping(line: &[u8]) -> bool {
     line.starts_with(b"+")
         || line.starts_with(b"-NOAUTH")
         || line.starts_with(b"-NOPERM")
+        || line.starts_with(b"-MISCONF")
         || line.starts_with(b"-ERR operation not permitted")
 }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use tracing::{info, warn};
 
 use super::action::{Action, Attempt, CloseReason};
-use super::history::{History, ReplId};
+use super::history::{History, Offset, ReplId};
 use super::receive::{Place, Receive};
 use super::settings::Settings;
 use crate::machine::{ConnId, DiskFault, Mono};
@@ -348,6 +348,13 @@ impl Link {
     pub(super) const fn acknowledge_soon(&mut self, now: Mono) {
         if let State::Connected(connected) = &mut self.state {
             connected.ack_at = now;
+        }
+    }
+
+    /// Tells how much of the stream is durable in the append-only file, if there is one.
+    pub(super) const fn set_durable(&mut self, durable: Option<Offset>) {
+        if let State::Connected(connected) = &mut self.state {
+            connected.durable = durable;
         }
     }
 

@@ -62,6 +62,7 @@ impl Link {
             heard_at: now,
             ack_at: now + ACK_PERIOD,
             held: Vec::new(),
+            durable: None,
         });
     }
 
@@ -116,9 +117,18 @@ impl Connected {
     pub(super) fn acknowledge(&mut self, now: Mono, offset: Offset, fx: &mut VecDeque<Action>) {
         self.ack_at = now + ACK_PERIOD;
         if self.psync {
-            let mut digits = itoa::Buffer::new();
+            let (mut digits, mut more) = (itoa::Buffer::new(), itoa::Buffer::new());
             let offset = digits.format(offset.get()).as_bytes();
-            fx.push_back(handshake::send(self.conn, &[b"REPLCONF", b"ACK", offset]));
+            let ack: [&[u8]; 3] = [b"REPLCONF", b"ACK", offset];
+            let send = match self.durable {
+                None => handshake::send(self.conn, &ack),
+                Some(durable) => {
+                    let durable = more.format(durable.get()).as_bytes();
+                    let fack: [&[u8]; 2] = [b"FACK", durable];
+                    handshake::send(self.conn, &[&ack[..], &fack].concat())
+                }
+            };
+            fx.push_back(send);
         }
     }
 }

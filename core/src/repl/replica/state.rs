@@ -104,6 +104,8 @@ pub(in crate::repl) struct Connected {
     pub(super) ack_at: Mono,
     /// Commands of an open transaction.
     pub(super) held: Vec<u8>,
+    /// How much is durable in the append-only file.
+    pub(super) durable: Option<Offset>,
 }
 
 /// What came of some input.

@@ -22,6 +22,10 @@ pub(super) struct Disk {
     open: BTreeMap<FileId, String>,
     /// Writes fail as on a full disk.
     pub(super) full: bool,
+    /// Syncs of files that were carried out.
+    pub(super) syncs: usize,
+    /// Syncs of files fail.
+    pub(super) fails_to_sync: bool,
     /// Nothing is answered until this is lifted.
     pub(super) stuck: bool,
     waiting: VecDeque<(Ticket, DiskOp)>,
@@ -37,12 +41,31 @@ impl Disk {
                         return Err(DiskFault::NotFound);
                     }
                     OpenMode::Create => drop(self.files.insert(path.clone(), Vec::new())),
-                    OpenMode::Append | OpenMode::Read => {}
+                    OpenMode::Append => drop(self.files.entry(path.clone()).or_default()),
+                    OpenMode::Read => {}
                 }
                 let twin = self.open.insert(file, path);
                 assert_eq!(twin, None, "a file id in use is not opened");
             }
-            DiskOp::Append { .. } if self.full => return Err(DiskFault::NoSpace),
+            DiskOp::Append { file, data } if self.full => {
+                let path = self.open[&file].clone();
+                let part = &data[..data.len() / 2];
+                self.files.entry(path).or_default().extend_from_slice(part);
+                return Err(DiskFault::NoSpace);
+            }
+            DiskOp::Sync { .. } if self.fails_to_sync => {
+                return Err(DiskFault::Failed { errno: 5 });
+            }
+            DiskOp::Truncate { file, len } => {
+                let text = self.files.get_mut(&self.open[&file]);
+                text.expect("it is open")
+                    .truncate(usize::try_from(len).unwrap());
+            }
+            DiskOp::Length { path } => {
+                let text = self.files.get(&*path).ok_or(DiskFault::NotFound)?;
+                let len = text.len() as u64;
+                return Ok(Bytes::copy_from_slice(&len.to_le_bytes()));
+            }
             DiskOp::Append { file, data } => {
                 let path = self.open[&file].clone();
                 self.files.entry(path).or_default().extend_from_slice(&data);
@@ -59,7 +82,8 @@ impl Disk {
                 self.files.insert(to.into(), text);
             }
             DiskOp::Remove { path } => drop(self.files.remove(&*path)),
-            DiskOp::Sync { .. } | DiskOp::SyncDir { .. } | DiskOp::ChangeDir { .. } => {}
+            DiskOp::Sync { .. } => self.syncs += 1,
+            DiskOp::SyncDir { .. } | DiskOp::ChangeDir { .. } | DiskOp::MakeDir { .. } => {}
         }
         Ok(Bytes::new())
     }
@@ -121,6 +145,14 @@ impl World {
 
     /// Starts a server on the next port from 6379 on, with these files; its place.
     pub(super) fn start(&mut self, config: &str, files: BTreeMap<String, Vec<u8>>) -> usize {
+        let node = self.start_stuck(config, files);
+        self.nodes[node].disk.stuck = false;
+        self.settle();
+        node
+    }
+
+    /// As [`start`](Self::start), with a disk that does nothing by itself.
+    pub(super) fn start_stuck(&mut self, config: &str, files: BTreeMap<String, Vec<u8>>) -> usize {
         let port = 6379 + u16::try_from(self.nodes.len()).unwrap();
         let text = format!("bind 127.0.0.1\nport {port}\nrepl-diskless-sync-delay 0\n{config}\n");
         let mut config = Config::load(&[Source::new("redis.conf", text.clone())], &mut |_| {
@@ -131,6 +163,7 @@ impl World {
         let seed = [u8::try_from(port % 251).unwrap(); 32];
         let mut disk = Disk {
             files,
+            stuck: true,
             ..Disk::default()
         };
         disk.files
@@ -332,6 +365,13 @@ impl World {
             }
         }
         panic!("the servers keep each other busy");
+    }
+
+    /// One turn of one node whose disk is stuck, and one step of that.
+    pub(super) fn disk_step(&mut self, at: usize) {
+        self.nodes[at].disk.stuck = false;
+        self.turn(at);
+        self.nodes[at].disk.stuck = true;
     }
 
     /// One turn of one node; whether anything came of it.

@@ -1,0 +1,203 @@
+//! The append-only file on a real disk, and from and to a real Redis.
+
+use std::path::Path;
+use std::time::Duration;
+
+use holdfast_tests::{Flavour, Kind, Node, PATIENCE, peers_are_here, wait_until};
+
+const FILE: &str = "appendonly yes\n";
+
+/// A bit of everything, in two databases.
+fn fill(node: &Node) {
+    let mut client = node.client();
+    for line in [
+        "SET string one",
+        "SET number 17",
+        "INCR number",
+        "SET expiring x PX 100000000",
+        "RPUSH list a b c",
+        "LPOP list",
+        "HSET hash f 1 g 2",
+        "SADD set x y z",
+        "SADD ints 1 2 3",
+        "ZADD zset 1 a 2.5 b",
+        "XADD stream 1-1 f v",
+        "XGROUP CREATE stream group 0",
+        "SETBIT bits 100 1",
+        "PFADD hll a b c",
+        "SELECT 3",
+        "SET elsewhere 1",
+        "MULTI",
+        "SET both 1",
+        "APPEND both 2",
+        "EXEC",
+        "SPOP set",
+        "SELECT 0",
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let reply = client.text(&words);
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+    }
+}
+
+/// Everything that [`fill`] has made, as text.
+fn content(node: &Node) -> Vec<String> {
+    let mut client = node.client();
+    let lines = [
+        "MGET string number bits",
+        "PEXPIRETIME expiring",
+        "LRANGE list 0 -1",
+        "HGET hash g",
+        "SMISMEMBER ints 1 2 3 4",
+        "ZRANGE zset 0 -1 WITHSCORES",
+        "XRANGE stream - +",
+        "XPENDING stream group",
+        "PFCOUNT hll",
+        "DBSIZE",
+        "SELECT 3",
+        "MGET elsewhere both",
+        "DBSIZE",
+        "SCARD set",
+    ];
+    lines
+        .map(|line| client.text(&line.split(' ').collect::<Vec<_>>()))
+        .into()
+}
+
+/// Lets another server start with the files of one that has ended.
+fn hand_over(from: &Node, flavour: Flavour, config: &str) -> Node {
+    let mut to = Node::new(flavour, Kind::Server, config);
+    let dir = "appendonlydir";
+    copy(&from.dir().join(dir), &to.dir().join(dir));
+    to.start();
+    wait_until(PATIENCE, "the dataset is loaded", || {
+        (to.info("persistence").get("loading") == "0").then_some(())
+    });
+    to
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).expect("a directory can be made");
+    for entry in std::fs::read_dir(from).expect("there is a log") {
+        let entry = entry.expect("a directory can be read");
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a file can be copied");
+    }
+}
+
+fn rewrite(node: &Node) {
+    let begun = node.text(&["BGREWRITEAOF"]);
+    assert!(begun.contains("append only file rewriting"), "{begun}");
+    wait_until(PATIENCE, "the rewrite has ended", || {
+        let info = node.info("persistence");
+        let over =
+            info.get("aof_rewrite_in_progress") == "0" && info.get("aof_rewrite_scheduled") == "0";
+        over.then(|| assert_eq!(info.get("aof_last_bgrewrite_status"), "ok"))
+    });
+}
+
+#[test]
+fn a_killed_server_has_lost_nothing_under_always() {
+    let mut node = Node::server(Flavour::Holdfast, "appendonly yes\nappendfsync always\n");
+    fill(&node);
+    let before = content(&node);
+    node.kill();
+    node.start();
+    assert_eq!(content(&node), before);
+    rewrite(&node);
+    assert_eq!(node.text(&["SET", "string", "two"]), "OK");
+    let before = content(&node);
+    node.kill();
+    node.start();
+    assert_eq!(content(&node), before);
+}
+
+#[test]
+fn a_server_that_is_shut_down_has_lost_nothing_whatever_the_policy() {
+    for policy in ["everysec", "no"] {
+        let config = format!("{FILE}appendfsync {policy}\n");
+        let mut node = Node::server(Flavour::Holdfast, &config);
+        fill(&node);
+        let before = content(&node);
+        assert!(node.terminate().success(), "{policy}");
+        node.start();
+        assert_eq!(content(&node), before, "{policy}");
+    }
+}
+
+#[test]
+fn redis_loads_what_holdfast_has_written_and_the_other_way_round() {
+    if !peers_are_here("append_only") {
+        return;
+    }
+    for (one, other) in [
+        (Flavour::Holdfast, Flavour::Redis),
+        (Flavour::Redis, Flavour::Holdfast),
+    ] {
+        for config in [
+            "",
+            "aof-timestamp-enabled yes\n",
+            "aof-use-rdb-preamble no\n",
+        ] {
+            for rewritten in [false, true] {
+                let config = format!("{FILE}{config}");
+                let mut node = Node::server(one, &config);
+                fill(&node);
+                if rewritten {
+                    rewrite(&node);
+                    assert_eq!(node.text(&["SET", "string", "two"]), "OK");
+                }
+                let before = content(&node);
+                assert!(node.terminate().success());
+                let mut next = hand_over(&node, other, &config);
+                assert_eq!(content(&next), before, "{one:?} {config} {rewritten}");
+                rewrite(&next);
+                assert!(next.terminate().success());
+                let back = hand_over(&next, one, &config);
+                assert_eq!(content(&back), before, "{one:?} {config} {rewritten}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_log_stops_the_start_with_the_words_of_redis() {
+    let whole = "*1\r\n$4\r\nPING\r\n";
+    for (tail, words) in [
+        ("!!\r\n", "Bad file format reading the append only file"),
+        (
+            "*1\r\n$3\r\nbla\r\n",
+            "Unknown command 'bla' reading the append only file",
+        ),
+        (
+            "*3\r\n$3\r\nSET",
+            "Unexpected end of file reading the append only file",
+        ),
+    ] {
+        let config = format!("{FILE}aof-load-truncated no\n");
+        let mut node = Node::new(Flavour::Holdfast, Kind::Server, &config);
+        let dir = node.dir().join("appendonlydir");
+        std::fs::create_dir(&dir).expect("a directory can be made");
+        let manifest = "file appendonly.aof.1.incr.aof seq 1 type i\n";
+        let write = |name: &str, text: &str| {
+            std::fs::write(dir.join(name), text).expect("a file can be written");
+        };
+        write("appendonly.aof.manifest", manifest);
+        write("appendonly.aof.1.incr.aof", &format!("{whole}{tail}"));
+        node.launch();
+        let status = wait_until(PATIENCE, "it has ended", || node.process().ended());
+        assert_eq!(status.code(), Some(1));
+        let log = node.log();
+        let last = log.lines().last().unwrap_or_default();
+        assert!(last.contains(words), "{log}");
+    }
+}
+
+#[test]
+fn waitaof_waits_for_the_disk() {
+    let node = Node::server(Flavour::Holdfast, FILE);
+    let mut client = node.client();
+    client.text(&["SET", "k", "v"]);
+    let begun = std::time::Instant::now();
+    assert_eq!(client.text(&["WAITAOF", "1", "0", "5000"]), "1 0");
+    assert!(begun.elapsed() < Duration::from_secs(3));
+}
