@@ -85,12 +85,9 @@ impl World {
                 });
             }
             Fault::Handover { .. } => {}
-            Fault::Unlink { replicas, .. } => {
-                let replicas = *replicas;
-                self.on_node(node, |world, server| {
-                    world.order(Order::unlink(server.at(DATA_PORT), replicas));
-                });
-            }
+            &Fault::Unlink { replicas, .. } => self.on_node(node, |world, server| {
+                world.order(Order::unlink(server.at(DATA_PORT), replicas));
+            }),
             Fault::Decision { .. } => self.armed.push(number),
         }
     }
