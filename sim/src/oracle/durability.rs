@@ -2,7 +2,8 @@
 //! node's dataset when it is back, as its append-only file promises.
 //!
 //! Under `appendfsync always` that goes for every write, whatever the node died of. Under
-//! `everysec` it goes for those that were acknowledged long enough before. A dataset that a master
+//! `everysec` it goes for those that were acknowledged long enough before, and under `no` for every
+//! write if only the process died. A dataset that a master
 //! has replaced since, and a disk that was wiped, are promises of nobody.
 
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ pub enum Promise {
     Nothing,
     /// Writes told of so long before the end are kept, unless the disk has failed.
     After(Duration),
+    /// Every write is kept, unless the host loses power or its disk fails.
+    Written,
     /// Every write is kept.
     Everything,
 }
@@ -55,7 +58,7 @@ impl Promise {
             _ if !appendonly => Self::Nothing,
             "always" => Self::Everything,
             "everysec" => Self::After(EVERYSEC + 2 * sync_max),
-            _ => Self::Nothing,
+            _ => Self::Written,
         }
     }
 }
@@ -75,10 +78,10 @@ impl Durability {
     }
 
     /// A node's process has died; its disk may have failed before.
-    pub fn died(&mut self, node: NodeId, at: Time, disk_failed: bool) {
+    pub fn died(&mut self, node: NodeId, at: Time, disk_failed: bool, power: bool) {
         let kept = self.nodes.entry(node).or_default();
         kept.died.get_or_insert(at);
-        kept.failed |= disk_failed;
+        kept.failed |= disk_failed || power && self.promise == Promise::Written;
     }
 
     /// Whether a node is back and its dataset has not been looked at since.
@@ -101,7 +104,8 @@ impl Durability {
         let failed = std::mem::take(&mut kept.failed);
         match self.promise {
             Promise::Nothing => return Ok(0),
-            Promise::After(_) if failed => kept.since = died,
+            Promise::After(_) | Promise::Written if failed => kept.since = died,
+            Promise::Written => {}
             Promise::After(window) => kept.gaps.push((died - window, died)),
             Promise::Everything => {}
         }
@@ -165,7 +169,7 @@ mod tests {
         ];
         let mut durability = Durability::new(promise);
         durability.replaced(A, at(4_000));
-        durability.died(A, at(10_000), failed);
+        durability.died(A, at(10_000), failed, false);
         durability.is_back(A, &records, |list, element| {
             assert_eq!(list, 1);
             !lost.contains(&element)
@@ -189,10 +193,10 @@ mod tests {
     #[test]
     fn what_one_crash_may_take_is_not_looked_for_after_the_next() {
         let mut durability = Durability::new(Promise::After(ms(1_000)));
-        durability.died(A, at(10_000), false);
+        durability.died(A, at(10_000), false, false);
         let records = [write(1, 9_500, 9_501), write(2, 11_000, 11_001)];
         assert_eq!(durability.is_back(A, &records[..1], |_, _| false), Ok(0));
-        durability.died(A, at(20_000), false);
+        durability.died(A, at(20_000), false, false);
         assert_eq!(
             durability.is_back(A, &records, |_, element| element == 2),
             Ok(1)
@@ -202,6 +206,18 @@ mod tests {
             Ok(0),
             "it is up"
         );
+    }
+
+    #[test]
+    fn without_syncs_every_write_is_kept_until_the_power_is_lost() {
+        let promise = Promise::of(true, "no", ms(10));
+        assert_eq!(looked_for(promise, false, &[1]), Ok(2));
+        assert!(looked_for(promise, false, &[3]).is_err());
+        assert_eq!(looked_for(promise, true, &[1, 2, 3]), Ok(0));
+        let mut durability = Durability::new(promise);
+        durability.died(A, at(10_000), false, true);
+        let records = [write(1, 9_500, 9_501)];
+        assert_eq!(durability.is_back(A, &records, |_, _| false), Ok(0));
     }
 
     #[test]

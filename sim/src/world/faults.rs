@@ -241,7 +241,7 @@ impl World {
             self.net.kill(&mut self.queue, id);
         }
         let spoiled = self.nodes[id.index()].disk.spoiled;
-        self.judges.died(id, self.queue.now(), spoiled);
+        self.judges.died(id, self.queue.now(), spoiled, power);
     }
 
     /// Gives a host its power back and starts its process, if it has none.

@@ -116,8 +116,8 @@ impl Judges {
     }
 
     /// A process has died.
-    pub fn died(&mut self, node: NodeId, at: Time, disk_failed: bool) {
-        self.durability.died(node, at, disk_failed);
+    pub fn died(&mut self, node: NodeId, at: Time, disk_failed: bool, power: bool) {
+        self.durability.died(node, at, disk_failed, power);
         if self.servers[node.index()].take().is_some() {
             self.deaths.push((node, at));
         }

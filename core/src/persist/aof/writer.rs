@@ -40,6 +40,8 @@ pub struct Writer {
     taken: u64,
     written: u64,
     synced: u64,
+    /// The mark of what was appended last: those behind it stand for nothing to be synced.
+    appended: u64,
     synced_at: Mono,
     /// Since when pieces wait for a sync to end, under [`Policy::Everysec`].
     postponed: Option<Mono>,
@@ -113,6 +115,7 @@ impl Writer {
             taken: mark,
             written: mark,
             synced: mark,
+            appended: mark,
             synced_at: now,
             postponed: None,
             trouble: None,
@@ -204,6 +207,7 @@ impl Writer {
                 } else {
                     mark
                 };
+                self.appended = self.written;
                 if self.trouble.take().is_some() {
                     return Event::Recovered;
                 }
@@ -223,6 +227,9 @@ impl Writer {
             (Step::Sync { mark }, Ok(())) => {
                 // The append it was asked for with may have failed.
                 self.synced = mark.min(self.written);
+                if self.synced >= self.appended {
+                    self.synced = self.written;
+                }
                 Event::Progress
             }
             (Step::Cut, Ok(())) => Event::Progress,
@@ -283,6 +290,12 @@ impl Writer {
     #[must_use]
     pub fn is_syncing(&self) -> bool {
         self.has(|step| matches!(step, Step::Sync { .. }))
+    }
+
+    /// Whether what was taken will not be in the file soon: a sync is in its way, or a fault.
+    #[must_use]
+    pub fn is_held_up(&self) -> bool {
+        self.postponed.is_some() || self.trouble.is_some()
     }
 
     /// Bytes taken that are not in the file.

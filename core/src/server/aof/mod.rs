@@ -226,7 +226,7 @@ impl State {
             return None;
         };
         let mark = writer.taken() + 1;
-        if self.aof_policy() != Policy::Always || !self.aof.counts() {
+        if !self.aof.counts() {
             return None;
         }
         self.aof.fenced = true;
@@ -303,11 +303,8 @@ impl Server {
         let st = &mut self.st;
         st.aof.told = st.aof.fault().filter(|_| st.config.appendonly());
         let durable = st.aof.durable.filter(|_| st.aof.counts());
-        let synced = st
-            .conns
-            .durable()
-            .0
-            .max(st.aof.writer().map_or(0, Writer::synced));
+        let closed = st.conns.durable().0;
+        let synced = st.aof.writer().map_or(closed, Writer::synced);
         let synced = if st.aof.counts() { synced } else { 0 };
         st.repl.set_durable(durable, synced);
     }
@@ -436,7 +433,8 @@ impl Server {
     /// Shows the replies that waited for what is durable by now.
     fn settle_fences(&mut self) {
         let st = &mut self.st;
-        let always = st.aof_policy() == Policy::Always && st.aof.counts();
+        let policy = st.aof_policy();
+        let counts = st.aof.counts();
         let fed = st.repl.log().is_some_and(|log| !log.is_empty());
         let offset = st.repl.offset();
         let aof = &mut st.aof;
@@ -453,13 +451,20 @@ impl Server {
         if all {
             aof.durable = Some(offset);
         }
+        // Without `always` replies wait until what they tell of is in the file, so that they can
+        // be relied on when the process dies; but not behind a sync that the file waits for.
+        let (kept, waits) = match policy {
+            Policy::Always => (writer.synced(), true),
+            Policy::Everysec | Policy::Never => (writer.written(), !writer.is_held_up()),
+        };
+        let all = !fed && kept == writer.taken();
         // Replies that turn out to wait for nothing, or no longer have to.
-        if aof.fenced && (all || !always) {
+        if aof.fenced && (all || !waits || !counts) {
             aof.fenced = false;
             writer.skip_mark();
             st.conns.set_durable(LogPos(writer.taken()));
-        } else if st.conns.durable() < LogPos(writer.synced()) {
-            st.conns.set_durable(LogPos(writer.synced()));
+        } else if st.conns.durable() < LogPos(kept) {
+            st.conns.set_durable(LogPos(kept));
         }
     }
 

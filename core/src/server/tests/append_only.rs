@@ -145,15 +145,36 @@ fn under_always_messages_about_a_write_wait_too() {
 }
 
 #[test]
-fn under_everysec_replies_do_not_wait() {
+fn under_everysec_replies_wait_for_the_write_and_not_for_the_sync() {
+    for policy in ["everysec", "no"] {
+        let mut world = World::single(&format!("appendonly yes\nappendfsync {policy}"));
+        let a = world.client(0);
+        assert_eq!(world.ask(a, "get k"), "$-1|");
+        let syncs = world.nodes[0].disk.syncs;
+        world.nodes[0].disk.stuck = true;
+        assert_eq!(
+            world.ask(a, "set k 1"),
+            "",
+            "a process that dies here has kept nothing"
+        );
+        world.disk_step(0);
+        world.settle();
+        assert_eq!(world.heard(a), "+OK|");
+        assert_eq!(world.nodes[0].disk.syncs, syncs);
+        assert_eq!(world.info(0, "aof_buffer_length"), "0");
+    }
+}
+
+#[test]
+fn under_everysec_replies_do_not_wait_for_a_sync_that_is_in_the_way() {
     let mut world = World::single("appendonly yes");
     let a = world.client(0);
+    world.ask(a, "set k 1");
     world.nodes[0].disk.stuck = true;
-    assert_eq!(world.ask(a, "set k 1"), "+OK|");
+    world.wait(1_100);
+    assert_eq!(world.ask(a, "set k 2"), "+OK|");
+    assert_eq!(world.info(0, "aof_pending_bio_fsync"), "1");
     assert_ne!(world.info(0, "aof_buffer_length"), "0");
-    world.nodes[0].disk.stuck = false;
-    world.settle();
-    assert_eq!(world.info(0, "aof_buffer_length"), "0");
 }
 
 #[test]
@@ -173,8 +194,10 @@ fn replies_that_waited_show_when_they_need_not_any_more() {
         world.settle();
         assert_eq!(world.heard(a), "+OK|", "{command}");
         assert_eq!(world.heard(b), "+OK|", "{command}");
-        world.nodes[0].disk.stuck = true;
+        world.nodes[0].disk.stuck = command.ends_with("no");
+        let syncs = world.nodes[0].disk.syncs;
         assert_eq!(world.ask(a, "set k 2"), "+OK|", "{command}");
+        assert_eq!(world.nodes[0].disk.syncs, syncs, "{command}");
     }
 }
 
@@ -832,11 +855,11 @@ fn a_rewrite_behind_flushall_does_not_count_as_waiting() {
     // FLUSHALL is answered when the disk has it.
     let b = world.client(0);
     let begun = "+Background append only file rewriting started|";
-    assert_eq!(world.ask(b, "bgrewriteaof"), begun);
-    assert_eq!(world.info(0, "aof_rewrite_in_progress"), "1");
+    world.feed(0, b, &encoded("bgrewriteaof"));
     world.nodes[0].disk.stuck = false;
     world.settle();
     assert_eq!(world.heard(a), "+OK|");
+    assert_eq!(world.heard(b), begun);
     assert_eq!(world.info(0, "aof_rewrites"), "1");
 }
 
