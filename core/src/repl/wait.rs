@@ -30,8 +30,10 @@ pub enum Kept {
     InMemory,
     /// Having it in the append-only file, durably.
     OnDisk {
-        /// The mark that must be durable in our own file, if it must.
-        mark: Option<u64>,
+        /// The mark of it in our own file.
+        mark: u64,
+        /// Whether that must be durable too.
+        here: bool,
     },
 }
 
@@ -46,8 +48,8 @@ impl Need {
     #[must_use]
     pub fn is_met(&self, replicas: usize, synced: u64) -> bool {
         let here = match self.kept {
-            Kept::InMemory | Kept::OnDisk { mark: None } => true,
-            Kept::OnDisk { mark: Some(mark) } => mark <= synced,
+            Kept::InMemory => true,
+            Kept::OnDisk { mark, here } => !here || mark <= synced,
         };
         here && replicas >= self.replicas
     }
@@ -172,7 +174,8 @@ mod tests {
     #[test]
     fn our_own_file_counts_if_it_is_asked_for() {
         let mut waits = Waits::default();
-        let kept = Kept::OnDisk { mark: Some(7) };
+        let (mark, here) = (7, true);
+        let kept = Kept::OnDisk { mark, here };
         waits.add(conn(1), Need { kept, ..need(0, 0) }, None);
         assert_eq!(waits.settle(Mono::default(), 6, |_| 0), []);
         assert_eq!(waits.settle(Mono::default(), 7, |_| 0), [(conn(1), 0)]);

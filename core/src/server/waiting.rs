@@ -32,8 +32,8 @@ impl Cx<'_> {
     /// WAITAOF: as WAIT, for what is durable in append-only files, our own included.
     pub fn wait_for_files(&mut self, here: bool, replicas: usize, timeout: Option<Duration>) {
         let target = self.client().wrote;
-        let mark = here.then(|| self.data.st.aof_mark());
-        let kept = Kept::OnDisk { mark };
+        let mark = self.data.st.aof_mark();
+        let kept = Kept::OnDisk { mark, here };
         self.wait_for(
             Need {
                 target,
@@ -224,9 +224,9 @@ impl Server {
 
 /// Tells how many replicas have what was waited for, and of WAITAOF whether we have.
 fn write_count(out: &mut Reply<'_>, need: &Need, count: usize, synced: u64) {
-    if let Kept::OnDisk { mark } = need.kept {
+    if let Kept::OnDisk { mark, .. } = need.kept {
         out.array(2);
-        out.int(i64::from(mark.is_some_and(|mark| mark <= synced)));
+        out.int(i64::from(mark <= synced));
     }
     out.int(count as i64);
 }

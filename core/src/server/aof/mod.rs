@@ -149,6 +149,11 @@ impl Aof {
         self.before + self.writer().map_or(0, Writer::len)
     }
 
+    /// The mark of what a file begins with. None is 0, up to which nothing at all is durable.
+    fn first_mark(&self) -> u64 {
+        self.next_mark.max(1)
+    }
+
     /// A file id that is not in use.
     fn free_file(&self) -> FileId {
         let used = self.writer().map(Writer::file);
@@ -236,8 +241,11 @@ impl State {
     /// The mark of everything that commands have done so far.
     pub(super) fn aof_mark(&self) -> u64 {
         let fed = self.repl.log().is_some_and(|log| !log.is_empty());
-        let taken = self.aof.writer().map_or(0, Writer::taken);
-        taken + u64::from(fed)
+        match self.aof.writer() {
+            Some(writer) => writer.taken() + u64::from(fed),
+            // It will be in the file that begins next, from its start.
+            None => self.aof.first_mark(),
+        }
     }
 
     /// Bytes that wait for the disk are too many for commands to go on.

@@ -176,7 +176,7 @@ impl Server {
         } else {
             let Opening { file, len, .. } = opening;
             let aof = &mut self.st.aof;
-            let writer = Writer::new(file, len, aof.next_mark, self.st.now.mono);
+            let writer = Writer::new(file, len, aof.first_mark(), self.st.now.mono);
             aof.phase = Phase::On(writer);
             self.st.gather(true);
             self.serve_from_start();

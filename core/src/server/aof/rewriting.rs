@@ -296,7 +296,7 @@ impl Server {
         if self.st.persist.is_snapshotting() {
             return;
         }
-        let (now, mark) = (self.st.now.mono, self.st.aof.next_mark);
+        let (now, mark) = (self.st.now.mono, self.st.aof.first_mark());
         let aof = &mut self.st.aof;
         let rewrite = aof.rewrite.as_mut().expect("a rewrite is under way");
         let base = rewrite.base.clone();

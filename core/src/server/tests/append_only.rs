@@ -672,7 +672,26 @@ fn waitaof_counts_the_replicas_whose_file_is_durable() {
     assert_eq!(world.heard(a), "*2|:1|:1|");
     world.feed(0, a, &encoded("waitaof 0 2 500"));
     world.wait(1_000);
-    assert_eq!(world.heard(a), "*2|:0|:1|");
+    assert_eq!(
+        world.heard(a),
+        "*2|:1|:1|",
+        "it is told what is durable here anyway"
+    );
+}
+
+#[test]
+fn waitaof_waits_for_a_first_file_to_count() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    world.ask(a, "set a 1");
+    world.nodes[0].disk.stuck = true;
+    world.ask(a, "config set appendonly yes");
+    world.feed(0, a, &encoded("waitaof 1 0 0"));
+    world.settle();
+    assert_eq!(world.heard(a), "");
+    world.nodes[0].disk.stuck = false;
+    world.settle();
+    assert_eq!(world.heard(a), "*2|:1|:0|");
 }
 
 #[test]
