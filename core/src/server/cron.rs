@@ -133,7 +133,9 @@ impl Server {
             return true;
         }
         if !self.st.decides_expiry() {
-            return self.expire_own_keys();
+            let through = self.expire_own_keys();
+            self.st.end_batch();
+            return through;
         }
         let now = self.st.now.wall;
         let mut budget = limits::EXPIRE_EFFORT_PER_TURN;

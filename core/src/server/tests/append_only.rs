@@ -896,3 +896,20 @@ fn a_master_whose_disk_fails_has_replicas_all_the_same() {
     assert_eq!(world.digest(1), world.digest(0));
     assert_eq!(world.info(1, "master_link_status"), "up");
 }
+
+#[test]
+fn what_a_writable_replica_expires_itself_goes_to_its_own_file() {
+    let config = "repl-diskless-sync-delay 0\nreplica-read-only no\nappendonly yes";
+    let mut world = super::replication::pair(12, config);
+    let b = world.client(1);
+    assert_eq!(world.ask_at(1, b, "set k 1 px 1"), "+OK|");
+    world.wait(2_000);
+    assert_eq!(world.info(1, "expired_keys"), "1");
+    assert_eq!(world.ask_at(1, b, "dbsize"), ":0|");
+    let files = &world.nodes[1].disk.files;
+    let newest = files.keys().rfind(|name| name.ends_with(".incr.aof"));
+    let text = &files[newest.expect("it writes one")];
+    let deletion = b"DEL\r\n$1\r\nk\r\n";
+    let deleted = text.windows(deletion.len()).any(|part| part == deletion);
+    assert!(deleted, "{}", text.escape_ascii());
+}
