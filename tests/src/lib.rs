@@ -10,6 +10,7 @@ pub mod differential;
 mod failover;
 mod group;
 mod info;
+pub mod kills;
 mod node;
 mod ports;
 mod process;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use holdfast_tests::{Flavour, Kind, Node, PATIENCE, peers_are_here, wait_until};
+use holdfast_tests::{Flavour, Kind, Node, PATIENCE, kills, peers_are_here, wait_until};
 
 const FILE: &str = "appendonly yes\n";
 
@@ -200,4 +200,13 @@ fn waitaof_waits_for_the_disk() {
     let begun = std::time::Instant::now();
     assert_eq!(client.text(&["WAITAOF", "1", "0", "5000"]), "1 0");
     assert!(begun.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn what_was_acknowledged_survives_kill_9_under_every_policy() {
+    for appendfsync in ["always", "everysec", "no"] {
+        let tally = kills::campaign(4, appendfsync);
+        assert_eq!(tally.missing, 0, "{appendfsync}");
+        assert!(tally.acknowledged > 0, "{appendfsync}");
+    }
 }
