@@ -18,7 +18,7 @@ use crate::resp::{Proto, Reply};
 #[derive(Debug)]
 pub struct Conn<S> {
     id: ConnId,
-    /// Who connected; nothing for a connection of our own making.
+    /// Both ends, where they are known.
     pub peer: Option<Peer>,
     /// What is to be sent.
     pub out: OutBuf,

@@ -7,13 +7,14 @@ use super::receive::Incoming;
 use super::state::{Purpose, State};
 use crate::config::{self, Config};
 use crate::conn::Input;
-use crate::machine::{Addr, ConnId, ConnectFault, Done, Effect, Slices};
+use crate::machine::{Addr, ConnId, ConnectFault, Done, Effect, Peer, Slices};
 use crate::repl::action::{Action, Attempt};
 use crate::repl::node::Received;
 use crate::repl::replica::Event;
 use crate::repl::settings::{DisklessLoad, OutputLimit, Settings};
 use crate::repl::stream::Unit;
 use crate::resp::{ParseLimits, Sender};
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 /// What replication needs of the configuration.
@@ -178,10 +179,13 @@ impl Server {
         let flags = ClientFlags::MASTER
             .and(ClientFlags::AUTHENTICATED)
             .and(ClientFlags::KNOWN);
-        let conn = self
-            .st
-            .conns
-            .insert(None, Client::new(id, self.st.now.mono, flags));
+        // Its own side is known when it is made.
+        let peer = Peer {
+            remote: to.clone(),
+            local: Addr::Tcp(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0)),
+        };
+        let client = Client::new(id, self.st.now.mono, flags);
+        let conn = self.st.conns.insert(Some(peer), client);
         self.st.by_client_id.insert(id, conn);
         self.st.repl.dialing(attempt, conn);
         self.st.effects.push(Effect::Connect { conn, to, from });
@@ -190,6 +194,12 @@ impl Server {
     /// The connection to the master stands, or not.
     pub(super) fn master_connected(&mut self, conn: ConnId, local: Result<Addr, ConnectFault>) {
         let failed = local.is_err();
+        let entry = self.st.conns.get_mut(conn);
+        if let Some(peer) = entry.and_then(|entry| entry.peer.as_mut())
+            && let Ok(local) = &local
+        {
+            peer.local = local.clone();
+        }
         self.st.repl.connected(self.st.now, conn, local.map(|_| ()));
         if failed {
             self.st.forget(conn);

@@ -365,3 +365,18 @@ fn resetstat_counts_synchronisations_anew() {
     assert_eq!(world.info(0, "sync_full"), "0");
     assert_eq!(world.info(0, "sync_partial_ok"), "0");
 }
+
+#[test]
+fn the_link_to_the_master_has_addresses_by_which_it_can_be_killed() {
+    let mut world = pair(13, "");
+    let b = world.client(1);
+    let links = world.ask_at(1, b, "client list type master");
+    assert!(
+        links.contains(" addr=127.0.0.1:6379 laddr=127.0.0.1:"),
+        "{links}"
+    );
+    assert_eq!(world.ask_at(1, b, "client kill 127.0.0.1:6379"), "+OK|");
+    world.wait(5_000);
+    assert_eq!(world.info(1, "master_link_status"), "up");
+    assert_eq!(world.info(0, "sync_partial_ok"), "1");
+}
