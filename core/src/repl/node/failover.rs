@@ -125,16 +125,11 @@ impl Replication {
         !matches!(self.failover, Failover::None)
     }
 
-    /// Whether a replica is waited for: this node stays the master until that is decided.
+    /// Whether a replica is waited for. This node stays the master until that is decided, and
+    /// puts nothing of its own into the stream, whose end the replica would not reach.
     #[must_use]
     pub const fn awaits_handover(&self) -> bool {
         matches!(self.failover, Failover::Waiting { .. })
-    }
-
-    /// Whether bytes that no command caused may go into the stream. A replica that is waited for
-    /// would not reach its end.
-    pub(super) const fn may_chatter(&self) -> bool {
-        !self.awaits_handover()
     }
 
     /// Takes the next step once the one before is done.

@@ -430,7 +430,9 @@ impl Replication {
     }
 
     fn ping(&mut self, now: Mono) {
-        if self.link.is_some() || !self.may_chatter() || !self.primary.ping_due(now, &self.settings)
+        if self.link.is_some()
+            || self.awaits_handover()
+            || !self.primary.ping_due(now, &self.settings)
         {
             return;
         }
@@ -441,7 +443,7 @@ impl Replication {
 
     /// Asks once for all who wait.
     fn send_getack(&mut self) {
-        if !self.may_chatter() || !core::mem::replace(&mut self.ask_acks, false) {
+        if self.awaits_handover() || !core::mem::replace(&mut self.ask_acks, false) {
             return;
         }
         if self.link.is_some() || self.primary.count() == 0 {

@@ -1,9 +1,11 @@
 //! The append-only file of the server: what is written to it, and what hangs on that.
 //!
-//! Each turn ends with what its commands have fed being handed to the file ([`Writer`]). Under
-//! `appendfsync always` every reply of the turn is fenced with the mark that the turn's bytes
-//! will have, whether the command wrote or only read what is not durable yet, and shows once the
-//! mark is durable: many turns share a sync, and nobody is told of what a crash may undo.
+//! Each turn ends with what its commands have fed being handed to the file ([`Writer`]). Every
+//! reply of the turn is fenced with the mark that the turn's bytes will have, whether the command
+//! wrote or only read what is not kept yet. Under `appendfsync always` it shows once the mark is
+//! durable: many turns share a sync, and nobody is told of what a crash may undo. Otherwise it
+//! shows once the mark is in the file, which outlives the process, or when a sync or a fault is
+//! in the way of that.
 //!
 //! Whether there is a file follows from the configuration and the dataset, not from orders:
 //! [`reconcile`](Server::reconcile_aof) looks at the end of each turn for what is to be begun or
