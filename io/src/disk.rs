@@ -1,7 +1,9 @@
 //! Files: one thread that carries out [`DiskOp`]s in the order given.
 //!
 //! Their order is the machine's business, and so is how many it has under way; the queue here is
-//! as long as the machine makes it.
+//! as long as the machine makes it. Small appends are carried out by the loop itself while the
+//! thread has nothing to do: they end in the page cache, and a thread costs more to wake than
+//! they take.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -14,7 +16,7 @@ use bytes::Bytes;
 use holdfast_core::machine::{Completion, DiskFault, DiskOp, Done, FileId, OpenMode, Ticket};
 
 use crate::inbox::Inbox;
-use crate::limits::THREAD_STACK_BYTES;
+use crate::limits::{APPEND_AT_ONCE_BYTES, THREAD_STACK_BYTES};
 
 /// The disk thread, as the loop sees it.
 pub(crate) struct Disk {
@@ -22,12 +24,16 @@ pub(crate) struct Disk {
     thread: JoinHandle<()>,
     /// Given since the last [`submit`](Self::submit).
     batch: Vec<Job>,
+    /// What the thread was given and the machine has no answer to.
+    under_way: usize,
 }
 
 #[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
+    /// The thread's, but while it has nothing under way.
+    files: Mutex<Files>,
 }
 
 #[derive(Default)]
@@ -54,6 +60,7 @@ impl Disk {
             shared,
             thread,
             batch: Vec::new(),
+            under_way: 0,
         })
     }
 
@@ -62,19 +69,47 @@ impl Disk {
         self.batch.push(Job { ticket, op });
     }
 
-    /// Gives the batch to the thread.
-    pub(crate) fn submit(&mut self) {
+    /// Gives the batch to the thread, but for what can be done at once: the answers to that go to
+    /// `done`.
+    pub(crate) fn submit(&mut self, done: impl FnMut(Completion)) {
         if self.batch.is_empty() {
             return;
         }
-        self.shared.lock().jobs.append(&mut self.batch);
+        if self.under_way == 0 {
+            self.append_at_once(done);
+        }
+        if self.batch.is_empty() {
+            return;
+        }
+        self.under_way += self.batch.len();
+        lock(&self.shared.queue).jobs.append(&mut self.batch);
         self.shared.arrived.notify_one();
+    }
+
+    /// Notes that the machine gets the answer to a step of the thread's.
+    pub(crate) fn note_answered(&mut self) {
+        self.under_way = self
+            .under_way
+            .checked_sub(1)
+            .expect("an answer belongs to a step");
+    }
+
+    /// Carries the batch out if it is nothing but small appends. One with a sync behind it has to
+    /// wake the thread in any case.
+    fn append_at_once(&mut self, mut done: impl FnMut(Completion)) {
+        let small = |job: &Job| matches!(&job.op, DiskOp::Append { data, .. } if data.len() <= APPEND_AT_ONCE_BYTES);
+        if self.batch.iter().all(small) {
+            let mut files = lock(&self.shared.files);
+            for job in self.batch.drain(..) {
+                done(files.answer(job));
+            }
+        }
     }
 
     /// Waits until everything given is done, and ends the thread.
     pub(crate) fn finish(mut self) {
-        self.submit();
-        self.shared.lock().closed = true;
+        self.submit(drop);
+        lock(&self.shared.queue).closed = true;
         self.shared.arrived.notify_one();
         if self.thread.join().is_err() {
             tracing::warn!("The disk thread ended early; the last writes may be missing");
@@ -83,13 +118,9 @@ impl Disk {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Waits for jobs and moves them into `jobs`, which is empty; false when there are no more.
     fn take(&self, jobs: &mut Vec<Job>) -> bool {
-        let mut queue = self.lock();
+        let mut queue = lock(&self.queue);
         while queue.jobs.is_empty() {
             if queue.closed {
                 return false;
@@ -104,16 +135,16 @@ impl Shared {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn work(shared: &Shared, inbox: &Inbox) {
-    let mut files = Files::default();
     let mut jobs = Vec::new();
     while shared.take(&mut jobs) {
-        for Job { ticket, op } in jobs.drain(..) {
-            let result = files.carry_out(op);
-            inbox.put(Completion {
-                ticket,
-                done: Done::Disk(result.map_err(fault)),
-            });
+        for job in jobs.drain(..) {
+            let completion = lock(&shared.files).answer(job);
+            inbox.put(completion);
         }
     }
 }
@@ -123,6 +154,12 @@ fn work(shared: &Shared, inbox: &Inbox) {
 struct Files(HashMap<FileId, File>);
 
 impl Files {
+    fn answer(&mut self, Job { ticket, op }: Job) -> Completion {
+        let result = self.carry_out(op);
+        let done = Done::Disk(result.map_err(fault));
+        Completion { ticket, done }
+    }
+
     fn carry_out(&mut self, op: DiskOp) -> io::Result<Bytes> {
         let done = match op {
             DiskOp::Open { file, path, mode } => self.open(file, &path, mode),

@@ -213,9 +213,14 @@ impl<M: Machine> Driver<M> {
     fn feed_event(&mut self, now: Now, event: &Event) {
         match event.token() {
             WAKER => {
-                let Services { inbox, taken, .. } = &mut self.services;
+                let Services {
+                    inbox, taken, disk, ..
+                } = &mut self.services;
                 inbox.take(taken);
                 for completion in taken.drain(..) {
+                    if matches!(completion.done, Done::Disk(_)) {
+                        disk.note_answered();
+                    }
                     self.machine.handle_done(now, completion);
                 }
             }
@@ -321,7 +326,13 @@ impl<M: Machine> Driver<M> {
 
     /// Carries out effects and writes; the exit status once the machine has ended.
     fn put_out(&mut self, now: Now) -> Option<u8> {
-        let ended = self.carry_out();
+        let mut ended = self.carry_out();
+        if ended.is_none() && !self.queues.inputs.is_empty() {
+            // What was done at once may be all that replies wait for.
+            self.feed_inputs(now);
+            self.machine.end_turn(now);
+            ended = self.carry_out();
+        }
         if ended.is_some() {
             return ended;
         }
@@ -340,7 +351,9 @@ impl<M: Machine> Driver<M> {
         {
             ended = self.carry_out_one(effect);
         }
-        self.services.disk.submit();
+        let inputs = &mut self.queues.inputs;
+        let answer = |completion| inputs.push(Input::Done(completion));
+        self.services.disk.submit(answer);
         ended
     }
 

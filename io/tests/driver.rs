@@ -4,9 +4,11 @@
 
 mod common;
 
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -288,6 +290,40 @@ fn files_are_written_synced_and_read_in_order() {
     client.say("READ /nonexistent/file");
     assert_eq!(client.hear(), "disk NotFound");
     assert!(client.hear().contains("errno: 9"));
+}
+
+#[test]
+fn small_appends_are_done_at_once_but_never_before_what_was_asked_earlier() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, fifo) = (dir.path().join("f"), dir.path().join("fifo"));
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    let running = Running::start();
+    let mut client = running.client();
+    assert_eq!(client.ask(&format!("SINK {}", path.display())), "disk");
+    for _ in 0..100 {
+        assert_eq!(client.ask("PUT a"), "disk");
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), [b'a'; 100]);
+
+    // Opening a pipe that nobody writes to holds the disk thread up.
+    client.say(&format!("READ {}", fifo.display()));
+    for _ in 0..3 {
+        client.say("PUT b");
+    }
+    client.say("SYNC");
+    assert_eq!(client.ask("ECHO the loop goes on"), "the loop goes on");
+    assert_eq!(path.metadata().unwrap().len(), 100);
+    let writer = OpenOptions::new().write(true).open(&fifo).unwrap();
+    drop(writer);
+    let answers: Vec<String> = (0..7).map(|_| client.hear()).collect();
+    assert!(
+        answers.iter().all(|answer| answer.starts_with("disk")),
+        "{answers:?}"
+    );
+    assert_eq!(client.ask("PUT c"), "disk");
+    let written = std::fs::read(&path).unwrap();
+    assert_eq!(&written[100..], b"bbbc");
 }
 
 #[test]

@@ -205,6 +205,16 @@ impl Lines {
                 script: ScriptId(rest.parse().unwrap()),
             }),
             "WRITE" => self.write_file(id, rest),
+            "SINK" => {
+                let (file, mode) = (SINK, OpenMode::Append);
+                let path = rest.into();
+                self.disk(id, DiskOp::Open { file, path, mode });
+            }
+            "PUT" => {
+                let data = Bytes::copy_from_slice(rest.as_bytes());
+                self.disk(id, DiskOp::Append { file: SINK, data });
+            }
+            "SYNC" => self.disk(id, DiskOp::Sync { file: SINK }),
             "READ" => {
                 let (file, mode) = (FileId(2), OpenMode::Read);
                 let path = rest.into();
@@ -246,6 +256,9 @@ impl Lines {
         self.disk(id, DiskOp::Close { file });
     }
 }
+
+/// What `PUT` appends to.
+const SINK: FileId = FileId(3);
 
 pub type BoundAt = Result<Addr, i32>;
 
