@@ -4,7 +4,7 @@ use super::args::Args;
 use super::cx::Cx;
 use super::fail::Fail;
 use super::help;
-use super::scan::{self, ScanOptions};
+use super::scan::{self, ScanOptions, Walked};
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::keyspace::Ttl;
@@ -520,7 +520,7 @@ fn randomkey(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
 
 fn scan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let cursor = scan::cursor(args.bulk()?)?;
-    let options = ScanOptions::parse(args, true)?;
+    let options = ScanOptions::parse(args, Walked::Keys)?;
     let now = cx.data.now_for_expiry();
     let mut found: Vec<Box<[u8]>> = Vec::new();
     let mut expired: Vec<Box<[u8]>> = Vec::new();

@@ -60,17 +60,37 @@ pub struct ScanOptions<'a> {
     pub count: usize,
     /// Of which type the shown keys are.
     pub kind: Option<&'a [u8]>,
+    /// Whether what belongs to a name is left out.
+    pub names_only: bool,
+}
+
+/// What is walked through.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Walked {
+    /// The keys of a database, which are told apart by their types.
+    Keys,
+    /// Elements that are nothing but themselves.
+    Plain,
+    /// Names, and what this option of later servers than Redis 7.2 leaves out.
+    Pairs(&'static str),
 }
 
 impl<'a> ScanOptions<'a> {
-    /// Takes all that is left. Only keys are told apart by their types.
-    pub fn parse(mut args: Args<'a>, of_keys: bool) -> Result<Self, Fail> {
+    /// Takes all that is left.
+    pub fn parse(mut args: Args<'a>, walked: Walked) -> Result<Self, Fail> {
         let mut options = Self {
             pattern: None,
             count: 10,
             kind: None,
+            names_only: false,
         };
         while !args.is_done() {
+            if let Walked::Pairs(names_only) = walked
+                && args.keyword(names_only)
+            {
+                options.names_only = true;
+                continue;
+            }
             if args.left() < 2 {
                 return Err(Fail::Syntax);
             }
@@ -82,7 +102,7 @@ impl<'a> ScanOptions<'a> {
                 options.count = usize::try_from(count).unwrap_or(usize::MAX);
             } else if args.keyword("match") {
                 options.pattern = Some(args.bulk()?);
-            } else if of_keys && args.keyword("type") {
+            } else if walked == Walked::Keys && args.keyword("type") {
                 options.kind = Some(args.bulk()?);
             } else {
                 return Err(Fail::Syntax);

@@ -224,7 +224,7 @@ pub static COMMANDS: &[Spec] = &[
             "Sets a string.",
             "1.0.0",
             "O(1)",
-            "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+            "key value [NX | XX | IFEQ comparison-value] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
         ),
     ),
     FAMILY.row(
@@ -314,27 +314,44 @@ fn mget(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 /// What SET is to do, read before anything of it is done.
 #[derive(Default)]
 struct SetOptions<'a> {
-    only: Option<Only>,
+    only: Option<Only<'a>>,
     get: bool,
     keep_ttl: bool,
     given: Option<GivenText<'a>>,
 }
 
-/// The condition of NX and XX.
+/// The condition of NX, XX, and IFEQ, which later servers than Redis 7.2 have.
 #[derive(Clone, Copy, Eq, PartialEq)]
-enum Only {
+enum Only<'a> {
     IfMissing,
     IfThere,
+    IfEqual(&'a [u8]),
+}
+
+impl Only<'_> {
+    fn holds(self, cx: &mut Cx<'_>, key: &[u8]) -> Result<bool, Fail> {
+        Ok(match self {
+            Self::IfMissing => !cx.data.exists(key),
+            Self::IfThere => cx.data.exists(key),
+            Self::IfEqual(value) => {
+                let mut digits = IntText::default();
+                let found = cx.data.read_str(key)?;
+                found.is_some_and(|found| found.text(&mut digits) == value)
+            }
+        })
+    }
 }
 
 impl<'a> SetOptions<'a> {
     fn parse(mut args: Args<'a>) -> Result<Self, Fail> {
         let mut options = Self::default();
         while !args.is_done() {
-            if options.only != Some(Only::IfThere) && args.keyword("nx") {
+            if matches!(options.only, None | Some(Only::IfMissing)) && args.keyword("nx") {
                 options.only = Some(Only::IfMissing);
-            } else if options.only != Some(Only::IfMissing) && args.keyword("xx") {
+            } else if matches!(options.only, None | Some(Only::IfThere)) && args.keyword("xx") {
                 options.only = Some(Only::IfThere);
+            } else if options.only.is_none() && args.left() >= 2 && args.keyword("ifeq") {
+                options.only = Some(Only::IfEqual(args.bulk()?));
             } else if args.keyword("get") {
                 options.get = true;
             } else if options.given.is_none() && args.keyword("keepttl") {
@@ -364,12 +381,9 @@ fn set(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         let old = cx.data.read_str(key)?;
         write_string(&mut cx.out, old);
     }
-    let refused = match options.only {
-        None => false,
-        Some(Only::IfMissing) => cx.data.exists(key),
-        Some(Only::IfThere) => !cx.data.exists(key),
-    };
-    if refused {
+    if let Some(only) = options.only
+        && !only.holds(cx, key)?
+    {
         if !options.get {
             cx.out.null();
         }
@@ -377,12 +391,18 @@ fn set(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     }
     cx.data.set_str(key, argv.shared(at), value, ttl);
     cx.data.changed(key, Class::STRING, "set");
+    // A replica or a file's reader need not know IFEQ.
+    let compared = matches!(options.only, Some(Only::IfEqual(_)));
     if let Ttl::At(deadline) = ttl {
         cx.data.notify(Class::GENERIC, "expire", key);
         // A relative time would be counted again from when a replica or a restart reads it.
-        if !options.given.is_some_and(GivenText::is_lasting) {
+        if compared || !options.given.is_some_and(GivenText::is_lasting) {
             cx.propagate_as(&[b"SET", key, value, b"PXAT", &expiry::text(deadline)]);
         }
+    } else if compared && options.keep_ttl {
+        cx.propagate_as(&[b"SET", key, value, b"KEEPTTL"]);
+    } else if compared {
+        cx.propagate_as(&[b"SET", key, value]);
     } else if options.get {
         cx.propagate_as(&without_get(argv));
     }

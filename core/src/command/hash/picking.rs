@@ -4,7 +4,7 @@ use super::FAMILY;
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
-use crate::command::scan::{self, ScanOptions};
+use crate::command::scan::{self, ScanOptions, Walked};
 use crate::command::spec::{Arity, Flags as F, KeyFlags as K, KeySpec, Spec};
 use crate::limits::DRAWN_BYTES_MAX;
 use crate::resp::{Proto, Reply};
@@ -121,17 +121,20 @@ fn hscan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         scan::nothing(&mut cx.out);
         return Ok(());
     };
-    let options = ScanOptions::parse(args, false)?;
+    let options = ScanOptions::parse(args, Walked::Pairs("novalues"))?;
     let mut found = Vec::new();
     let next = hash.scan(cursor, options.count, |field, value| {
         if options.selects(field) {
             found.push((field, value));
         }
     });
-    scan::found(&mut cx.out, next, 2 * found.len());
+    let each = if options.names_only { 1 } else { 2 };
+    scan::found(&mut cx.out, next, each * found.len());
     for (field, value) in found {
         cx.out.bulk(field);
-        cx.out.bulk(value);
+        if !options.names_only {
+            cx.out.bulk(value);
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::FAMILY;
 use crate::command::args::Args;
 use crate::command::cx::{Cx, write_string};
 use crate::command::fail::Fail;
-use crate::command::scan::{self, ScanOptions};
+use crate::command::scan::{self, ScanOptions, Walked};
 use crate::command::spec::{Arity, Flags as F, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::limits::{DRAWN_BYTES_MAX, SPOP_OPERATION_MEMBERS};
@@ -216,7 +216,7 @@ fn sscan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         scan::nothing(&mut cx.out);
         return Ok(());
     };
-    let options = ScanOptions::parse(args, false)?;
+    let options = ScanOptions::parse(args, Walked::Plain)?;
     let mut found = Vec::new();
     let mut scratch = IntText::default();
     let next = set.scan(cursor, options.count, |member| {

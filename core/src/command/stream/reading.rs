@@ -163,6 +163,14 @@ impl<'a> Wanted<'a> {
                         let last = stream.map(|stream| stream.log().last_id);
                         Ok(After::Id(last.unwrap_or_default()))
                     }
+                    // The last entry there is, or the next to come. Later servers than Redis
+                    // 7.2 have it.
+                    (b"+", false) => {
+                        let log = stream.map(|stream| stream.log());
+                        let before = log.and_then(|log| log.last()?.id.prev());
+                        let last = log.map(|log| log.last_id);
+                        Ok(After::Id(before.or(last).unwrap_or_default()))
+                    }
                     (b">", false) => Err(Fail::Plain(
                         "The > ID can be specified only when calling XREADGROUP using the GROUP \
                          <group> <consumer> option.",

@@ -4,7 +4,7 @@ use super::{FAMILY, write_element, write_len};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
-use crate::command::scan::{self, ScanOptions};
+use crate::command::scan::{self, ScanOptions, Walked};
 use crate::command::spec::{Arity, Flags as F, KeyFlags as K, KeySpec, Spec};
 use crate::limits::DRAWN_BYTES_MAX;
 use crate::value::{Zset, ZsetRef, long_score_text, score_text};
@@ -112,24 +112,24 @@ fn zscan(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let cursor = scan::cursor(args.bulk()?)?;
     // Redis reads the options only if there is a sorted set.
     let Some(zset) = cx.data.lend::<Zset>(key)? else {
-        cx.out.array(2);
-        cx.out.bulk(b"0");
-        cx.out.array(0);
+        scan::nothing(&mut cx.out);
         return Ok(());
     };
-    let options = ScanOptions::parse(args, false)?;
+    let options = ScanOptions::parse(args, Walked::Pairs("noscores"))?;
     let mut found = Vec::new();
     let next = zset.scan(cursor, options.count, |member, score| {
         if options.selects(member) {
             found.push((member, score));
         }
     });
-    cx.out.array(2);
-    cx.out.bulk_int(next as i64);
     let small = matches!(zset, ZsetRef::Small(_));
-    cx.out.array(2 * found.len());
+    let each = if options.names_only { 1 } else { 2 };
+    scan::found(&mut cx.out, next, each * found.len());
     for (member, score) in found {
         cx.out.bulk(member);
+        if options.names_only {
+            continue;
+        }
         // A text in either protocol, which Redis writes in another way for each form.
         if small {
             cx.out.bulk(score_text(score).as_bytes());

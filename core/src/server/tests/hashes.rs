@@ -272,6 +272,7 @@ fn a_walk_goes_through_all_fields() {
             "*2|$1|0|*6|$2|aa|$1|1|$2|ab|$1|2|$1|b|$1|3|",
         ),
         ("hscan h 0 match 1", "*2|$1|0|*0|"),
+        ("hscan h 0 novalues count 5", "*2|$1|0|*3|$2|aa|$2|ab|$1|b|"),
         ("hscan h 0 type hash", "-ERR syntax error|"),
         ("hscan h 0 count 0", "-ERR syntax error|"),
         (

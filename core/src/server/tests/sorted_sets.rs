@@ -419,6 +419,11 @@ fn members_are_drawn_and_walked_through() {
         ("zscan z 0 type zset", SYNTAX),
         ("zscan no 0 nonsense", "*2|$1|0|*0|"),
         ("zscan z 0 match m1 count 1000", "*2|$1|0|*2|$2|m1|$3|1.5|"),
+        (
+            "zscan z 0 match m1 noscores count 1000",
+            "*2|$1|0|*1|$2|m1|",
+        ),
+        ("zscan z 0 novalues", SYNTAX),
     ];
     dialogue(&mut world, &lines);
 }

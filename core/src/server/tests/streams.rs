@@ -320,6 +320,34 @@ fn readers_wait_for_what_comes_behind_the_last_id() {
 }
 
 #[test]
+fn the_last_entry_is_read_or_waited_for() {
+    let mut world = World::single("");
+    let [a, b] = core::array::from_fn(|_| world.client(0));
+    let last = "*1|*2|$1|s|*1|*2|$3|2-1|*2|$1|b|$1|2|";
+    for (command, reply) in [
+        ("xread streams s +", "*-1|"),
+        ("xadd s 1-0 a 1", "$3|1-0|"),
+        ("xdel s 1-0", ":1|"),
+        ("xread streams s +", "*-1|"),
+    ] {
+        assert_eq!(world.ask(a, command), reply, "{command}");
+    }
+    assert_eq!(world.ask(a, "xread block 0 streams s t + +"), "");
+    world.ask(b, "xadd s 2-0 a 1");
+    assert_eq!(world.heard(a), "*1|*2|$1|s|*1|*2|$3|2-0|*2|$1|a|$1|1|");
+    world.ask(b, "xadd s 2-1 b 2");
+    for (command, reply) in [
+        ("xread count 3 streams s +", last),
+        ("xread block 0 streams no s + +", last),
+        ("xread streams s +x", BAD_ID),
+        ("xgroup create s g 0", "+OK|"),
+        ("xreadgroup group g c streams s +", BAD_ID),
+    ] {
+        assert_eq!(world.ask(a, command), reply, "{command}");
+    }
+}
+
+#[test]
 fn subscribers_hear_of_what_is_done_to_streams() {
     let mut world = World::single("notify-keyspace-events Et");
     let [a, b] = core::array::from_fn(|_| world.client(0));

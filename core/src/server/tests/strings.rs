@@ -95,3 +95,36 @@ fn floats_are_counted_in_more_digits_than_a_double_has() {
         assert_eq!(world.ask(a, command), answer, "{command}");
     }
 }
+
+#[test]
+fn a_string_is_set_if_it_is_equal() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    let e = world.eavesdropper();
+    world.ask(a, "mset k 1 n 12");
+    world.ask(a, "rpush l x");
+    world.overheard(e);
+    let wrong_type = "-WRONGTYPE Operation against a key holding the wrong kind of value|";
+    for (command, reply, heard) in [
+        ("set k 2 ifeq 0", "$-1|", ""),
+        ("set k 2 ifeq 1", "+OK|", "SET k 2"),
+        ("set k 3 get ifeq 2", "$1|2|", "SET k 3"),
+        ("set k 4 ifeq 2 get", "$1|3|", ""),
+        ("set n 13 IFEQ 12 keepttl", "+OK|", "SET n 13 KEEPTTL"),
+        (
+            "set n 14 ifeq 13 pxat 4102444800000",
+            "+OK|",
+            "SET n 14 PXAT 4102444800000",
+        ),
+        ("set no x ifeq x", "$-1|", ""),
+        ("set no x ifeq x get", "$-1|", ""),
+        ("set l x ifeq x", wrong_type, ""),
+        ("set k x ifeq", "-ERR syntax error|", ""),
+        ("set k x ifeq 3 xx", "-ERR syntax error|", ""),
+        ("set k x nx ifeq 3", "-ERR syntax error|", ""),
+        ("set k x ifeq 3 ifeq 3", "-ERR syntax error|", ""),
+    ] {
+        assert_eq!(world.ask(a, command), reply, "{command}");
+        assert_eq!(world.overheard(e), heard, "{command}");
+    }
+}
