@@ -26,6 +26,8 @@ pub struct Load {
     /// How it ends, which is told once the file is closed.
     end: Option<LoadEnd>,
     loaded: u64,
+    /// Whether all was taken from the decoder that it has.
+    drained: bool,
 }
 
 /// How a load ended.
@@ -79,6 +81,7 @@ impl Load {
             intake,
             end: None,
             loaded: 0,
+            drained: true,
         };
         (load, op)
     }
@@ -101,20 +104,23 @@ impl Load {
         self.state()
     }
 
-    /// Decodes one piece into the keyspace.
-    pub fn step(&mut self, keyspace: &mut Keyspace, ops: &mut Vec<DiskOp>) -> LoadState {
+    /// Decodes one piece into the keyspace, or what is left of one; no more than so many keys,
+    /// which it counts down.
+    pub fn step(
+        &mut self,
+        keyspace: &mut Keyspace,
+        keys: &mut usize,
+        ops: &mut Vec<DiskOp>,
+    ) -> LoadState {
         if self.end.is_some() {
             return self.state();
         }
-        if let Some(piece) = self.ahead.next(ops) {
+        if !self.drained {
+            self.decode(keyspace, keys, ops);
+        } else if let Some(piece) = self.ahead.next(ops) {
             self.loaded += u64::try_from(piece.len()).expect("a length fits 64 bits");
             self.decoder.feed(&piece);
-            if let Err(fault) = self.take_items(keyspace) {
-                self.close(LoadEnd::Failed(fault), ops);
-            } else if self.decoder.is_done() {
-                // Bytes behind the end are not looked at, as in Redis.
-                self.close(LoadEnd::Complete, ops);
-            }
+            self.decode(keyspace, keys, ops);
         } else if self.ahead.is_at_end() {
             let fault = self.decoder.finish().expect_err("its end was not decoded");
             self.close(LoadEnd::Failed(LoadFault::Rdb(fault)), ops);
@@ -150,24 +156,41 @@ impl Load {
     fn state(&self) -> LoadState {
         match self.end {
             Some(end) if self.ahead.is_closed() => LoadState::Over(end),
+            None if !self.drained => LoadState::Ready,
             None if self.ahead.has_piece() || self.ahead.is_at_end() => LoadState::Ready,
             Some(_) | None => LoadState::Waiting,
         }
     }
 
-    fn take_items(&mut self, keyspace: &mut Keyspace) -> Result<(), LoadFault> {
-        loop {
+    fn decode(&mut self, keyspace: &mut Keyspace, keys: &mut usize, ops: &mut Vec<DiskOp>) {
+        match self.take_items(keyspace, keys) {
+            Err(fault) => self.close(LoadEnd::Failed(fault), ops),
+            Ok(drained) => {
+                self.drained = drained;
+                if self.decoder.is_done() {
+                    // Bytes behind the end are not looked at, as in Redis.
+                    self.close(LoadEnd::Complete, ops);
+                }
+            }
+        }
+    }
+
+    /// Whether it took all that there is.
+    fn take_items(&mut self, keyspace: &mut Keyspace, keys: &mut usize) -> Result<bool, LoadFault> {
+        while *keys > 0 {
             let offset = self.decoder.offset();
             let Some(item) = self.decoder.next().map_err(LoadFault::Rdb)? else {
-                return Ok(());
+                return Ok(true);
             };
             let is_end = item == Item::Eof;
+            *keys -= usize::from(matches!(item, Item::Key { .. }));
             let taken = self.intake.take(keyspace, item);
             taken.map_err(|fault| LoadFault::Intake { fault, offset })?;
             if is_end {
-                return Ok(());
+                return Ok(true);
             }
         }
+        Ok(false)
     }
 
     fn close(&mut self, end: LoadEnd, ops: &mut Vec<DiskOp>) {

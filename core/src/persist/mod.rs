@@ -5,6 +5,7 @@ pub mod crc;
 pub mod listpack;
 pub mod load;
 pub mod lzf;
+pub mod pace;
 pub mod rdb;
 pub mod replace;
 pub mod save;

@@ -91,12 +91,25 @@ impl Snapshot {
     /// Does one turn's share of the work, unless what is encoded already waits to be taken.
     /// Returns whether there is more to do at once.
     pub fn step(&mut self, keyspace: &mut Keyspace) -> bool {
+        self.step_paced(keyspace, usize::MAX)
+    }
+
+    /// As [`step`](Self::step), with no more than so many keys; without any, neither with the
+    /// end.
+    pub fn step_paced(&mut self, keyspace: &mut Keyspace, keys: usize) -> bool {
         let held = held(keyspace);
         if held.encoder().buffered() >= SNAPSHOT_AHEAD_BYTES {
             return false;
         }
+        if keys == 0 && (!held.is_empty() || self.phase == Phase::Rest) {
+            return false;
+        }
         if !held.is_empty() {
-            held.encode_some(SNAPSHOT_TURN_BYTES);
+            held.encode_some(SNAPSHOT_TURN_BYTES, keys);
+            if keys < usize::MAX {
+                // The keys that may come are on their way, few as they are.
+                held.encoder().flush();
+            }
             return true;
         }
         match self.phase {

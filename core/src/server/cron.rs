@@ -55,6 +55,7 @@ impl Server {
             named(self.st.shutdown.deadline(), "shutdown"),
             named(self.st.blocked.keys.deadline(), "blocked-client"),
             named(self.aof_deadline(), "append-only file"),
+            named(self.st.persist.deadline(self.st.now.mono), "delay of a key"),
             self.st.repl.poll_timeout(),
         ];
         others

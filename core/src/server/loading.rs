@@ -8,7 +8,9 @@ use crate::command::cx::Cx;
 use crate::command::fail::Fail;
 use crate::conn::Conn;
 use crate::machine::{ConnId, DiskOp, Done, Effect, FileId, Now};
+use crate::persist::aof::load::AofState;
 use crate::persist::load::{Expired, Intake, Load, LoadEnd, LoadState};
+use crate::persist::pace::Pace;
 use crate::persist::rdb::{Decoder, Options, ReplPoint};
 use crate::persist::snapshot::Snapshot;
 use crate::repl::action::Attempt;
@@ -24,6 +26,8 @@ pub(super) struct Loading {
     pub(super) source: Source,
     pub(super) why: Why,
     pub(super) started: Now,
+    /// Holds it back where there is a delay for each key.
+    pub(super) pace: Pace,
 }
 
 /// Where it comes from.
@@ -93,6 +97,7 @@ impl State {
             source: Source::Rdb(Box::new(load)),
             why,
             started: self.now,
+            pace: Pace::new(self.now.mono),
         });
     }
 }
@@ -160,8 +165,12 @@ impl Server {
             }
             Source::Aof(replay) => {
                 let state = replay.load.handle_done(result, &mut ops);
+                let held = replay.is_held();
                 self.st.ask_for_load(ops);
-                self.replay_on(state);
+                // What else it comes to, it comes to again when the commands that wait have run.
+                if !held || matches!(state, AofState::Over(_)) {
+                    self.replay_on(state, &mut 0);
+                }
             }
         }
     }
@@ -176,10 +185,29 @@ impl Server {
         let Some(loading) = &mut self.st.persist.loading else {
             return false;
         };
+        let (now, delay) = (self.st.now.mono, self.st.config.key_load_delay());
+        let allowed = loading.pace.allowed(now, delay);
+        if allowed == 0 {
+            return false;
+        }
+        let mut left = allowed;
+        let more = self.load_some(&mut left);
+        // It may be over.
+        if let Some(loading) = &mut self.st.persist.loading {
+            loading.pace.spend(allowed - left, delay);
+        }
+        more
+    }
+
+    /// Loads the next piece, of no more than so many keys or commands.
+    fn load_some(&mut self, left: &mut usize) -> bool {
+        let Some(loading) = &mut self.st.persist.loading else {
+            return false;
+        };
         let mut ops = Vec::new();
         match &mut loading.source {
             Source::Rdb(load) => {
-                let state = load.step(&mut self.keys, &mut ops);
+                let state = load.step(&mut self.keys, left, &mut ops);
                 self.st.ask_for_load(ops);
                 state == LoadState::Ready
             }
@@ -189,9 +217,12 @@ impl Server {
                     self.keys.flush_all();
                     return true;
                 }
-                let state = replay.load.step(&mut self.keys, &mut ops);
+                if replay.is_held() {
+                    return self.replay_held(left);
+                }
+                let state = replay.load.step(&mut self.keys, left, &mut ops);
                 self.st.ask_for_load(ops);
-                self.replay_on(state)
+                self.replay_on(state, left)
             }
         }
     }

@@ -4,7 +4,7 @@ use super::info::Report;
 use super::loading::Loading;
 use super::saving::Running;
 use super::state::State;
-use crate::machine::{Now, Wall};
+use crate::machine::{Mono, Now, Wall};
 use core::time::Duration;
 
 /// Snapshots and loading: what runs, and what came of the last ones.
@@ -90,6 +90,13 @@ impl Persist {
     /// Whether a file is being loaded.
     pub fn is_loading(&self) -> bool {
         self.loading.is_some()
+    }
+
+    /// When the next key may be saved or loaded, where each has a delay behind it.
+    pub(super) fn deadline(&self, now: Mono) -> Option<Mono> {
+        let saved = self.running.as_ref().and_then(|r| r.deadline(now));
+        let loaded = self.loading.as_ref().and_then(|l| l.pace.deadline(now));
+        saved.into_iter().chain(loaded).min()
     }
 
     /// Lets the commands that follow wait for the next turn that does its work.

@@ -1,5 +1,7 @@
 //! Runs what the append-only file holds, through the same path as a client's commands.
 
+use bytes::{Buf as _, Bytes};
+
 use super::Server;
 use super::blocked::Wait;
 use super::client::{Client, ClientFlags};
@@ -11,6 +13,7 @@ use crate::conn::Input;
 use crate::limits::AOF_MANIFEST_LINE_BYTES_MAX as ANNOTATION_BYTES_MAX;
 use crate::machine::{ConnId, Now};
 use crate::persist::aof::load::{AofEnd, AofFault, AofLoad, AofState, Tail};
+use crate::persist::pace::Pace;
 use crate::repl::node::Place;
 use crate::repl::stream::read_place;
 use crate::resp::{ArgvRef, ParseLimits, Sender};
@@ -21,6 +24,8 @@ pub(super) struct Replay {
     pub(super) load: AofLoad,
     /// Bytes of the current file that are not run yet.
     input: Input,
+    /// Those behind them, if commands wait for their time.
+    held: Option<Bytes>,
     /// The client that its commands are run by.
     conn: ConnId,
     /// Where in the file the last whole command ends that was outside any transaction.
@@ -40,6 +45,11 @@ impl Replay {
     pub(super) fn progress(&self) -> (u64, u64, u64) {
         let memory = self.load.loaded().used_memory;
         (self.load.read(), self.load.total(), memory)
+    }
+
+    /// Whether commands that were read wait for their time.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
     }
 
     /// Whether the dataset that there is has to go before the next step.
@@ -92,6 +102,7 @@ impl Server {
         let replay = Replay {
             load,
             input: Input::default(),
+            held: None,
             conn,
             valid: 0,
             zeros: false,
@@ -103,17 +114,19 @@ impl Server {
             source: Source::Aof(Box::new(replay)),
             why,
             started: now,
+            pace: Pace::new(now.mono),
         });
     }
 
-    /// Goes on from a state of the load; whether there is more to do at once.
-    pub(super) fn replay_on(&mut self, mut state: AofState) -> bool {
+    /// Goes on from a state of the load, with no more than so many commands; whether there is more
+    /// to do at once.
+    pub(super) fn replay_on(&mut self, mut state: AofState, left: &mut usize) -> bool {
         loop {
             let mut ops = Vec::new();
             state = match state {
                 AofState::Waiting => return false,
                 AofState::Ready => return true,
-                AofState::Commands(bytes) => match self.replay_commands(&bytes) {
+                AofState::Commands(bytes) => match self.replay_commands(bytes, left) {
                     Ok(()) => return true,
                     Err(why) => self.replay().load.fail(why, &mut ops),
                 },
@@ -138,39 +151,58 @@ impl Server {
         }
     }
 
-    fn replay_commands(&mut self, bytes: &[u8]) -> Result<(), AofFault> {
+    /// Goes on with commands that had to wait; whether there is more to do at once.
+    pub(super) fn replay_held(&mut self, left: &mut usize) -> bool {
+        let bytes = self.replay().held.take();
+        let bytes = bytes.expect("commands wait for their time");
+        match self.replay_piece(bytes, left) {
+            Ok(()) => true,
+            Err(why) => {
+                let mut ops = Vec::new();
+                let state = self.replay().load.fail(why, &mut ops);
+                self.st.ask_for_load(ops);
+                self.replay_on(state, left)
+            }
+        }
+    }
+
+    fn replay_commands(&mut self, bytes: Bytes, left: &mut usize) -> Result<(), AofFault> {
         let replay = self.replay();
         if let Some(point) = replay.load.take_repl_point() {
             replay.place = place_of(point);
         }
-        self.replay_piece(bytes)
+        self.replay_piece(bytes, left)
     }
 
-    /// Runs the commands that end within these bytes.
-    fn replay_piece(&mut self, mut bytes: &[u8]) -> Result<(), AofFault> {
+    /// Runs the commands that end within these bytes, and holds the rest if they are too many.
+    fn replay_piece(&mut self, mut bytes: Bytes, left: &mut usize) -> Result<(), AofFault> {
         if self.replay().zeros {
-            return self.only_zeros(bytes);
+            return self.only_zeros(&bytes);
         }
         let mut input = core::mem::take(&mut self.replay().input);
-        let mut result = Ok(());
-        while !bytes.is_empty() && result.is_ok() {
+        let mut result = self.replay_input(&mut input, left);
+        while !bytes.is_empty() && result.is_ok() && *left > 0 {
+            if self.replay().zeros {
+                break;
+            }
             let space = input.space();
             let len = space.len().min(bytes.len());
             space[..len].copy_from_slice(&bytes[..len]);
             input.filled(len);
-            bytes = &bytes[len..];
-            result = self.replay_input(&mut input);
-            if self.replay().zeros {
-                input = Input::default();
-                result = result.and_then(|()| self.only_zeros(bytes));
-                break;
-            }
+            bytes.advance(len);
+            result = self.replay_input(&mut input, left);
+        }
+        if self.replay().zeros {
+            input = Input::default();
+            result = result.and_then(|()| self.only_zeros(&bytes));
+        } else if *left == 0 {
+            self.replay().held = Some(bytes);
         }
         self.replay().input = input;
         result
     }
 
-    fn replay_input(&mut self, input: &mut Input) -> Result<(), AofFault> {
+    fn replay_input(&mut self, input: &mut Input, left: &mut usize) -> Result<(), AofFault> {
         let limits = ParseLimits {
             bulk_max: i64::MAX,
             authenticated: true,
@@ -179,6 +211,9 @@ impl Server {
         let (conn, preamble) = (self.replay().conn, self.replay().load.preamble());
         let mut argv = core::mem::take(&mut self.argv);
         let result = loop {
+            if *left == 0 {
+                break Ok(());
+            }
             if input.bytes().first() == Some(&b'#') {
                 match skip_annotation(input) {
                     Ok(Some(place)) => {
@@ -207,6 +242,7 @@ impl Server {
             }
             let args = input.last_args(&argv);
             self.replay().place = None;
+            *left -= 1;
             if !self.execute_from_log(conn, args) {
                 let command = String::from_utf8_lossy(args.get(0)).into();
                 let name = self.part_name();

@@ -7,8 +7,9 @@ use crate::command::cx::Cx;
 use crate::command::fail::Fail;
 use crate::command::gates::Conditions;
 use crate::keyspace::Keyspace;
-use crate::machine::{DiskOp, Done, FileId, Now};
+use crate::machine::{DiskOp, Done, FileId, Mono, Now};
 use crate::persist::aof::manifest::Part;
+use crate::persist::pace::Pace;
 use crate::persist::rdb::{Encoder, Preamble, ReplPoint};
 use crate::persist::save::{Save, SaveState};
 use crate::persist::snapshot::{Progress, Snapshot, SnapshotOptions};
@@ -29,6 +30,8 @@ pub(super) struct Running {
     progress: Progress,
     to: To,
     started: Now,
+    /// Holds it back where there is a delay for each key.
+    pace: Pace,
     /// Changes that it includes.
     changes: u64,
 }
@@ -71,6 +74,25 @@ impl Running {
 
     pub(super) fn progress(&self) -> Progress {
         self.progress
+    }
+
+    /// When its next key may come.
+    pub(super) fn deadline(&self, now: Mono) -> Option<Mono> {
+        match self.to {
+            To::File(..) | To::Replicas(..) => self.pace.deadline(now),
+            To::Sealing(_) => None,
+        }
+    }
+
+    /// How many keys may come, with the delay behind each that is configured. A snapshot that
+    /// holds so much that commands had to wait does not wait itself.
+    fn keys_allowed(&mut self, now: Mono, delay: i64, keyspace: &mut Keyspace) -> usize {
+        let allowed = self.pace.allowed(now, delay);
+        let behind = match &self.to {
+            To::File(snapshot, _) | To::Replicas(snapshot, _) => snapshot.wants_stall(keyspace),
+            To::Sealing(_) => false,
+        };
+        if behind { usize::MAX } else { allowed }
     }
 }
 
@@ -140,6 +162,7 @@ impl State {
             progress: Progress::default(),
             to: To::File(Snapshot::begin(keys, options), save),
             started: self.now,
+            pace: Pace::new(self.now.mono),
             changes: self.unit.changes(),
         });
         self.persist.busy = true;
@@ -349,10 +372,12 @@ impl Server {
         };
         let keys = &mut self.keys;
         let mut ops = Vec::new();
+        let (now, delay) = (self.st.now.mono, self.st.config.rdb_key_save_delay());
+        let allowed = running.keys_allowed(now, delay, keys);
         let (snapshot, moved) = match &mut running.to {
             To::Sealing(_) => return,
             To::File(snapshot, save) => {
-                let mut moved = snapshot.step(keys);
+                let mut moved = snapshot.step_paced(keys, allowed);
                 while save.has_room()
                     && let Some(chunk) = snapshot.poll_chunk(keys)
                 {
@@ -366,7 +391,7 @@ impl Server {
             }
             To::Replicas(snapshot, id) => {
                 let (id, now) = (*id, self.st.now);
-                let mut moved = snapshot.step(keys);
+                let mut moved = snapshot.step_paced(keys, allowed);
                 while self.st.repl.snapshot_wanted() == Some(id)
                     && let Some(chunk) = snapshot.poll_chunk(keys)
                 {
@@ -376,7 +401,9 @@ impl Server {
                 (&*snapshot, moved)
             }
         };
+        let before = running.progress.keys;
         running.progress = snapshot.progress(keys);
+        running.pace.spend(running.progress.keys - before, delay);
         let done = snapshot.is_done();
         let behind = !done && snapshot.wants_stall(keys);
         let (id, to_file) = (running.id, running.is_to_file());
@@ -446,6 +473,7 @@ impl Server {
             progress: Progress::default(),
             to: To::Replicas(Snapshot::begin(&mut self.keys, &options), id),
             started: now,
+            pace: Pace::new(now.mono),
             changes: self.st.unit.changes(),
         });
         self.st.persist.busy = true;

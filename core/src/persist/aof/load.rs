@@ -14,7 +14,7 @@ use crate::keyspace::Keyspace;
 use crate::limits::{AOF_MANIFEST_LINE_BYTES_MAX, AOF_MANIFEST_LINES_MAX};
 use crate::machine::{DiskFault, DiskOp, FileId, OpenMode, Wall};
 use crate::persist::load::{Expired, Intake, Loaded, ReadAhead};
-use crate::persist::rdb::{Decoder, Options, ReplPoint};
+use crate::persist::rdb::{Decoder, Item, Options, ReplPoint};
 
 pub use fault::AofFault;
 
@@ -73,6 +73,8 @@ struct Reading {
     index: usize,
     ahead: ReadAhead,
     body: Body,
+    /// Whether all was taken of its RDB data that was read.
+    drained: bool,
     /// How long its RDB data is.
     preamble: u64,
     /// The server has said how it ends.
@@ -206,13 +208,22 @@ impl AofLoad {
         }
     }
 
-    /// Goes on with the next piece.
-    pub fn step(&mut self, keyspace: &mut Keyspace, ops: &mut Vec<DiskOp>) -> AofState {
+    /// Goes on with the next piece, or what is left of one; of RDB data with no more than so many
+    /// keys, which it counts down.
+    pub fn step(
+        &mut self,
+        keyspace: &mut Keyspace,
+        keys: &mut usize,
+        ops: &mut Vec<DiskOp>,
+    ) -> AofState {
         let Stage::Part(reading) = &mut self.stage else {
             return self.state();
         };
         if reading.ended {
             return AofState::Waiting;
+        }
+        if !reading.drained {
+            return self.decode(keyspace, keys, ops);
         }
         let piece = reading.ahead.next(ops);
         self.read += piece.as_ref().map_or(0, |piece| piece.len() as u64);
@@ -222,12 +233,12 @@ impl AofLoad {
                 head.extend_from_slice(&piece.unwrap_or_default());
                 if head.len() >= MAGIC.len() || at_end {
                     let head = core::mem::take(head);
-                    return self.begin_body(head, keyspace, ops);
+                    return self.begin_body(head, keyspace, keys, ops);
                 }
             }
             (Body::Rdb(decoder, _), Some(piece)) => {
                 decoder.feed(&piece);
-                return self.decode(keyspace, ops);
+                return self.decode(keyspace, keys, ops);
             }
             (Body::Rdb(decoder, _), None) if at_end => {
                 let why = decoder.finish().expect_err("it did not end");
@@ -341,7 +352,7 @@ impl AofLoad {
         };
         if reading.ended {
             AofState::Waiting
-        } else if reading.ahead.has_piece() {
+        } else if reading.ahead.has_piece() || !reading.drained {
             AofState::Ready
         } else if !reading.ahead.is_at_end() {
             AofState::Waiting
@@ -481,6 +492,7 @@ impl AofLoad {
             index,
             ahead,
             body: Body::Head(Vec::new()),
+            drained: true,
             preamble: 0,
             ended: false,
         }));
@@ -523,6 +535,7 @@ impl AofLoad {
         &mut self,
         head: Vec<u8>,
         keyspace: &mut Keyspace,
+        keys: &mut usize,
         ops: &mut Vec<DiskOp>,
     ) -> AofState {
         let Stage::Part(reading) = &mut self.stage else {
@@ -538,19 +551,24 @@ impl AofLoad {
         // What has expired is kept: commands that follow may still see or revive it.
         let intake = Intake::new(self.now, Expired::Keep);
         reading.body = Body::Rdb(Box::new(decoder), Box::new(intake));
-        self.decode(keyspace, ops)
+        self.decode(keyspace, keys, ops)
     }
 
-    fn decode(&mut self, keyspace: &mut Keyspace, ops: &mut Vec<DiskOp>) -> AofState {
+    fn decode(
+        &mut self,
+        keyspace: &mut Keyspace,
+        keys: &mut usize,
+        ops: &mut Vec<DiskOp>,
+    ) -> AofState {
         let Stage::Part(reading) = &mut self.stage else {
             unreachable!("a file was being read");
         };
         let Body::Rdb(decoder, intake) = &mut reading.body else {
             unreachable!("RDB data was being read");
         };
-        let taken = take_items(decoder, intake, keyspace);
-        if let Err(why) = taken {
-            return self.preamble_fault(why, ops);
+        match take_items(decoder, intake, keyspace, keys) {
+            Ok(drained) => reading.drained = drained,
+            Err(why) => return self.preamble_fault(why, ops),
         }
         if !decoder.is_done() {
             return self.state();
@@ -580,17 +598,23 @@ impl AofLoad {
     }
 }
 
+/// Whether it took all that there is.
 fn take_items(
     decoder: &mut Decoder,
     intake: &mut Intake,
     keyspace: &mut Keyspace,
-) -> Result<(), String> {
-    while let Some(item) = decoder.next().map_err(|fault| fault.to_string())? {
+    keys: &mut usize,
+) -> Result<bool, String> {
+    while *keys > 0 {
+        let Some(item) = decoder.next().map_err(|fault| fault.to_string())? else {
+            return Ok(true);
+        };
+        *keys -= usize::from(matches!(item, Item::Key { .. }));
         intake
             .take(keyspace, item)
             .map_err(|fault| fault.to_string())?;
     }
-    Ok(())
+    Ok(false)
 }
 
 /// What RDB data begins with.

@@ -84,7 +84,7 @@ fn load(disk: &Disk, expired: Expired, keyspace: &mut Keyspace) -> (LoadEnd, Int
         answered += 1;
         let mut state = load.handle_done(result, &mut ops);
         while state == LoadState::Ready {
-            state = load.step(keyspace, &mut ops);
+            state = load.step(keyspace, &mut { usize::MAX }, &mut ops);
         }
         assert!(ops.len() - answered <= LOAD_READS_IN_FLIGHT + 1);
         if let LoadState::Over(end) = state {

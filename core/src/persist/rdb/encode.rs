@@ -220,6 +220,12 @@ impl Encoder {
         self.ended = true;
     }
 
+    /// Has [`poll_chunk`](Self::poll_chunk) give all that was written, however little.
+    pub fn flush(&mut self) {
+        assert!(!self.ended, "the end is a chunk anyway");
+        self.out.push_tail();
+    }
+
     /// Bytes written but not taken, but for the checksum.
     #[must_use]
     pub fn buffered(&self) -> usize {

@@ -65,7 +65,8 @@ impl Out {
         whole
     }
 
-    fn push_tail(&mut self) {
+    /// Makes a piece of all that was written.
+    pub(super) fn push_tail(&mut self) {
         if !self.tail.is_empty() {
             let room = Vec::with_capacity(RDB_CHUNK_BYTES + RDB_CHUNK_BYTES / 8);
             let piece = core::mem::replace(&mut self.tail, room);

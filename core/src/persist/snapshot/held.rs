@@ -83,10 +83,11 @@ impl Held {
         self.keys
     }
 
-    /// Encodes entries of about `budget` bytes.
-    pub(super) fn encode_some(&mut self, budget: usize) {
+    /// Encodes entries of about `budget` bytes, and no more than `keys` whole ones.
+    pub(super) fn encode_some(&mut self, budget: usize, keys: usize) {
         let mut left = budget;
-        while left > 0 && self.encoder.buffered() < SNAPSHOT_AHEAD_BYTES {
+        let enough = self.keys.saturating_add(keys);
+        while left > 0 && self.keys < enough && self.encoder.buffered() < SNAPSHOT_AHEAD_BYTES {
             let cost = if self.parts.is_some() {
                 self.encode_part()
             } else {

@@ -5,6 +5,7 @@ mod bits;
 mod blocking;
 mod clients;
 mod corners;
+mod delays;
 mod eviction;
 mod failover;
 mod geo;

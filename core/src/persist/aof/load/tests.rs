@@ -98,7 +98,7 @@ fn load(disk: &mut Disk, keys: &mut Keyspace, may_truncate: bool) -> (Vec<u8>, A
                 answered += 1;
                 load.handle_done(result, &mut ops)
             }
-            AofState::Ready => load.step(keys, &mut ops),
+            AofState::Ready => load.step(keys, &mut { usize::MAX }, &mut ops),
             AofState::Commands(bytes) => {
                 part.extend_from_slice(&bytes);
                 AofState::Ready

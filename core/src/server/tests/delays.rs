@@ -1,0 +1,95 @@
+//! Saving and loading that is made to take long (`rdb-key-save-delay`, `key-load-delay`).
+
+use super::harness::World;
+use crate::machine::ConnId;
+
+fn filled(config: &str) -> (World, ConnId) {
+    let mut world = World::single(config);
+    let a = world.client(0);
+    for n in 0..10 {
+        world.ask(a, &format!("set key{n} before"));
+    }
+    (world, a)
+}
+
+#[test]
+fn each_key_takes_its_time_to_be_saved_while_clients_go_on() {
+    let (mut world, a) = filled("rdb-key-save-delay 100000");
+    world.ask(a, "bgsave");
+    world.wait(450);
+    assert_eq!(world.info(0, "current_save_keys_processed"), "5");
+    assert_eq!(world.info(0, "current_save_keys_total"), "10");
+    assert_eq!(world.ask(a, "set key0 after"), "+OK|");
+    world.wait(540);
+    assert_eq!(world.info(0, "rdb_bgsave_in_progress"), "1");
+    world.wait(10);
+    assert_eq!(world.info(0, "rdb_bgsave_in_progress"), "0");
+    assert_eq!(world.info(0, "rdb_last_bgsave_status"), "ok");
+    let again = world.restart(0, "");
+    let b = world.client(again);
+    assert_eq!(world.ask_at(again, b, "dbsize"), ":10|");
+    assert_eq!(world.ask_at(again, b, "get key0"), "$6|before|");
+}
+
+#[test]
+fn a_delay_that_is_taken_back_holds_no_save_any_more() {
+    let (mut world, a) = filled("rdb-key-save-delay 2147483647");
+    world.ask(a, "bgsave");
+    world.wait(60_000);
+    assert_eq!(world.info(0, "current_save_keys_processed"), "1");
+    world.ask(a, "config set rdb-key-save-delay 0");
+    assert_eq!(world.info(0, "rdb_bgsave_in_progress"), "0");
+    assert_eq!(world.info(0, "rdb_last_bgsave_status"), "ok");
+}
+
+#[test]
+fn what_changes_while_a_delay_holds_a_save_never_holds_commands() {
+    let mut world = World::single("rdb-key-save-delay 1000000\nrdbcompression no");
+    let a = world.client(0);
+    let text = "x".repeat(1 << 20);
+    for n in 0..64 {
+        world.ask(a, &format!("set key{n} {text}"));
+    }
+    world.ask(a, "bgsave");
+    for n in 0..64 {
+        assert_eq!(world.ask(a, &format!("append key{n} y")), ":1048577|");
+    }
+}
+
+#[test]
+fn each_key_takes_its_time_to_be_loaded_and_a_delay_can_be_taken_back() {
+    let (mut world, a) = filled("");
+    assert_eq!(world.ask(a, "save"), "+OK|");
+    let again = world.restart(0, "key-load-delay 100000");
+    let b = world.client(again);
+    world.wait(450);
+    let refused = world.ask_at(again, b, "get key0");
+    assert!(refused.starts_with("-LOADING"), "{refused}");
+    assert_eq!(world.info(again, "loading"), "1");
+    world.wait(560);
+    assert_eq!(world.ask_at(again, b, "dbsize"), ":10|");
+    let again = world.restart(again, "key-load-delay 2147483647");
+    let b = world.client(again);
+    world.wait(60_000);
+    assert_eq!(world.info(again, "loading"), "1");
+    world.ask_at(again, b, "config set key-load-delay 0");
+    assert_eq!(world.ask_at(again, b, "dbsize"), ":10|");
+}
+
+#[test]
+fn commands_of_the_append_only_file_take_their_time_like_the_keys_of_its_base() {
+    let (mut world, a) = filled("appendonly yes");
+    world.ask(a, "bgrewriteaof");
+    for command in ["multi", "incr n", "incr n", "exec"] {
+        world.ask(a, command);
+    }
+    // Ten keys, SELECT, and the four of the transaction.
+    let again = world.restart(0, "appendonly yes\nkey-load-delay 100000");
+    let b = world.client(again);
+    world.wait(1_480);
+    assert_eq!(world.info(again, "loading"), "1");
+    world.wait(20);
+    assert_eq!(world.info(again, "loading"), "0");
+    assert_eq!(world.ask_at(again, b, "get n"), "$1|2|");
+    assert_eq!(world.ask_at(again, b, "dbsize"), ":11|");
+}
