@@ -11,7 +11,7 @@ pub(crate) const READS_PER_TURN: usize = 4;
 /// Bytes written to one connection in one turn; the rest waits for the next turn.
 pub(crate) const WRITE_BYTES_PER_TURN: usize = 512 * 1024;
 /// Appends of up to so many bytes are not left to the disk thread while it has nothing to do.
-pub(crate) const APPEND_AT_ONCE_BYTES: usize = 64 * 1024;
+pub(crate) const APPEND_AT_ONCE_BYTES: usize = 32 * 1024;
 /// How long accepting rests when the process is out of files or the system out of memory.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// The least time between two reports of what the system says of the process.
