@@ -2,7 +2,7 @@
 //! breaks.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write};
+use std::io::{self, Read, Write};
 
 use holdfast_core::config::REDIS_VERSION;
 use holdfast_core::persist::rdb::{Decoder, Item, Options, RdbFault};
@@ -21,12 +21,7 @@ pub(crate) fn main(args: &[String]) -> u8 {
             0
         }
         [path] => {
-            let now_ms = std::time::SystemTime::UNIX_EPOCH
-                .elapsed()
-                .map_or(0, |since| {
-                    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-                });
-            let sound = check(path, now_ms, &mut io::stdout().lock());
+            let sound = check(path, now_ms(), &mut io::stdout().lock());
             u8::from(!matches!(sound, Ok(true)))
         }
         _ => {
@@ -34,6 +29,15 @@ pub(crate) fn main(args: &[String]) -> u8 {
             1
         }
     }
+}
+
+/// The time of day, in milliseconds since the Unix epoch.
+pub(crate) fn now_ms() -> i64 {
+    std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .map_or(0, |since| {
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        })
 }
 
 /// What was read so far.
@@ -47,14 +51,25 @@ struct Counts {
 /// Checks one file and writes the report, as redis-check-rdb words it. Answers whether the file
 /// is sound; the error is one of writing the report.
 fn check(path: &str, now_ms: i64, out: &mut impl Write) -> io::Result<bool> {
-    writeln!(out, "[offset 0] Checking RDB file {path}")?;
-    let mut file = match File::open(path) {
-        Ok(file) => file,
+    match File::open(path) {
+        Ok(mut file) => Ok(check_open(path, &mut file, now_ms, out)?.is_some()),
         Err(error) => {
+            writeln!(out, "[offset 0] Checking RDB file {path}")?;
             writeln!(out, "[offset 0] Cannot open the file: {error}")?;
-            return Ok(false);
+            Ok(false)
         }
-    };
+    }
+}
+
+/// As [`check`], of a file that is open and may go on behind the RDB data. Answers where that
+/// ends, if it is sound.
+pub(crate) fn check_open(
+    path: &str,
+    file: &mut impl Read,
+    now_ms: i64,
+    out: &mut impl Write,
+) -> io::Result<Option<u64>> {
+    writeln!(out, "[offset 0] Checking RDB file {path}")?;
     let mut decoder = Decoder::new(Options::default());
     let mut counts = Counts::default();
     let mut piece = vec![0; PIECE_BYTES];
@@ -69,20 +84,20 @@ fn check(path: &str, now_ms: i64, out: &mut impl Write) -> io::Result<bool> {
             Ok(0) => break decoder.finish().err(),
             Ok(len) => {
                 decoder.feed(&piece[..len]);
-                tail.extend_from_slice(&piece[..len]);
-                tail.drain(..tail.len().saturating_sub(NO_CHECKSUM.len()));
+                keep_tail(&mut tail, &piece[..len]);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 writeln!(out, "[offset {}] {error}", decoder.offset())?;
-                return Ok(false);
+                return Ok(None);
             }
         }
     };
     match &fault {
         None => {
             let at = decoder.offset();
-            let checksum = match &tail[..] == NO_CHECKSUM {
+            let read = tail.len() - decoder.rest().len().min(tail.len());
+            let checksum = match tail[..read].ends_with(NO_CHECKSUM) {
                 true => "RDB file was saved with checksum disabled: no check performed",
                 false => "Checksum OK",
             };
@@ -94,7 +109,13 @@ fn check(path: &str, now_ms: i64, out: &mut impl Write) -> io::Result<bool> {
     writeln!(out, "[info] {} keys read", counts.keys)?;
     writeln!(out, "[info] {} expires", counts.expires)?;
     writeln!(out, "[info] {} already expired", counts.expired)?;
-    Ok(fault.is_none())
+    Ok(fault.is_none().then(|| decoder.offset()))
+}
+
+/// Keeps the last bytes that were read: a piece and what may belong to it of the one before.
+fn keep_tail(tail: &mut Vec<u8>, piece: &[u8]) {
+    tail.drain(..tail.len().saturating_sub(NO_CHECKSUM.len()));
+    tail.extend_from_slice(piece);
 }
 
 /// Takes all that the decoder has; whether that was the end.

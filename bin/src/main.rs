@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod allocator;
+mod check_aof;
 mod check_rdb;
 mod files;
 mod local;
@@ -42,17 +43,18 @@ fn main() -> ExitCode {
 }
 
 fn run_tool(tool: Tool, args: &[String]) -> u8 {
-    let (program, stand_in) = match tool {
-        Tool::Local => return local::main(args),
-        Tool::Cli => ("cli", "redis-cli"),
-        Tool::CheckRdb => return check_rdb::main(args),
-        Tool::CheckAof => ("check-aof", "redis-check-aof"),
-    };
-    complain(&format!(
-        "holdfast {program}: not in this release. The {stand_in} of Redis works with Holdfast; \
-         install it (Debian: redis-tools) and use that."
-    ));
-    1
+    match tool {
+        Tool::Local => local::main(args),
+        Tool::CheckRdb => check_rdb::main(args),
+        Tool::CheckAof => check_aof::main(args),
+        Tool::Cli => {
+            complain(
+                "holdfast cli: not in this release. The redis-cli of Redis works with Holdfast; \
+                 install it (Debian: redis-tools) and use that.",
+            );
+            1
+        }
+    }
 }
 
 /// Prints a line on standard output. Nobody there to read it is no reason to fail.

@@ -295,6 +295,7 @@ fn flushall(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
     cx.data.st.own_expiry.clear();
     cx.propagate_unchanged(args.argv());
     if cx.data.st.config.save_points().is_empty() {
+        cx.data.st.persist.want_no_save();
         cx.out.ok();
     } else {
         // Or a restart would bring back what was deleted.
@@ -344,10 +345,15 @@ fn bgrewriteaof(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
 }
 
 fn bgsave(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
-    let _schedule = args.keyword("schedule");
+    let schedule = args.keyword("schedule");
     args.end()?;
     if cx.data.st.persist.is_saving() {
         return Err(Fail::Plain("Background save already in progress"));
+    }
+    if schedule && cx.data.st.persist.is_snapshotting() {
+        cx.data.st.persist.schedule_save();
+        cx.out.simple("Background saving scheduled");
+        return Ok(());
     }
     cx.start_save()?;
     cx.out.simple("Background saving started");

@@ -238,7 +238,7 @@ fn usage() -> String {
      holdfast sentinel /path/to/sentinel.conf\n       \
      holdfast cli [options] [command ...]\n       \
      holdfast check-rdb FILE\n       \
-     holdfast check-aof FILE\n       \
+     holdfast check-aof [--fix|--truncate-to-timestamp SECONDS] FILE\n       \
      holdfast local [options] (a whole group on loopback)\n       \
      holdfast -v or --version\n\n\
      Through a link named redis-server, redis-sentinel, redis-cli, redis-check-rdb or \

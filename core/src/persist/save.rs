@@ -156,6 +156,12 @@ impl Save {
         }
     }
 
+    /// The name of the file until it is whole.
+    #[must_use]
+    pub fn temp(&self) -> &str {
+        &self.temp
+    }
+
     /// Bytes appended so far.
     #[must_use]
     pub fn appended(&self) -> u64 {

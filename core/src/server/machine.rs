@@ -112,6 +112,7 @@ impl Machine for Server {
         }
         self.st.evict_clients();
         self.go_on_evicting();
+        self.abort_save_if_unwanted();
         self.save_if_wanted();
         self.advance_aof();
         self.advance_persistence();

@@ -21,6 +21,10 @@ pub struct Persist {
     pub(super) stalled: bool,
     /// Whether the dataset is to be saved as soon as no other snapshot is in the way.
     pub(super) wanted: bool,
+    /// Whether a save is to begin by and by, when no other snapshot is being taken.
+    pub(super) scheduled: bool,
+    /// Whether a running save is to be given up.
+    pub(super) unwanted: bool,
     /// Whether the running save is one that FLUSHALL has asked for.
     pub(super) saves_nothing: bool,
     /// The number of the next snapshot; names its files.
@@ -49,6 +53,8 @@ impl Persist {
             busy: false,
             stalled: false,
             wanted: false,
+            scheduled: false,
+            unwanted: false,
             saves_nothing: false,
             next: 0,
             last_save: now.wall,
@@ -102,6 +108,16 @@ impl Persist {
     /// Lets the commands that follow wait for the next turn that does its work.
     pub fn stall(&mut self) {
         self.stalled = true;
+    }
+
+    /// BGSAVE SCHEDULE: has the dataset saved when no other snapshot is being taken.
+    pub fn schedule_save(&mut self) {
+        self.scheduled = true;
+    }
+
+    /// Has a running save given up.
+    pub fn want_no_save(&mut self) {
+        self.unwanted = true;
     }
 
     /// Has the dataset saved in place of whatever is being saved.

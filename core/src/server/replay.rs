@@ -155,7 +155,10 @@ impl Server {
     pub(super) fn replay_held(&mut self, left: &mut usize) -> bool {
         let bytes = self.replay().held.take();
         let bytes = bytes.expect("commands wait for their time");
-        match self.replay_piece(bytes, left) {
+        let mut input = core::mem::take(&mut self.replay().input);
+        let result = self.replay_input(&mut input, left);
+        self.replay().input = input;
+        match result.and_then(|()| self.replay_piece(bytes, left)) {
             Ok(()) => true,
             Err(why) => {
                 let mut ops = Vec::new();
@@ -180,11 +183,8 @@ impl Server {
             return self.only_zeros(&bytes);
         }
         let mut input = core::mem::take(&mut self.replay().input);
-        let mut result = self.replay_input(&mut input, left);
-        while !bytes.is_empty() && result.is_ok() && *left > 0 {
-            if self.replay().zeros {
-                break;
-            }
+        let mut result = Ok(());
+        while !bytes.is_empty() && result.is_ok() && *left > 0 && !self.replay().zeros {
             let space = input.space();
             let len = space.len().min(bytes.len());
             space[..len].copy_from_slice(&bytes[..len]);
@@ -233,11 +233,9 @@ impl Server {
                 Ok(Some(false)) => {}
                 Err(_) => break self.cut_at(input),
             }
-            if !input
-                .last_raw(&argv)
-                .last()
-                .is_some_and(|end| end.ends_with(b"\r\n"))
-            {
+            // Nothing may stand behind an argument that came in a buffer of its own.
+            let pieces = input.last_raw(&argv).filter(|piece| !piece.is_empty());
+            if !pieces.last().is_some_and(|end| end.ends_with(b"\r\n")) {
                 break self.cut_at(input);
             }
             let args = input.last_args(&argv);

@@ -106,7 +106,8 @@ impl Cx<'_> {
             ));
         }
         tracing::info!("Background saving started");
-        self.data.st.start_save(self.data.keys);
+        let temp = self.data.st.temp_name();
+        self.data.st.start_save(self.data.keys, temp);
         Ok(())
     }
 }
@@ -132,14 +133,19 @@ impl State {
         }
     }
 
-    fn start_save(&mut self, keys: &mut Keyspace) {
-        let temp = format!("temp-{}.{}.rdb", self.launch.pid, self.persist.next);
+    /// The next save writes its file under this name first.
+    fn temp_name(&self) -> String {
+        format!("temp-{}.{}.rdb", self.launch.pid, self.persist.next)
+    }
+
+    fn start_save(&mut self, keys: &mut Keyspace, temp: String) {
         let by_and_by = self.config.rdb_save_incremental_fsync();
         let target = self.config.dbfilename().into();
         let options = self.snapshot_options(self.used_memory(keys));
         self.start_file(keys, Kind::Dump, (temp.into(), target), by_and_by, &options);
         self.persist.last_try = Some(self.now);
         self.persist.saves_nothing = false;
+        self.persist.scheduled = false;
     }
 
     /// Begins a snapshot into a file, by way of a temporary one.
@@ -169,8 +175,10 @@ impl State {
     }
 
     fn save_ended(&mut self, took: Duration, changes: u64, saved: bool) {
+        // A last save that fails is answered with the end not coming.
+        let counts = saved || !self.shutdown.is_saving();
         let persist = &mut self.persist;
-        persist.last_ok = saved;
+        persist.last_ok = if counts { saved } else { persist.last_ok };
         persist.last_took = Some(took);
         if saved {
             persist.last_save = self.now.wall;
@@ -213,6 +221,12 @@ impl Server {
                 .persist
                 .last_try
                 .is_some_and(|at| st.now.mono.since(at.mono) < RETRY_DELAY);
+        if st.persist.scheduled && !rests {
+            let temp = st.temp_name();
+            tracing::info!("Background saving started");
+            st.start_save(&mut self.keys, temp);
+            return;
+        }
         let point = st.config.save_points().iter().find(|point| {
             changes >= point.changes && u64::try_from(elapsed).is_ok_and(|e| e > point.seconds)
         });
@@ -222,7 +236,8 @@ impl Server {
                 point.changes,
                 point.seconds
             );
-            st.start_save(&mut self.keys);
+            let temp = st.temp_name();
+            st.start_save(&mut self.keys, temp);
         }
     }
 
@@ -245,6 +260,31 @@ impl Server {
         );
     }
 
+    /// Gives a save up of which nobody wants to know any more.
+    pub(super) fn abort_save_if_unwanted(&mut self) {
+        if core::mem::take(&mut self.st.persist.unwanted) && self.st.persist.is_saving() {
+            tracing::info!("Background saving aborted");
+            self.abort_snapshot();
+            self.st.answer_saved(false);
+            self.st.repl.snapshot_slot_free(self.st.now);
+        }
+    }
+
+    /// Asks the disk to remove the files that will not be whole when the process ends.
+    pub(super) fn remove_unfinished(&mut self) {
+        let running = match self.st.persist.running.as_ref().map(|running| &running.to) {
+            Some(To::File(_, save) | To::Sealing(save)) => Some(save),
+            Some(To::Replicas(..)) | None => None,
+        };
+        let dying = self.dying.iter().map(|(_, save)| save);
+        for save in running.into_iter().chain(dying) {
+            let path = save.temp().into();
+            self.st
+                .effects
+                .disk(Purpose::Ignore, DiskOp::Remove { path });
+        }
+    }
+
     /// Saves if that is wanted at once. A save that began before is of no use any more; what is
     /// taken for replicas is.
     pub(super) fn save_if_wanted(&mut self) {
@@ -259,7 +299,14 @@ impl Server {
     pub(super) fn save_instead(&mut self) {
         self.st.persist.wanted = false;
         self.abort_snapshot();
-        self.st.start_save(&mut self.keys);
+        let pid = self.st.launch.pid;
+        // The last file has the name it has with Redis, if it can't meet another one.
+        let temp = if self.st.shutdown.is_saving() && self.dying.is_empty() {
+            format!("temp-{pid}.rdb")
+        } else {
+            self.st.temp_name()
+        };
+        self.st.start_save(&mut self.keys, temp);
     }
 
     /// Gives the running snapshot up because its dataset is about to be replaced.

@@ -54,7 +54,11 @@ impl Shutdown {
     pub(super) fn is_saving(self) -> bool {
         match self {
             Self::Saving { .. } => true,
-            Self::No | Self::Waiting { .. } | Self::Syncing { .. } | Self::Done => false,
+            Self::No
+            | Self::Signalled { .. }
+            | Self::Waiting { .. }
+            | Self::Syncing { .. }
+            | Self::Done => false,
         }
     }
 
@@ -62,7 +66,11 @@ impl Shutdown {
     pub(super) fn deadline(self) -> Option<Mono> {
         match self {
             Self::Waiting { deadline, .. } => Some(deadline),
-            Self::No | Self::Syncing { .. } | Self::Saving { .. } | Self::Done => None,
+            Self::No
+            | Self::Signalled { .. }
+            | Self::Syncing { .. }
+            | Self::Saving { .. }
+            | Self::Done => None,
         }
     }
 }
@@ -73,6 +81,11 @@ pub enum Shutdown {
     /// Not asked for.
     #[default]
     No,
+    /// A signal has asked for it, which periodic work would act upon.
+    Signalled {
+        /// As asked for.
+        request: Request,
+    },
     /// Replicas have until the deadline to acknowledge everything.
     Waiting {
         /// As asked for.
@@ -136,9 +149,12 @@ impl State {
 
     /// Calls the end off; false if it was not under way.
     pub fn abort_shutdown(&mut self) -> bool {
-        let Shutdown::Waiting { .. } = self.shutdown else {
+        if !matches!(
+            self.shutdown,
+            Shutdown::Signalled { .. } | Shutdown::Waiting { .. }
+        ) {
             return false;
-        };
+        }
         tracing::warn!("Shutdown manually aborted.");
         self.stay();
         true
@@ -166,6 +182,8 @@ impl Server {
         if again {
             tracing::warn!("You insist... exiting now.");
             self.exit(1);
+        } else if self.st.shutdown == Shutdown::No {
+            self.st.shutdown = Shutdown::Signalled { request };
         } else {
             self.st.begin_shutdown(request);
         }
@@ -174,6 +192,11 @@ impl Server {
     /// Takes the next step to the end once the one before is done.
     pub(super) fn advance_shutdown(&mut self) {
         match self.st.shutdown {
+            Shutdown::Signalled { request } if !self.st.debug.cron_paused => {
+                self.st.shutdown = Shutdown::No;
+                self.st.begin_shutdown(request);
+                self.advance_shutdown();
+            }
             Shutdown::Waiting { request, deadline } => {
                 if self.st.repl.all_in_sync() || self.st.now.mono >= deadline {
                     self.st.repl.log_lagging(self.st.now);
@@ -181,7 +204,10 @@ impl Server {
                 }
             }
             Shutdown::Syncing { request } => self.go_on_syncing(request),
-            Shutdown::No | Shutdown::Saving { .. } | Shutdown::Done => {}
+            Shutdown::No
+            | Shutdown::Signalled { .. }
+            | Shutdown::Saving { .. }
+            | Shutdown::Done => {}
         }
     }
 
@@ -255,6 +281,7 @@ impl Server {
     }
 
     fn exit(&mut self, code: u8) {
+        self.remove_unfinished();
         tracing::warn!("Redis is now ready to exit, bye bye...");
         self.st.notify_service("STOPPING=1\n");
         self.st.effects.push(Effect::Exit { code });

@@ -913,3 +913,18 @@ fn what_a_writable_replica_expires_itself_goes_to_its_own_file() {
     let deleted = text.windows(deletion.len()).any(|part| part == deletion);
     assert!(deleted, "{}", text.escape_ascii());
 }
+
+#[test]
+fn commands_with_large_arguments_are_read_again() {
+    for len in [1_000, 32_767, 32_768, 40_000, 131_072, 1_000_000] {
+        let mut world = World::single("appendonly yes");
+        let a = world.client(0);
+        let text = "x".repeat(len);
+        world.ask(a, &format!("set first {text}"));
+        world.ask(a, &format!("append {text} 1"));
+        world.ask(a, "set last 1");
+        let digest = world.digest(0);
+        let again = world.restart(0, "appendonly yes");
+        assert_eq!(world.digest(again), digest, "{len}");
+    }
+}

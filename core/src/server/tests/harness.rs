@@ -32,6 +32,13 @@ pub(super) struct Disk {
 }
 
 impl Disk {
+    /// Carries out what waits, as a driver does when the machine has ended.
+    pub(super) fn finish(&mut self) {
+        for (_, op) in core::mem::take(&mut self.waiting) {
+            let _ = self.carry_out(op);
+        }
+    }
+
     fn carry_out(&mut self, op: DiskOp) -> Result<Bytes, DiskFault> {
         match op {
             DiskOp::Open { file, path, mode } => {

@@ -284,3 +284,107 @@ fn a_full_synchronisation_does_not_keep_a_replica_from_ending() {
     world.wait(1_000);
     assert_eq!(world.nodes[at].exit, Some(0));
 }
+
+#[test]
+fn a_last_save_that_fails_does_not_stop_writes() {
+    let mut world = World::single("save 60 1");
+    let a = world.client(0);
+    world.ask(a, "set k 1");
+    world.nodes[0].disk.full = true;
+    let now = world.now();
+    world.nodes[0].server.handle_signal(now, Signal::Terminate);
+    world.settle();
+    assert_eq!(world.nodes[0].exit, None);
+    assert_eq!(world.ask(a, "set k 2"), "+OK|");
+    assert_eq!(world.info(0, "rdb_last_bgsave_status"), "ok");
+    assert!(world.ask(a, "shutdown").starts_with("-ERR Errors trying"));
+    assert_eq!(world.ask(a, "ping"), "+PONG|");
+}
+
+#[test]
+fn a_signal_is_acted_upon_by_periodic_work_and_can_be_taken_back_before() {
+    let mut world = World::single("enable-debug-command yes");
+    let a = world.client(0);
+    world.ask(a, "debug pause-cron 1");
+    let now = world.now();
+    world.nodes[0].server.handle_signal(now, Signal::Terminate);
+    world.settle();
+    assert_eq!(world.nodes[0].exit, None);
+    assert_eq!(world.ask(a, "shutdown abort"), "+OK|");
+    world.ask(a, "debug pause-cron 0");
+    world.wait(1_000);
+    assert_eq!(world.ask(a, "ping"), "+PONG|");
+    world.ask(a, "debug pause-cron 1");
+    let now = world.now();
+    world.nodes[0].server.handle_signal(now, Signal::Terminate);
+    world.ask(a, "debug pause-cron 0");
+    assert_eq!(world.nodes[0].exit, Some(0));
+}
+
+#[test]
+fn no_unfinished_file_stays_when_the_server_ends_while_it_saves() {
+    for (command, ended) in [("shutdown nosave", 0), ("", 1)] {
+        let mut world = World::single("rdb-key-save-delay 1000000");
+        let a = world.client(0);
+        world.ask(a, "mset a 1 b 2 c 3");
+        let now = world.now();
+        if command.is_empty() {
+            world.nodes[0].server.handle_signal(now, Signal::Interrupt);
+            world.wait(100);
+            let files = &world.nodes[0].disk.files;
+            assert!(files.contains_key("temp-0.rdb"), "{:?}", files.keys());
+            let now = world.now();
+            world.nodes[0].server.handle_signal(now, Signal::Interrupt);
+            world.settle();
+        } else {
+            world.ask(a, "bgsave");
+            assert_eq!(world.nodes[0].disk.files.len(), 2);
+            world.ask(a, command);
+        }
+        assert_eq!(world.nodes[0].exit, Some(ended));
+        world.nodes[0].disk.finish();
+        let left: Vec<_> = world.nodes[0].disk.files.keys().collect();
+        assert_eq!(left, ["redis.conf"], "{command}");
+    }
+}
+
+#[test]
+fn flushall_gives_a_save_up_where_there_are_no_save_points() {
+    let mut world = World::single("save ''\nrdb-key-save-delay 1000000");
+    let a = world.client(0);
+    world.ask(a, "mset a 1 b 2 c 3");
+    world.ask(a, "bgsave");
+    assert_eq!(world.info(0, "rdb_bgsave_in_progress"), "1");
+    assert_eq!(world.ask(a, "flushall"), "+OK|");
+    assert_eq!(world.info(0, "rdb_bgsave_in_progress"), "0");
+    assert_eq!(world.info(0, "rdb_saves"), "0");
+    assert_eq!(world.info(0, "rdb_last_bgsave_status"), "ok");
+    world.ask(a, "config set rdb-key-save-delay 0");
+    world.ask(a, "bgsave");
+    assert_eq!(world.info(0, "rdb_saves"), "1");
+}
+
+#[test]
+fn a_scheduled_save_begins_when_no_other_snapshot_is_taken() {
+    let mut world = World::single("rdb-key-save-delay 100000");
+    let a = world.client(0);
+    world.ask(a, "mset a 1 b 2 c 3");
+    world.ask(a, "bgrewriteaof");
+    assert!(
+        world
+            .ask(a, "bgsave")
+            .starts_with("-ERR Another child process")
+    );
+    assert_eq!(
+        world.ask(a, "bgsave schedule"),
+        "+Background saving scheduled|"
+    );
+    assert_eq!(world.info(0, "rdb_bgsave_in_progress"), "0");
+    world.wait(500);
+    assert_eq!(world.info(0, "aof_rewrite_in_progress"), "0");
+    assert_eq!(world.info(0, "rdb_bgsave_in_progress"), "1");
+    world.wait(400);
+    assert_eq!(world.info(0, "rdb_saves"), "1");
+    world.wait(10_000);
+    assert_eq!(world.info(0, "rdb_saves"), "1");
+}
