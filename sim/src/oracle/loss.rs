@@ -199,6 +199,7 @@ mod tests {
             loading: false,
             placed: true,
             hands_over: false,
+            backlog_from: None,
         };
         tree.claims(B, &promoted).unwrap();
         let ground = Ground {
