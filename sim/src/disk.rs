@@ -47,8 +47,8 @@ pub struct Faults {
     pub sync: bool,
     /// The next sync fails like that, and no other.
     pub one_sync: bool,
-    /// Appends, truncations, renames and new files fail.
-    pub write: bool,
+    /// Reads, appends, truncations, renames and new files fail.
+    pub dead: bool,
     /// Appends fail half done for lack of space.
     pub full: bool,
     /// Nothing is done before that.
@@ -58,7 +58,7 @@ pub struct Faults {
 impl Faults {
     /// Whether something fails, or is about to.
     pub const fn any(&self) -> bool {
-        self.sync || self.one_sync || self.write || self.full
+        self.sync || self.one_sync || self.dead || self.full
     }
 }
 
@@ -244,7 +244,7 @@ impl Disk {
                 inode
             }
             (OpenMode::Create | OpenMode::Append, None) => {
-                self.write_works()?;
+                self.works()?;
                 let inode = self.make_inode();
                 self.names.insert(path.clone(), inode);
                 self.pending.push(NameChange::Link { path, inode });
@@ -265,11 +265,11 @@ impl Disk {
     ) -> Result<Bytes, DiskFault> {
         let faults = self.faults;
         let inode = self.written(handles, file)?;
-        if faults.full || faults.write {
+        if faults.full || faults.dead {
             let part = draws.index(data.len() + 1);
             inode.data.extend_from_slice(&data[..part]);
             self.spoiled = true;
-            self.write_works()?;
+            self.works()?;
             return Err(DiskFault::NoSpace);
         }
         inode.data.extend_from_slice(data);
@@ -278,7 +278,7 @@ impl Disk {
 
     /// What is cut off may come back with a loss of power, as far as it was synced.
     fn truncate(&mut self, handles: &Handles, file: FileId, len: u64) -> Result<Bytes, DiskFault> {
-        self.write_works()?;
+        self.works()?;
         let inode = self.written(handles, file)?;
         inode.cut(usize::try_from(len).expect("lengths fit in memory"));
         Ok(Bytes::new())
@@ -293,8 +293,8 @@ impl Disk {
         Ok(inode.expect("open files have an inode"))
     }
 
-    const fn write_works(&mut self) -> Result<(), DiskFault> {
-        if self.faults.write {
+    const fn works(&mut self) -> Result<(), DiskFault> {
+        if self.faults.dead {
             self.spoiled = true;
             return Err(DiskFault::Failed { errno: EIO });
         }
@@ -307,7 +307,14 @@ impl Disk {
         !fails
     }
 
-    fn read(&self, handles: &Handles, file: FileId, at: u64, len: u32) -> Result<Bytes, DiskFault> {
+    fn read(
+        &mut self,
+        handles: &Handles,
+        file: FileId,
+        at: u64,
+        len: u32,
+    ) -> Result<Bytes, DiskFault> {
+        self.works()?;
         let Some(&(inode, OpenMode::Read)) = handles.open.get(&file) else {
             return Err(DiskFault::Failed { errno: EBADF });
         };
@@ -339,7 +346,7 @@ impl Disk {
         if !self.names.contains_key(&from) {
             return Err(DiskFault::NotFound);
         }
-        self.write_works()?;
+        self.works()?;
         let change = NameChange::Rename { from, to };
         apply(&change, &mut self.names);
         self.pending.push(change);
@@ -675,7 +682,7 @@ mod tests {
     fn a_failed_write_leaves_a_prefix_and_only_one_sync_fails_if_that_is_the_fault() {
         let mut bench = Bench::new(3);
         bench.create(1, "log");
-        bench.disk.faults.write = true;
+        bench.disk.faults.dead = true;
         let op = DiskOp::Append {
             file: FileId(1),
             data: Bytes::from_static(b"abcdef"),

@@ -101,8 +101,8 @@ pub enum Fault {
         /// Whose.
         target: Target,
     },
-    /// Writes fail until the end, whatever they are.
-    WriteFails {
+    /// Reads and writes fail until the end.
+    DiskFails {
         /// Whose.
         target: Target,
     },
@@ -319,7 +319,7 @@ impl Fault {
             Self::SyncFails { .. } => "sync_fails",
             Self::DiskFull { .. } => "disk_full",
             Self::OneSyncFails { .. } => "one_sync_fails",
-            Self::WriteFails { .. } => "write_fails",
+            Self::DiskFails { .. } => "disk_fails",
             Self::Stall { .. } => "stall",
             Self::BitFlip { .. } => "bit_flip",
             Self::GoBack { .. } => "go_back",
@@ -475,7 +475,7 @@ fn draw_disk(draws: &mut Draws, options: &Options) -> Fault {
         0..=2 => Fault::SyncFails { target },
         3 => Fault::OneSyncFails { target },
         4 | 5 => Fault::DiskFull { target },
-        6 => Fault::WriteFails { target },
+        6 => Fault::DiskFails { target },
         _ => Fault::Stall { target },
     }
 }

@@ -72,7 +72,7 @@ impl World {
             Fault::Drift { ppm, .. } => self.on_node(node, |world, node| world.drift(node, *ppm)),
             Fault::SyncFails { .. } => self.spoil(node, |faults| faults.sync = true),
             Fault::OneSyncFails { .. } => self.spoil(node, |faults| faults.one_sync = true),
-            Fault::WriteFails { .. } => self.spoil(node, |faults| faults.write = true),
+            Fault::DiskFails { .. } => self.spoil(node, |faults| faults.dead = true),
             Fault::DiskFull { .. } => self.spoil(node, |faults| faults.full = true),
             Fault::Stall { .. } => self.spoil(node, |faults| faults.stalled_until = to),
             Fault::BitFlip { .. } => self.on_node(node, Self::turn_bit),
@@ -242,7 +242,7 @@ impl World {
             Fault::Drift { .. } => self.drift(node, 0),
             Fault::SyncFails { .. } => self.spoil(struck.node, |faults| faults.sync = false),
             Fault::OneSyncFails { .. } => self.spoil(struck.node, |faults| faults.one_sync = false),
-            Fault::WriteFails { .. } => self.spoil(struck.node, |faults| faults.write = false),
+            Fault::DiskFails { .. } => self.spoil(struck.node, |faults| faults.dead = false),
             Fault::DiskFull { .. } => self.spoil(struck.node, |faults| faults.full = false),
             Fault::Isolate { .. }
             | Fault::Cut { .. }
@@ -462,7 +462,7 @@ impl World {
             | Fault::SyncFails { target }
             | Fault::DiskFull { target }
             | Fault::OneSyncFails { target }
-            | Fault::WriteFails { target }
+            | Fault::DiskFails { target }
             | Fault::Stall { target }
             | Fault::BitFlip { target }
             | Fault::GoBack { target }

@@ -9,7 +9,7 @@ use crate::oracle::append::Append;
 use crate::oracle::durability::{Durability, Promise};
 use crate::oracle::election::Election;
 use crate::oracle::history::{Position, Tree};
-use crate::oracle::loss::Reign;
+use crate::oracle::loss::{self, Reign};
 use crate::oracle::promotion::Promotion;
 use crate::oracle::quiet::Quiet;
 use crate::oracle::session::Sessions;
@@ -277,6 +277,8 @@ impl World {
         let result = (self.judges.durability).is_back(id, records, |list, element| {
             program.has_element(list, element)
         });
+        let has = |list, element| program.has_element(list, element);
+        let result = result.and_then(|count| loss::whole(records, has).map(|()| count));
         if let Ok(1..) = result {
             self.judges.mark("writes back after a crash");
         }
