@@ -477,7 +477,7 @@ impl World {
     }
 
     /// Delivers a piece of everything under way.
-    fn carry(&mut self) -> bool {
+    pub(super) fn carry(&mut self) -> bool {
         let ends: Vec<End> = self.under_way.keys().copied().collect();
         let mut moved = false;
         for (node, conn) in ends {
