@@ -402,15 +402,15 @@ impl World {
             let driver = self.nodes[node.index()].driver();
             driver.is_some_and(|d| lists().all(|list| d.program().has_element(list, element)))
         };
-        let others = self
-            .options
-            .topology
-            .data()
-            .filter(|node| *node != record.server);
-        let have = others.filter(|&node| lost(node) || holds(node)).count();
-        if have < *told as usize {
+        let others = self.options.topology.data();
+        let others = others.filter(|node| *node != record.server);
+        let (have, lack): (Vec<NodeId>, Vec<NodeId>) =
+            others.partition(|&node| lost(node) || holds(node));
+        if have.len() < *told as usize {
             let message = format!(
-                "WAIT told of {told} replicas that have {element}, but only {have} have it or                  have lost it since"
+                "WAIT of {} asked at {} told of {told} replicas that have {element}, but only \
+                 {have:?} have it or have lost it since, and {lack:?} have not",
+                record.server, record.asked
             );
             return Err(Violation::new("wait", message));
         }
