@@ -16,7 +16,7 @@ mkdir -p "$copy"
 # One copy and one target directory for all, and nothing that makes a build slow: what counts is
 # that a changed line of the core is built again soon.
 export CARGO_TARGET_DIR=$PWD/target/mutants/build CARGO_INCREMENTAL=1 CARGO_PROFILE_RELEASE_LTO=off \
-  CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0
+  CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 RUSTFLAGS=-Awarnings
 
 missed=0
 for patch in "${patches[@]}"; do
