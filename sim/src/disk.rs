@@ -4,7 +4,8 @@
 //! of each file what was synced plus a prefix of what was appended since, whose last bytes may
 //! be zeros; and of each directory the changes up to the last sync of it plus a prefix of those
 //! since. A sync that fails makes the bytes it covered impossible to keep: a later sync of the
-//! same file succeeds and does not bring them back.
+//! same file succeeds and does not bring them back. What a write that fails has left of itself is
+//! a prefix. A bit may turn over in a file at rest, and a disk may come back as it once was.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use holdfast_core::machine::{DiskFault, DiskOp, FileId, OpenMode};
 
 use crate::rng::Draws;
+use crate::time::Time;
 
 const EIO: i32 = 5;
 const EBADF: i32 = 9;
@@ -32,13 +34,36 @@ pub struct Disk {
     durable_names: BTreeMap<String, u32>,
     /// Changes to directories not yet synced, oldest first.
     pending: Vec<NameChange>,
-    /// Syncs fail and leave the bytes they covered unsafe.
-    pub fail_sync: bool,
-    /// Appends fail half done.
-    pub full: bool,
+    /// What is wrong with it at the moment.
+    pub faults: Faults,
     /// Something has failed since the disk was new.
     pub spoiled: bool,
 }
+
+/// What is wrong with a disk.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// Syncs fail and leave the bytes they covered unsafe.
+    pub sync: bool,
+    /// The next sync fails like that, and no other.
+    pub one_sync: bool,
+    /// Reads, appends, truncations, renames and new files fail.
+    pub dead: bool,
+    /// Appends fail half done for lack of space.
+    pub full: bool,
+    /// Nothing is done before that.
+    pub stalled_until: Time,
+}
+
+impl Faults {
+    /// Whether something fails, or is about to.
+    pub const fn any(&self) -> bool {
+        self.sync || self.one_sync || self.dead || self.full
+    }
+}
+
+/// What a disk held at one moment, as a loss of power would have left it.
+pub struct Image(BTreeMap<String, Vec<u8>>);
 
 #[derive(Default)]
 struct Inode {
@@ -152,13 +177,51 @@ impl Disk {
     pub fn wipe_except(&mut self, keep: &str) {
         let kept = self.content(keep).map(<[u8]>::to_vec);
         *self = Self {
-            fail_sync: self.fail_sync,
-            full: self.full,
+            faults: self.faults,
             ..Self::default()
         };
         if let Some(data) = kept {
             self.install(keep, &data);
         }
+    }
+
+    /// What is safe at this moment.
+    pub fn image(&self) -> Image {
+        let files = self.durable_names.iter().map(|(path, inode)| {
+            let inode = &self.inodes[inode];
+            let mut data = inode.data[..inode.synced].to_vec();
+            inode.spoil(&mut data);
+            (path.clone(), data)
+        });
+        Image(files.collect())
+    }
+
+    /// Is as it once was, except one file.
+    pub fn go_back_to(&mut self, image: &Image, keep: &str) {
+        self.wipe_except(keep);
+        let kept = absolute(HOME, keep);
+        for (path, data) in image.0.iter().filter(|(path, _)| **path != kept) {
+            self.install(path, data);
+        }
+    }
+
+    /// Turns over a bit of a file that has a checksum, while no process runs. Answers which file.
+    pub fn turn_bit(&mut self, draws: &mut Draws) -> Option<String> {
+        let checked = |(path, inode): (&String, &u32)| {
+            let whole = path.ends_with(".rdb") && !path.contains("temp");
+            let len = self.inodes[inode].data.len();
+            (whole && len > 0).then(|| (path.clone(), *inode, len))
+        };
+        let files: Vec<_> = self.names.iter().filter_map(checked).collect();
+        if files.is_empty() {
+            return None;
+        }
+        let (path, inode, len) = draws.pick(&files).clone();
+        let (byte, bit) = (draws.index(len), draws.below(8));
+        let inode = self.inodes.get_mut(&inode).expect("names lead to inodes");
+        inode.data[byte] ^= 1 << bit;
+        self.spoiled = true;
+        Some(path)
     }
 
     fn open(
@@ -181,6 +244,7 @@ impl Disk {
                 inode
             }
             (OpenMode::Create | OpenMode::Append, None) => {
+                self.works()?;
                 let inode = self.make_inode();
                 self.names.insert(path.clone(), inode);
                 self.pending.push(NameChange::Link { path, inode });
@@ -199,17 +263,13 @@ impl Disk {
         data: &[u8],
         draws: &mut Draws,
     ) -> Result<Bytes, DiskFault> {
-        let Some(&(inode, OpenMode::Create | OpenMode::Append)) = handles.open.get(&file) else {
-            return Err(DiskFault::Failed { errno: EBADF });
-        };
-        let inode = self
-            .inodes
-            .get_mut(&inode)
-            .expect("open files have an inode");
-        if self.full {
-            self.spoiled = true;
+        let faults = self.faults;
+        let inode = self.written(handles, file)?;
+        if faults.full || faults.dead {
             let part = draws.index(data.len() + 1);
             inode.data.extend_from_slice(&data[..part]);
+            self.spoiled = true;
+            self.works()?;
             return Err(DiskFault::NoSpace);
         }
         inode.data.extend_from_slice(data);
@@ -218,18 +278,43 @@ impl Disk {
 
     /// What is cut off may come back with a loss of power, as far as it was synced.
     fn truncate(&mut self, handles: &Handles, file: FileId, len: u64) -> Result<Bytes, DiskFault> {
-        let Some(&(inode, OpenMode::Create | OpenMode::Append)) = handles.open.get(&file) else {
-            return Err(DiskFault::Failed { errno: EBADF });
-        };
-        let inode = self
-            .inodes
-            .get_mut(&inode)
-            .expect("open files have an inode");
+        self.works()?;
+        let inode = self.written(handles, file)?;
         inode.cut(usize::try_from(len).expect("lengths fit in memory"));
         Ok(Bytes::new())
     }
 
-    fn read(&self, handles: &Handles, file: FileId, at: u64, len: u32) -> Result<Bytes, DiskFault> {
+    /// The file behind a handle that may be written to.
+    fn written(&mut self, handles: &Handles, file: FileId) -> Result<&mut Inode, DiskFault> {
+        let Some((inode, OpenMode::Create | OpenMode::Append)) = handles.open.get(&file) else {
+            return Err(DiskFault::Failed { errno: EBADF });
+        };
+        let inode = self.inodes.get_mut(inode);
+        Ok(inode.expect("open files have an inode"))
+    }
+
+    const fn works(&mut self) -> Result<(), DiskFault> {
+        if self.faults.dead {
+            self.spoiled = true;
+            return Err(DiskFault::Failed { errno: EIO });
+        }
+        Ok(())
+    }
+
+    fn sync_works(&mut self) -> bool {
+        let fails = self.faults.sync || std::mem::take(&mut self.faults.one_sync);
+        self.spoiled |= fails;
+        !fails
+    }
+
+    fn read(
+        &mut self,
+        handles: &Handles,
+        file: FileId,
+        at: u64,
+        len: u32,
+    ) -> Result<Bytes, DiskFault> {
+        self.works()?;
         let Some(&(inode, OpenMode::Read)) = handles.open.get(&file) else {
             return Err(DiskFault::Failed { errno: EBADF });
         };
@@ -241,15 +326,10 @@ impl Disk {
     }
 
     fn sync(&mut self, handles: &Handles, file: FileId) -> Result<Bytes, DiskFault> {
-        let Some(&(inode, OpenMode::Create | OpenMode::Append)) = handles.open.get(&file) else {
-            return Err(DiskFault::Failed { errno: EBADF });
-        };
-        let inode = self
-            .inodes
-            .get_mut(&inode)
-            .expect("open files have an inode");
-        if self.fail_sync {
-            self.spoiled = true;
+        self.written(handles, file)?;
+        let works = self.sync_works();
+        let inode = self.written(handles, file)?;
+        if !works {
             if inode.synced < inode.data.len() {
                 inode.doomed.push(inode.synced..inode.data.len());
             }
@@ -266,6 +346,7 @@ impl Disk {
         if !self.names.contains_key(&from) {
             return Err(DiskFault::NotFound);
         }
+        self.works()?;
         let change = NameChange::Rename { from, to };
         apply(&change, &mut self.names);
         self.pending.push(change);
@@ -274,8 +355,7 @@ impl Disk {
     }
 
     fn sync_dir(&mut self, handles: &Handles, path: &str) -> Result<Bytes, DiskFault> {
-        if self.fail_sync {
-            self.spoiled = true;
+        if !self.sync_works() {
             return Err(DiskFault::Failed { errno: EIO });
         }
         let dir = absolute(&handles.cwd, path);
@@ -355,13 +435,21 @@ impl Inode {
                 .max(kept - draws.index(512.min(kept - self.synced) + 1));
             self.data[torn..].fill(0);
         }
-        for range in self.doomed.drain(..) {
-            let end = range.end.min(kept);
+        let mut data = std::mem::take(&mut self.data);
+        self.spoil(&mut data);
+        self.doomed.clear();
+        self.data = data;
+        self.synced = kept;
+    }
+
+    /// Leaves out of what the file held what a failed sync has doomed.
+    fn spoil(&self, data: &mut [u8]) {
+        for range in &self.doomed {
+            let end = range.end.min(data.len());
             if range.start < end {
-                self.data[range.start..end].fill(0);
+                data[range.start..end].fill(0);
             }
         }
-        self.synced = kept;
     }
 }
 
@@ -540,9 +628,9 @@ mod tests {
         bench.create(1, "log");
         bench.sync_dir();
         bench.append(1, b"abc");
-        bench.disk.fail_sync = true;
+        bench.disk.faults.sync = true;
         assert_eq!(bench.sync(1), Err(DiskFault::Failed { errno: EIO }));
-        bench.disk.fail_sync = false;
+        bench.disk.faults.sync = false;
         bench.sync(1).unwrap();
         bench.power();
         assert_eq!(bench.disk.content("log").unwrap(), [0, 0, 0]);
@@ -567,7 +655,7 @@ mod tests {
     fn a_full_disk_takes_a_part_and_reports_a_fault() {
         let mut bench = Bench::new(3);
         bench.create(1, "log");
-        bench.disk.full = true;
+        bench.disk.faults.full = true;
         let op = DiskOp::Append {
             file: FileId(1),
             data: Bytes::from_static(b"abcdef"),
@@ -589,5 +677,55 @@ mod tests {
             seen[usize::from(left.is_empty())] = true;
         }
         assert_eq!(seen, [true, true]);
+    }
+    #[test]
+    fn a_failed_write_leaves_a_prefix_and_only_one_sync_fails_if_that_is_the_fault() {
+        let mut bench = Bench::new(3);
+        bench.create(1, "log");
+        bench.disk.faults.dead = true;
+        let op = DiskOp::Append {
+            file: FileId(1),
+            data: Bytes::from_static(b"abcdef"),
+        };
+        assert_eq!(bench.run(&op), Err(DiskFault::Failed { errno: EIO }));
+        assert!(b"abcdef".starts_with(bench.disk.content("log").unwrap()));
+        bench.disk.faults = Faults {
+            one_sync: true,
+            ..Faults::default()
+        };
+        assert_eq!(bench.sync(1), Err(DiskFault::Failed { errno: EIO }));
+        bench.sync(1).unwrap();
+    }
+
+    #[test]
+    fn a_disk_goes_back_to_what_was_safe_then_and_keeps_its_config() {
+        let mut bench = Bench::new(1);
+        bench.disk.install("node.conf", b"old");
+        bench.create(1, "log");
+        bench.append(1, b"abc");
+        bench.sync(1).unwrap();
+        bench.sync_dir();
+        bench.append(1, b"def");
+        let image = bench.disk.image();
+        bench.disk.install("node.conf", b"new");
+        bench.disk.install("dump.rdb", b"later");
+        bench.disk.go_back_to(&image, "node.conf");
+        assert_eq!(bench.disk.content("log"), Some(&b"abc"[..]));
+        assert_eq!(bench.disk.content("node.conf"), Some(&b"new"[..]));
+        assert_eq!(bench.disk.content("dump.rdb"), None);
+    }
+
+    #[test]
+    fn one_bit_turns_over_in_a_file_with_a_checksum() {
+        let mut bench = Bench::new(1);
+        bench.disk.install("log.aof", b"aaaa");
+        assert_eq!(bench.disk.turn_bit(&mut bench.draws), None);
+        bench.disk.install("dump.rdb", b"aaaa");
+        let path = bench.disk.turn_bit(&mut bench.draws).unwrap();
+        assert_eq!(path, "/data/dump.rdb");
+        let turned = bench.disk.content("dump.rdb").unwrap().iter();
+        let bits: u32 = turned.map(|byte| (byte ^ b'a').count_ones()).sum();
+        assert_eq!(bits, 1);
+        assert!(bench.disk.spoiled);
     }
 }

@@ -15,6 +15,7 @@ use crate::net::{Net, Notice, Read};
 use crate::program::Program;
 use crate::queue::{Event, Queue};
 use crate::rng::Draws;
+use crate::schedule::Step;
 use crate::sink::Sink;
 use crate::time::{ms, us};
 
@@ -181,16 +182,17 @@ impl Driver {
         }
     }
 
-    /// [`Event::Disk`]: the first queued step is done.
-    pub fn on_disk(&mut self, env: &mut Env<'_>) -> Option<Completion> {
+    /// [`Event::Disk`]: the first queued step is done. Answers also which it was.
+    pub fn on_disk(&mut self, env: &mut Env<'_>) -> Option<(Completion, Step)> {
         let (ticket, op) = self.steps.pop_front()?;
         let done = env.disk.run(&mut self.handles, &op, env.draws);
         env.sink.disk(&op, done.is_ok());
         self.schedule_step(env);
-        Some(Completion {
+        let completion = Completion {
             ticket,
             done: Done::Disk(done),
-        })
+        };
+        Some((completion, Step::of(&op)))
     }
 
     /// [`Event::Done`]: a lookup or a script has ended.
@@ -395,7 +397,8 @@ impl Driver {
             node: env.node,
             incarnation: self.incarnation,
         };
-        env.queue.push(env.queue.now() + after, event);
+        let begin = env.queue.now().max(env.disk.faults.stalled_until);
+        env.queue.push(begin + after, event);
     }
 
     fn start_job(

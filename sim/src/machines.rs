@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use holdfast_core::config::{Config, SentinelConfig, Source};
 use holdfast_core::machine::Now;
+use holdfast_core::repl::Offset;
 use holdfast_core::sentinel::failover::Failover;
 use holdfast_core::sentinel::names::{Epoch, HostAddr};
 use holdfast_core::sentinel::{Sentinel, view};
@@ -73,7 +74,24 @@ impl Program for Server {
             loading: state.is_loading(),
             placed: repl.place().is_some(),
             hands_over: repl.is_failing_over() && !repl.awaits_handover(),
+            backlog_from: repl.backlog_start().map(Offset::get),
         })
+    }
+
+    fn busy_with(&self) -> Vec<&'static str> {
+        let state = self.state();
+        let busy = [
+            (state.is_loading(), "crash mid-load"),
+            (state.aof.is_rewriting(), "crash mid-rewrite"),
+            (state.persist.is_saving(), "crash mid-save"),
+            (state.repl.receiving().is_some(), "crash mid-transfer"),
+        ];
+        let busy = busy.into_iter().filter(|(is, _)| *is);
+        busy.map(|(_, mark)| mark).collect()
+    }
+
+    fn rewrites(&self) -> bool {
+        self.state().aof.is_rewriting() || self.state().persist.is_saving()
     }
 
     fn dataset_digest(&self) -> Option<u128> {

@@ -11,13 +11,14 @@ use clap::Parser;
 
 use sim::check;
 use sim::machines;
-use sim::report::{self, EXIT_NOT_REPEATABLE, EXIT_OK, EXIT_USAGE, Summary};
+use sim::report::{self, EXIT_NOT_REPEATABLE, EXIT_OK, EXIT_RARE, EXIT_USAGE, Summary};
 use sim::run::{Outcome, Plan, run};
 use sim::world::Trace;
 
 /// Simulates groups of servers, Sentinels and clients on faulty machines and networks.
 ///
-/// Exit status: 0 all well; 2 bad arguments; 126 two runs of one plan differed; 127 a machine
+/// Exit status: 0 all well; 2 bad arguments; 125 what makes a range of seeds worth something was
+/// reached by too few of them; 126 two runs of one plan differed; 127 a machine
 /// panicked, ended, did not start, logged an error or did not advance; 128 a healed group did not
 /// recover; 129 another property did not hold.
 #[derive(Parser)]
@@ -35,6 +36,9 @@ struct Cli {
     /// Run again in a second process and compare; show where the runs part, if they do.
     #[arg(long)]
     check: bool,
+    /// Fail if too few of the seeds reach what makes their result worth something.
+    #[arg(long, requires = "seeds")]
+    sometimes: bool,
     /// Show state transitions, log lines and client operations.
     #[arg(long)]
     trace: bool,
@@ -115,7 +119,13 @@ fn run_range(cli: &Cli, seeds: Range<u64>) -> io::Result<u8> {
         Ok(())
     })?;
     let (summary, code) = summary.into_inner().expect("no worker panicked");
-    write!(io::stdout().lock(), "{summary}")?;
+    let mut out = io::stdout().lock();
+    write!(out, "{summary}")?;
+    let rare = summary.rare();
+    if cli.sometimes && !rare.is_empty() {
+        writeln!(out, "TOO RARE {}", rare.join(", "))?;
+        return Ok(code.max(EXIT_RARE));
+    }
     Ok(code)
 }
 

@@ -87,6 +87,16 @@ pub struct Knobs {
     /// appendfsync
     #[serde(default)]
     pub appendfsync: String,
+    /// save
+    #[serde(default)]
+    pub save: String,
+    /// repl-backlog-ttl
+    #[serde(default = "an_hour")]
+    pub backlog_ttl_s: u64,
+}
+
+const fn an_hour() -> u64 {
+    3_600
 }
 
 /// For each family the mean time between two of its faults, milliseconds; `None` is off.
@@ -114,6 +124,15 @@ pub struct Families {
     pub operator: Option<u64>,
     /// Hosts lose power at the moment their process commits itself to something.
     pub decision: Option<u64>,
+    /// Bits turn over in files at rest.
+    #[serde(default)]
+    pub rot: Option<u64>,
+    /// Hosts come back with an older disk, or an empty one.
+    #[serde(default)]
+    pub amnesia: Option<u64>,
+    /// Hosts die between two steps on their disk.
+    #[serde(default)]
+    pub between: Option<u64>,
 }
 
 impl Families {
@@ -123,7 +142,7 @@ impl Families {
     }
 
     /// The families by name.
-    pub const fn by_name(&self) -> [(&'static str, Option<u64>); 11] {
+    pub const fn by_name(&self) -> [(&'static str, Option<u64>); 14] {
         [
             ("kill", self.kill),
             ("power", self.power),
@@ -136,6 +155,9 @@ impl Families {
             ("disk", self.disk),
             ("operator", self.operator),
             ("decision", self.decision),
+            ("rot", self.rot),
+            ("amnesia", self.amnesia),
+            ("between", self.between),
         ]
     }
 }
@@ -203,6 +225,7 @@ impl Options {
         let topology = draw_topology(&mut keys.draws(Stream::Options, 1));
         let mut knobs = draw_knobs(&mut keys.draws(Stream::Options, 2), &topology);
         draw_log(&mut keys.draws(Stream::Options, 7), &mut knobs);
+        draw_kept(&mut keys.draws(Stream::Options, 8), &mut knobs);
         let families = draw_families(&mut keys.draws(Stream::Options, 3));
         let rough = draws.chance(0.5) && !families.all_off();
         let network = draw_network(&mut keys.draws(Stream::Options, 4), &knobs, rough);
@@ -311,6 +334,8 @@ fn draw_knobs(draws: &mut Draws, topology: &Topology) -> Knobs {
         min_replicas_lag_s: draws.between(1, 10),
         appendonly: false,
         appendfsync: String::new(),
+        save: String::new(),
+        backlog_ttl_s: an_hour(),
     }
 }
 
@@ -320,15 +345,25 @@ fn draw_log(draws: &mut Draws, knobs: &mut Knobs) {
     knobs.appendfsync = (*draws.pick(&policies)).to_owned();
 }
 
+fn draw_kept(draws: &mut Draws, knobs: &mut Knobs) {
+    if draws.chance(0.4) {
+        knobs.save = (*draws.pick(&["1 1", "5 20", "20 1"])).to_owned();
+    }
+    if draws.chance(0.2) {
+        knobs.backlog_ttl_s = draws.between(1, 10);
+    }
+}
+
 fn draw_families(draws: &mut Draws) -> Families {
     if draws.chance(0.08) {
         return Families::default();
     }
-    let mut family = |low: u64, high: u64| {
-        let on = draws.chance(0.5);
+    let mut draw = |p: f64, low: u64, high: u64| {
+        let on = draws.chance(p);
         let mean = draws.log_between(low, high);
         on.then_some(mean)
     };
+    let mut family = |low: u64, high: u64| draw(0.5, low, high);
     Families {
         kill: family(4_000, 40_000),
         power: family(6_000, 60_000),
@@ -341,6 +376,9 @@ fn draw_families(draws: &mut Draws) -> Families {
         disk: family(8_000, 60_000),
         operator: family(8_000, 60_000),
         decision: family(3_000, 30_000),
+        rot: draw(0.25, 8_000, 60_000),
+        amnesia: draw(0.25, 10_000, 80_000),
+        between: draw(0.5, 4_000, 30_000),
     }
 }
 

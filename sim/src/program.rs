@@ -32,6 +32,16 @@ pub trait Program: Machine {
         false
     }
 
+    /// What a data server is in the middle of, if it dies now.
+    fn busy_with(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// Whether a data server writes its dataset anew to a file.
+    fn rewrites(&self) -> bool {
+        false
+    }
+
     /// What a Sentinel thinks of the masters it watches.
     fn sentinel(&self, _now: Now) -> Option<SentinelView> {
         None
@@ -62,6 +72,8 @@ pub struct ServerView {
     pub placed: bool,
     /// Whether it asks its master to take over from it.
     pub hands_over: bool,
+    /// The offset behind which its backlog holds everything.
+    pub backlog_from: Option<u64>,
 }
 
 /// A Sentinel's state.

@@ -10,6 +10,8 @@ use crate::run::{Outcome, Plan};
 pub const EXIT_OK: u8 = 0;
 /// The arguments or files make no sense.
 pub const EXIT_USAGE: u8 = 2;
+/// Something that many seeds have to reach was reached by too few.
+pub const EXIT_RARE: u8 = 125;
 /// Two runs of one plan differed.
 pub const EXIT_NOT_REPEATABLE: u8 = 126;
 /// A machine panicked, ended, did not start, logged an error or did not advance.
@@ -93,9 +95,27 @@ pub struct Summary {
     events: u64,
     losses: usize,
     splits: usize,
-    sentinel_events: BTreeMap<String, (u64, u64)>,
-    marks: BTreeMap<String, (u64, u64)>,
+    sentinel_events: BTreeMap<String, Reached>,
+    marks: BTreeMap<String, Reached>,
 }
+
+/// How often something was seen.
+struct Reached {
+    times: u64,
+    seeds: u64,
+    first: u64,
+}
+
+/// What a hundred seeds have to reach at least once on average, for their result to mean much.
+const SOMETIMES: [&str; 7] = [
+    "torn AOF tail",
+    "failed fsync",
+    "partial resync by replid2",
+    "refused +CONTINUE",
+    "aborted full sync",
+    "crash mid-rewrite",
+    "crash mid-load",
+];
 
 impl Summary {
     /// Takes in one run.
@@ -125,6 +145,13 @@ impl Summary {
         }
     }
 
+    /// What fewer than one in a hundred of the seeds have reached, of that which counts.
+    pub fn rare(&self) -> Vec<&'static str> {
+        let seeds = |name: &str| self.marks.get(name).map_or(0, |reached| reached.seeds);
+        let names = SOMETIMES.into_iter();
+        names.filter(|name| 100 * seeds(name) < self.runs).collect()
+    }
+
     /// The failures, by seed.
     pub fn failures(&self) -> &[(u64, String)] {
         &self.failures
@@ -133,14 +160,23 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<28} {:>12} {:>12}", "reached", "times", "first seed")?;
-        for (name, (count, first)) in self.marks.iter().chain(&self.sentinel_events) {
-            writeln!(f, "{name:<28} {count:>12} {first:>12}")?;
+        let (times, first) = ("times", "first seed");
+        writeln!(
+            f,
+            "{:<34} {times:>10} {:>10} {first:>12}",
+            "reached", "of seeds"
+        )?;
+        for (name, reached) in self.marks.iter().chain(&self.sentinel_events) {
+            let share = 100.0 * reached.seeds as f64 / self.runs as f64;
+            let Reached { times, first, .. } = reached;
+            writeln!(f, "{name:<34} {times:>10} {share:>8.1} % {first:>12}")?;
         }
-        for name in SENTINEL_EVENTS {
-            if !self.sentinel_events.contains_key(name) {
-                writeln!(f, "{name:<28} {:>12} {:>12}", 0, "never")?;
-            }
+        let events = SENTINEL_EVENTS.iter();
+        let missing = events.filter(|name| !self.sentinel_events.contains_key(**name));
+        let sometimes = SOMETIMES.iter();
+        let missing = missing.chain(sometimes.filter(|name| !self.marks.contains_key(**name)));
+        for name in missing {
+            writeln!(f, "{name:<34} {:>10} {:>8.1} % {:>12}", 0, 0.0, "never")?;
         }
         let mut failures = self.failures.clone();
         failures.sort();
@@ -207,10 +243,15 @@ const SENTINEL_EVENTS: [&str; 40] = [
     "+set",
 ];
 
-fn add_count(counts: &mut BTreeMap<String, (u64, u64)>, name: &str, count: u64, seed: u64) {
-    let entry = counts.entry(name.to_owned()).or_insert((0, seed));
-    entry.0 += count;
-    entry.1 = entry.1.min(seed);
+fn add_count(counts: &mut BTreeMap<String, Reached>, name: &str, count: u64, seed: u64) {
+    let entry = counts.entry(name.to_owned()).or_insert(Reached {
+        times: 0,
+        seeds: 0,
+        first: seed,
+    });
+    entry.times += count;
+    entry.seeds += 1;
+    entry.first = entry.first.min(seed);
 }
 
 fn counts<K: fmt::Display>(counts: &BTreeMap<K, u64>) -> String {

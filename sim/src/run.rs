@@ -444,7 +444,7 @@ impl Run {
             deaths: world.judges.deaths.clone(),
             faults,
             grace: ms(2 * knobs.failover_timeout_ms + knobs.down_after_ms + 60_000),
-            full_syncs: world.judges.full_syncs.clone(),
+            full_syncs: world.judges.full_syncs.iter().map(|(_, at)| *at).collect(),
             data_nodes: world.options.topology.above.len(),
             master,
             frozen,

@@ -1,6 +1,7 @@
 //! The faults of a run, each an entry that stands by itself: drawn from the seed before the run,
 //! or read from a file. Removing one changes nothing else.
 
+use holdfast_core::machine::DiskOp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::NodeId;
@@ -95,6 +96,55 @@ pub enum Fault {
         /// Whose.
         target: Target,
     },
+    /// The next sync fails, and no other.
+    OneSyncFails {
+        /// Whose.
+        target: Target,
+    },
+    /// Reads and writes fail until the end.
+    DiskFails {
+        /// Whose.
+        target: Target,
+    },
+    /// The disk does nothing until the end.
+    Stall {
+        /// Whose.
+        target: Target,
+    },
+    /// A host loses power, and a bit in one of its files that have a checksum turns over.
+    BitFlip {
+        /// Which.
+        target: Target,
+    },
+    /// At the end a host loses power and comes back with the disk it has now, except its
+    /// configuration.
+    GoBack {
+        /// Which.
+        target: Target,
+    },
+    /// A host loses power and comes back with nothing but its configuration.
+    Wipe {
+        /// Which.
+        target: Target,
+    },
+    /// A host dies between two steps on its disk, if its process takes them before the end.
+    Between {
+        /// Which.
+        target: Target,
+        /// Behind which step.
+        step: Step,
+        /// Behind how many of these.
+        count: u32,
+        /// Whether it loses power, or only its process.
+        power: bool,
+    },
+    /// An operator has a server look after its files, or end.
+    Upkeep {
+        /// To which server.
+        target: Target,
+        /// What.
+        order: Upkeep,
+    },
     /// An operator says SENTINEL FAILOVER.
     Failover {
         /// To which Sentinel.
@@ -137,6 +187,10 @@ pub enum Moment {
     Switch,
     /// A server changes its role.
     Role,
+    /// A server begins to load a dataset.
+    Load,
+    /// A server begins to write its dataset anew, into whichever file.
+    Rewrite,
 }
 
 impl Moment {
@@ -147,7 +201,80 @@ impl Moment {
         Self::Order,
         Self::Switch,
         Self::Role,
+        Self::Load,
+        Self::Rewrite,
     ];
+}
+
+/// What a process does to its disk.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Opens or makes a file.
+    Open,
+    /// Appends to a file.
+    Append,
+    /// Reads from a file.
+    Read,
+    /// Syncs a file.
+    Sync,
+    /// Cuts a file.
+    Truncate,
+    /// Closes a file.
+    Close,
+    /// Renames a file.
+    Rename,
+    /// Removes a file.
+    Remove,
+    /// Syncs a directory.
+    SyncDir,
+    /// Anything else.
+    Other,
+}
+
+impl Step {
+    /// Those behind which hosts die.
+    const ALL: &'static [Self] = &[
+        Self::Open,
+        Self::Append,
+        Self::Read,
+        Self::Sync,
+        Self::Truncate,
+        Self::Close,
+        Self::Rename,
+        Self::Remove,
+        Self::SyncDir,
+    ];
+
+    /// What a step is.
+    pub const fn of(op: &DiskOp) -> Self {
+        match op {
+            DiskOp::Open { .. } => Self::Open,
+            DiskOp::Append { .. } => Self::Append,
+            DiskOp::Read { .. } => Self::Read,
+            DiskOp::Sync { .. } => Self::Sync,
+            DiskOp::Truncate { .. } => Self::Truncate,
+            DiskOp::Close { .. } => Self::Close,
+            DiskOp::Rename { .. } => Self::Rename,
+            DiskOp::Remove { .. } => Self::Remove,
+            DiskOp::SyncDir { .. } => Self::SyncDir,
+            DiskOp::Length { .. } | DiskOp::MakeDir { .. } | DiskOp::ChangeDir { .. } => {
+                Self::Other
+            }
+        }
+    }
+}
+
+/// What an operator has a server do about its files.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Upkeep {
+    /// BGSAVE
+    Save,
+    /// BGREWRITEAOF
+    Rewrite,
+    /// SHUTDOWN
+    Shutdown,
 }
 
 /// A node, by name or by what it is when the fault strikes.
@@ -191,6 +318,14 @@ impl Fault {
             Self::Drift { .. } => "drift",
             Self::SyncFails { .. } => "sync_fails",
             Self::DiskFull { .. } => "disk_full",
+            Self::OneSyncFails { .. } => "one_sync_fails",
+            Self::DiskFails { .. } => "disk_fails",
+            Self::Stall { .. } => "stall",
+            Self::BitFlip { .. } => "bit_flip",
+            Self::GoBack { .. } => "go_back",
+            Self::Wipe { .. } => "wipe",
+            Self::Between { .. } => "between",
+            Self::Upkeep { .. } => "upkeep",
             Self::Failover { .. } => "failover",
             Self::Handover { .. } => "handover",
             Self::Unlink { .. } => "unlink",
@@ -269,6 +404,28 @@ fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) ->
         }
         "disk" => (draw_disk(draws, options), lasting(draws)),
         "operator" => (draw_order(draws, options), at_ms),
+        "rot" => {
+            let target = data(draws, options);
+            (Fault::BitFlip { target }, lasting(draws))
+        }
+        "amnesia" => {
+            let target = data(draws, options);
+            let fault = if draws.chance(0.5) {
+                Fault::GoBack { target }
+            } else {
+                Fault::Wipe { target }
+            };
+            (fault, lasting(draws))
+        }
+        "between" => {
+            let fault = Fault::Between {
+                target: any_server(draws, options),
+                step: *draws.pick(Step::ALL),
+                count: u32::try_from(draws.log_between(1, 40)).expect("small"),
+                power: draws.chance(0.7),
+            };
+            (fault, lasting(draws) + 5_000)
+        }
         "decision" => {
             let moment = *draws.pick(Moment::ALL);
             (Fault::Decision { moment }, lasting(draws) + down_after)
@@ -288,28 +445,38 @@ fn either_way(draws: &mut Draws, low: u64, high: u64) -> i64 {
 }
 
 fn draw_order(draws: &mut Draws, options: &Options) -> Fault {
-    if draws.chance(0.5) {
-        Fault::Handover {
+    if draws.chance(0.4) {
+        return Fault::Handover {
             target: Target::Master,
             timeout_ms: draws.log_between(1, 2 * options.knobs.down_after_ms),
             force: draws.chance(0.3),
+        };
+    }
+    match draws.below(4) {
+        0 => {
+            let target = any_server(draws, options);
+            let replicas = draws.chance(0.3);
+            Fault::Unlink { target, replicas }
         }
-    } else if draws.chance(0.5) {
-        let target = any_server(draws, options);
-        let replicas = draws.chance(0.3);
-        Fault::Unlink { target, replicas }
-    } else {
-        let target = node(draws, options.topology.sentinels().collect());
-        Fault::Failover { target }
+        1 => {
+            let target = node(draws, options.topology.sentinels().collect());
+            Fault::Failover { target }
+        }
+        _ => Fault::Upkeep {
+            target: data(draws, options),
+            order: *draws.pick(&[Upkeep::Save, Upkeep::Rewrite, Upkeep::Shutdown]),
+        },
     }
 }
 
 fn draw_disk(draws: &mut Draws, options: &Options) -> Fault {
     let target = any_server(draws, options);
-    if draws.chance(0.6) {
-        Fault::SyncFails { target }
-    } else {
-        Fault::DiskFull { target }
+    match draws.below(8) {
+        0..=2 => Fault::SyncFails { target },
+        3 => Fault::OneSyncFails { target },
+        4 | 5 => Fault::DiskFull { target },
+        6 => Fault::DiskFails { target },
+        _ => Fault::Stall { target },
     }
 }
 
@@ -371,6 +538,14 @@ fn any(draws: &mut Draws, options: &Options, by_role: f64) -> Target {
 fn any_server(draws: &mut Draws, options: &Options) -> Target {
     let topology = &options.topology;
     node(draws, topology.data().chain(topology.sentinels()).collect())
+}
+
+/// A data server, half the time the master or its best replica.
+fn data(draws: &mut Draws, options: &Options) -> Target {
+    if draws.chance(0.5) {
+        return *draws.pick(&[Target::Master, Target::BestReplica]);
+    }
+    node(draws, options.topology.data().collect())
 }
 
 fn node(draws: &mut Draws, of: Vec<NodeId>) -> Target {

@@ -26,7 +26,12 @@ fn data_config(options: &Options, node: NodeId) -> String {
     line("bind", &node.ip());
     line("port", &DATA_PORT);
     line("protected-mode", &"no");
-    line("save", &"\"\"");
+    let save = if knobs.save.is_empty() {
+        "\"\""
+    } else {
+        &knobs.save
+    };
+    line("save", &save);
     line("appendonly", &if knobs.appendonly { "yes" } else { "no" });
     if knobs.appendonly {
         line("appendfsync", &knobs.appendfsync);
@@ -35,6 +40,7 @@ fn data_config(options: &Options, node: NodeId) -> String {
     }
     line("replica-priority", &options.topology.priority[index]);
     line("repl-backlog-size", &knobs.backlog_bytes);
+    line("repl-backlog-ttl", &knobs.backlog_ttl_s);
     line("repl-timeout", &knobs.repl_timeout_s);
     line("repl-ping-replica-period", &knobs.repl_ping_s);
     line("repl-diskless-sync", &"yes");

@@ -25,7 +25,7 @@ pub struct Logged {
 /// Lines to be looked at: everything, or only what oracles need.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Detail {
-    /// Sentinel events and errors.
+    /// Sentinel events, errors and warnings.
     Events,
     /// Everything.
     All,
@@ -74,7 +74,7 @@ impl Subscriber for Capture {
         match self.detail {
             Detail::All => core,
             Detail::Events => {
-                metadata.target() == SENTINEL_EVENT || (core && *metadata.level() == Level::ERROR)
+                metadata.target() == SENTINEL_EVENT || (core && *metadata.level() <= Level::WARN)
             }
         }
     }

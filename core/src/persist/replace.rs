@@ -124,6 +124,12 @@ impl Replace {
         )
     }
 
+    /// Whether the step that is under way gives the target its content, or one behind that.
+    #[must_use]
+    pub const fn is_named(&self) -> bool {
+        matches!(self.step, Step::Rename | Step::SyncDir)
+    }
+
     /// Takes the answer to the step before.
     pub fn advance(self, result: Result<(), DiskFault>) -> Advance {
         let Self {

@@ -24,6 +24,7 @@ pub struct Save {
     /// Bytes appended since the last sync was asked for.
     unsynced: usize,
     syncs_by_and_by: bool,
+    cancelled: bool,
 }
 
 #[derive(Debug)]
@@ -39,6 +40,9 @@ enum Phase {
     Finish(Replace),
     Over,
 }
+
+/// Ends a file that is not wanted any more as a fault would.
+const CANCELLED: DiskFault = DiskFault::Failed { errno: 0 };
 
 /// What became of the file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -73,6 +77,7 @@ impl Save {
             appended: 0,
             unsynced: 0,
             syncs_by_and_by,
+            cancelled: false,
         };
         (save, DiskOp::Open { file, path, mode })
     }
@@ -108,14 +113,14 @@ impl Save {
         }
     }
 
-    /// Gives up: the temporary file is removed. The state says when. A file that is whole already
-    /// and about to take its name is not given up.
+    /// Gives up: the temporary file is removed. The state says when. If the step that gives the
+    /// file its name was asked for already, that is what becomes of it.
     pub fn cancel(&mut self, ops: &mut Vec<DiskOp>) {
+        self.cancelled = true;
         if matches!(self.phase, Phase::Open | Phase::Write | Phase::Drain) {
-            let fault = DiskFault::Failed { errno: 0 };
             self.phase = Phase::Fail(ReplaceFault {
                 step: ReplaceStep::Cancel,
-                fault,
+                fault: CANCELLED,
             });
             self.go_on(ops);
         }
@@ -187,6 +192,8 @@ impl Save {
         let Phase::Finish(replace) = core::mem::replace(&mut self.phase, Phase::Over) else {
             unreachable!("the file is being finished");
         };
+        let given_up = self.cancelled && !replace.is_named();
+        let result = if given_up { Err(CANCELLED) } else { result };
         match replace.advance(result) {
             Advance::Next(replace, op) => {
                 self.phase = Phase::Finish(replace);
@@ -319,6 +326,29 @@ mod tests {
                 path: "temp-1.rdb".into()
             })
         );
+    }
+
+    #[test]
+    fn a_whole_file_that_is_cancelled_takes_its_name_only_if_that_was_asked_for() {
+        for (answered, renamed) in [(2, false), (3, false), (4, true), (5, true)] {
+            let (mut save, mut ops) = started();
+            let _ = save.handle_done(Ok(()), &mut ops);
+            save.append(Bytes::from_static(b"a"), &mut ops);
+            save.end(&mut ops);
+            let mut state = SaveState::Working;
+            for number in 1.. {
+                if number == answered {
+                    save.cancel(&mut ops);
+                }
+                if state != SaveState::Working {
+                    break;
+                }
+                state = save.handle_done(Ok(()), &mut ops);
+            }
+            let named = ops.iter().any(|op| matches!(op, DiskOp::Rename { .. }));
+            assert_eq!(named, renamed, "{answered}");
+            assert_eq!(state == SaveState::Saved, renamed, "{answered}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::receive::Incoming;
 use super::state::{Purpose, State};
 use crate::config::{self, Config};
 use crate::conn::Input;
-use crate::machine::{Addr, ConnId, ConnectFault, Done, Effect, Peer, Slices};
+use crate::machine::{Addr, ConnId, ConnectFault, DiskOp, Done, Effect, Peer, Slices};
 use crate::repl::action::{Action, Attempt};
 use crate::repl::node::Received;
 use crate::repl::replica::Event;
@@ -161,6 +161,11 @@ impl Server {
             Action::StartSnapshot { id, contents } => self.start_replica_snapshot(id, contents),
             Action::StopSnapshot { id } => self.stop_replica_snapshot(id),
             Action::Disk { attempt, op } => {
+                if let DiskOp::Rename { .. } = op {
+                    // A save that ends behind this would put the old dataset in its place. One
+                    // that begins now can't come to its end before this one is loaded.
+                    self.drop_snapshot();
+                }
                 self.st.effects.disk(Purpose::Receive(attempt), op);
             }
             Action::LoadFile { attempt, path } => self.load_received(attempt, path),

@@ -29,7 +29,7 @@ enum Step {
         text: Vec<u8>,
     },
     Closing {
-        text: Vec<u8>,
+        text: Result<Vec<u8>, DiskFault>,
     },
     Replacing(Replace),
 }
@@ -81,6 +81,12 @@ impl State {
         );
     }
 
+    fn close_file(&mut self, text: Result<Vec<u8>, DiskFault>) {
+        self.rewriter.step = Step::Closing { text };
+        self.effects
+            .disk(Purpose::Rewrite, DiskOp::Close { file: FILE });
+    }
+
     fn replace_file(&mut self, old: &[u8]) {
         let path = self
             .config
@@ -127,16 +133,13 @@ impl Server {
             (Step::Opening, Ok(_)) => st.read_on(Vec::new()),
             // A file that was removed meanwhile is written anew.
             (Step::Opening, Err(DiskFault::NotFound)) => st.replace_file(b""),
-            (Step::Reading { text }, Ok(bytes)) if bytes.is_empty() => {
-                st.rewriter.step = Step::Closing { text };
-                st.effects
-                    .disk(Purpose::Rewrite, DiskOp::Close { file: FILE });
-            }
+            (Step::Reading { text }, Ok(bytes)) if bytes.is_empty() => st.close_file(Ok(text)),
             (Step::Reading { mut text }, Ok(bytes)) => {
                 text.extend_from_slice(&bytes);
                 st.read_on(text);
             }
-            (Step::Closing { text }, _) => st.replace_file(&text),
+            (Step::Reading { .. }, Err(fault)) => st.close_file(Err(fault)),
+            (Step::Closing { text: Ok(text) }, _) => st.replace_file(&text),
             (Step::Replacing(replace), result) => match replace.advance(result.map(|_| ())) {
                 Advance::Next(replace, op) => {
                     st.rewriter.step = Step::Replacing(replace);
@@ -145,7 +148,7 @@ impl Server {
                 Advance::Done => st.rewrite_ended(None),
                 Advance::Failed(fault) => st.rewrite_ended(Some(fault.to_string())),
             },
-            (Step::Opening | Step::Reading { .. }, Err(fault)) => {
+            (Step::Opening, Err(fault)) | (Step::Closing { text: Err(fault) }, _) => {
                 st.rewrite_ended(Some(format!("the file can't be read: {fault:?}")));
             }
             (Step::Idle, _) => unreachable!("a completion answers a step"),

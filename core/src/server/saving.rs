@@ -337,7 +337,12 @@ impl Server {
                 self.st.ask(running.id, ops);
                 self.dying.push((running.id, save));
             }
-            To::Sealing(save) => self.dying.push((running.id, save)),
+            To::Sealing(mut save) => {
+                let mut ops = Vec::new();
+                save.cancel(&mut ops);
+                assert!(ops.is_empty(), "a step of it is under way");
+                self.dying.push((running.id, save));
+            }
             To::Replicas(snapshot, id) => {
                 snapshot.end(&mut self.keys);
                 self.st.repl.snapshot_finished(self.st.now, id, false);

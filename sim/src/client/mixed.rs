@@ -8,9 +8,19 @@ use crate::rng::{Draws, Keys, Stream};
 /// replies it gets.
 pub(super) fn encode(seed: u64, out: &mut Vec<u8>) -> usize {
     let mut draws = Keys::new(seed).draws(Stream::Client, 0);
-    if draws.below(5) > 0 {
-        push(&mut draws, out);
-        return 1;
+    match draws.below(10) {
+        0 => {
+            // The connection is back in its own database whatever comes of what is between.
+            command(out, &[b"SELECT", draws.pick::<&[u8]>(&[b"1", b"7"])]);
+            push(&mut draws, out);
+            command(out, &[b"SELECT", b"0"]);
+            return 3;
+        }
+        1 | 2 => {}
+        _ => {
+            push(&mut draws, out);
+            return 1;
+        }
     }
     let count = 2 + draws.index(3);
     command(out, &[b"MULTI"]);
@@ -88,6 +98,7 @@ const COMMANDS: &[&str] = &[
     "LMPOP 2 <list> <list> RIGHT COUNT <few>",
     "BLPOP <list> <list> 0.05",
     "BRPOP <list> 0.2",
+    "BLPOP <list> <list> 2",
     "BLMOVE <list> <list> RIGHT LEFT 0.05",
     "BLMPOP 0.05 2 <list> <list> LEFT",
     "HSET <hash> <member> <int> <member> <member>",
@@ -147,6 +158,8 @@ const COMMANDS: &[&str] = &[
     "RENAME <any> <any>",
     "RENAMENX <any> <any>",
     "COPY <any> <any> REPLACE",
+    "COPY <any> <any> DB 1 REPLACE",
+    "MOVE <any> 7",
     "DEL <any>",
     "UNLINK <any> <any>",
     "TOUCH <any>",

@@ -15,6 +15,7 @@ use crate::ids::{End, NodeId};
 use crate::net::{Net, Notice};
 use crate::queue::Queue;
 use crate::resp::{Reply, command};
+use crate::schedule::Upkeep;
 use crate::sink::Sink;
 use crate::time::{Time, ms};
 
@@ -106,6 +107,16 @@ impl Order {
     pub fn unlink(server: SocketAddr, replicas: bool) -> Self {
         let kind: &[u8] = if replicas { b"replica" } else { b"master" };
         Self::new(server, &[b"CLIENT", b"KILL", b"TYPE", kind])
+    }
+
+    /// What an operator has a server do about its files.
+    pub fn upkeep(server: SocketAddr, what: Upkeep) -> Self {
+        let word: &[u8] = match what {
+            Upkeep::Save => b"BGSAVE",
+            Upkeep::Rewrite => b"BGREWRITEAOF",
+            Upkeep::Shutdown => b"SHUTDOWN",
+        };
+        Self::new(server, &[word])
     }
 
     /// `FAILOVER` to a server; to a replica that is named, by force.

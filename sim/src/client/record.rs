@@ -148,6 +148,19 @@ impl Record {
         }
     }
 
+    /// The two lists and the element a transaction adds to both, if it is one.
+    pub const fn pushed_to_both(&self) -> Option<(Element, u32, u32)> {
+        if let Op::PushTwo {
+            list,
+            other,
+            element,
+        } = self.op
+        {
+            return Some((element, list, other));
+        }
+        None
+    }
+
     /// The key and value a write sets, and whether it expires, if it is one.
     pub fn set(&self) -> Option<(u32, i64, bool)> {
         let (key, value, expires) = match self.op {

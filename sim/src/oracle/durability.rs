@@ -3,7 +3,8 @@
 //!
 //! Under `appendfsync always` that goes for every write, whatever the node died of. Under
 //! `everysec` it goes for those that were acknowledged long enough before, and under `no` for every
-//! write if only the process died. A dataset that a master
+//! write if only the process died, and for every write under each policy if the process was told to
+//! end. A dataset that a master
 //! has replaced since, and a disk that was wiped, are promises of nobody.
 
 use std::collections::BTreeMap;
@@ -47,6 +48,8 @@ struct Kept {
     died: Option<Time>,
     /// Its disk has failed since it last started.
     failed: bool,
+    /// It ends as it was told to, and keeps everything.
+    leaves: bool,
     /// Times before its deaths of which nothing need have been kept.
     gaps: Vec<(Time, Time)>,
 }
@@ -80,8 +83,15 @@ impl Durability {
     /// A node's process has died; its disk may have failed before.
     pub fn died(&mut self, node: NodeId, at: Time, disk_failed: bool, power: bool) {
         let kept = self.nodes.entry(node).or_default();
+        // One that dies again before it was looked at has lost what it may lose by that.
+        kept.leaves &= kept.died.is_none();
         kept.died.get_or_insert(at);
         kept.failed |= disk_failed || power && self.promise == Promise::Written;
+    }
+
+    /// A node's process ends because it was told to.
+    pub fn leaves(&mut self, node: NodeId) {
+        self.nodes.entry(node).or_default().leaves = true;
     }
 
     /// Whether a node is back and its dataset has not been looked at since.
@@ -102,9 +112,11 @@ impl Durability {
             return Ok(0);
         };
         let failed = std::mem::take(&mut kept.failed);
+        let left = std::mem::take(&mut kept.leaves);
         match self.promise {
             Promise::Nothing => return Ok(0),
             Promise::After(_) | Promise::Written if failed => kept.since = died,
+            Promise::After(_) if left => {}
             Promise::Written => {}
             Promise::After(window) => kept.gaps.push((died - window, died)),
             Promise::Everything => {}
@@ -218,6 +230,17 @@ mod tests {
         durability.died(A, at(10_000), false, true);
         let records = [write(1, 9_500, 9_501)];
         assert_eq!(durability.is_back(A, &records, |_, _| false), Ok(0));
+    }
+
+    #[test]
+    fn a_process_that_was_told_to_end_keeps_everything() {
+        for policy in ["everysec", "no"] {
+            let mut durability = Durability::new(Promise::of(true, policy, ms(10)));
+            durability.leaves(A);
+            durability.died(A, at(10_000), false, false);
+            let records = [write(1, 9_500, 9_501)];
+            assert!(durability.is_back(A, &records, |_, _| false).is_err());
+        }
     }
 
     #[test]

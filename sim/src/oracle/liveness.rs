@@ -155,6 +155,7 @@ mod tests {
             loading: false,
             placed: true,
             hands_over: false,
+            backlog_from: None,
         }
     }
 

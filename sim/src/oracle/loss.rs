@@ -86,6 +86,9 @@ pub fn account(
     for elements in kept.values_mut() {
         elements.sort_unstable();
     }
+    whole(records, |list, element| {
+        (kept.get(&list)).is_some_and(|elements| elements.binary_search(&element).is_ok())
+    })?;
     for record in records.iter().filter(|record| record.acked()) {
         let Some((element, lists)) = record.pushed() else {
             continue;
@@ -104,6 +107,23 @@ pub fn account(
         })?;
     }
     Ok(losses)
+}
+
+/// Each transaction is part of a dataset as a whole or not at all, whatever its client was told.
+pub fn whole(
+    records: &[Record],
+    mut has: impl FnMut(u32, Element) -> bool,
+) -> Result<(), Violation> {
+    for (element, list, other) in records.iter().filter_map(Record::pushed_to_both) {
+        if has(list, element) != has(other, element) {
+            let message = format!(
+                "half a transaction: {element} is in one of the lists {list} and {other}, and not \
+                 in the other"
+            );
+            return Err(Violation::new("atomicity", message));
+        }
+    }
+    Ok(())
 }
 
 fn excuse(
@@ -199,6 +219,7 @@ mod tests {
             loading: false,
             placed: true,
             hands_over: false,
+            backlog_from: None,
         };
         tree.claims(B, &promoted).unwrap();
         let ground = Ground {
@@ -227,6 +248,19 @@ mod tests {
 
     fn judge(records: &[Record], tree: &Tree, ground: &Ground) -> Result<Losses, Violation> {
         account(records, tree, &tree.index().unwrap(), ground)
+    }
+
+    #[test]
+    fn half_a_transaction_is_a_violation_even_if_nobody_was_told_of_it() {
+        let both = Op::PushTwo {
+            list: 1,
+            other: 2,
+            element: 9,
+        };
+        let records = [done(1, both, Outcome::Unknown)];
+        whole(&records, |_, _| false).unwrap();
+        whole(&records, |_, _| true).unwrap();
+        assert!(whole(&records, |list, _| list == 2).is_err());
     }
 
     #[test]

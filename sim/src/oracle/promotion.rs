@@ -160,6 +160,7 @@ mod tests {
             loading: false,
             placed: true,
             hands_over: false,
+            backlog_from: None,
         };
         Promotion::replicates(NodeId(0), 6379, &claim).unwrap();
         claim.master = Some(NodeId(0).at(6379));

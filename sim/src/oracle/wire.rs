@@ -41,6 +41,22 @@ pub enum Fact {
         master: NodeId,
         /// The receiver.
         replica: NodeId,
+        /// From where the receiver had asked to go on.
+        refused: Option<Position>,
+    },
+    /// A replica gave up what it was being sent, and asks anew.
+    AbortedSync {
+        /// The receiver.
+        replica: NodeId,
+    },
+    /// A replica told how far it has applied the stream.
+    Ack {
+        /// Who.
+        replica: NodeId,
+        /// How far.
+        offset: u64,
+        /// Of which history.
+        replid: Id,
     },
     /// A master continued where the replica was.
     PartialSync {
@@ -60,6 +76,8 @@ pub struct Taps {
     kinds: Vec<Kind>,
     feeds: BTreeMap<ConnKey, Feed>,
     talks: BTreeMap<ConnKey, Talk>,
+    /// Over which connection each replica is being sent everything.
+    syncing: BTreeMap<NodeId, ConnKey>,
     gc_at: usize,
     /// What was said since the last look.
     pub facts: Vec<(Time, Fact)>,
@@ -113,6 +131,7 @@ impl Taps {
             kinds,
             feeds: BTreeMap::new(),
             talks: BTreeMap::new(),
+            syncing: BTreeMap::new(),
             gc_at: 256,
             facts: Vec::new(),
             tree,
@@ -133,7 +152,17 @@ impl Taps {
                 self.collect(net);
                 let feed = self.feeds.entry(key).or_default();
                 let told = match end.side {
-                    Side::Caller => feed.on_request(bytes, ways.node),
+                    Side::Caller => {
+                        let replica = ways.node;
+                        let syncing = &mut self.syncing;
+                        feed.on_request(bytes, replica, |fact| {
+                            let here = syncing.get(&replica) == Some(&key);
+                            if here && matches!(fact, Fact::Ack { .. }) {
+                                syncing.remove(&replica);
+                            }
+                            self.facts.push((at, fact));
+                        })
+                    }
                     Side::Callee => {
                         let pair = (ways.node, ways.peer_node);
                         feed.on_answer(bytes, pair, &mut self.tree, |fact| {
@@ -141,6 +170,7 @@ impl Taps {
                         })
                     }
                 };
+                self.follow_sync(at, key, end.side, (ways.node, ways.peer_node));
                 if let Err(violation) = told {
                     self.violation.get_or_insert(violation);
                 }
@@ -158,6 +188,25 @@ impl Taps {
         }
     }
 
+    /// Notices when a full synchronisation begins, ends and is given up.
+    fn follow_sync(&mut self, at: Time, key: ConnKey, side: Side, (node, peer): (NodeId, NodeId)) {
+        let feed = &self.feeds[&key];
+        match (side, &feed.stage) {
+            (Side::Caller, _) => {
+                let asks = feed.asked.is_some();
+                if asks && self.syncing.get(&node).is_some_and(|old| *old != key) {
+                    self.syncing.remove(&node);
+                    self.facts.push((at, Fact::AbortedSync { replica: node }));
+                }
+            }
+            (Side::Callee, Stage::Header(_) | Stage::Marked { .. } | Stage::Sized { .. }) => {
+                self.syncing.insert(peer, key);
+            }
+            // It ends when the replica tells of what it has loaded.
+            (Side::Callee, Stage::Handshake | Stage::Stream(_) | Stage::Lost) => {}
+        }
+    }
+
     /// Forgets connections that are gone.
     fn collect(&mut self, net: &Net) {
         if self.feeds.len() + self.talks.len() < self.gc_at {
@@ -170,7 +219,12 @@ impl Taps {
 }
 
 impl Feed {
-    fn on_request(&mut self, bytes: &[u8], replica: NodeId) -> Result<(), Violation> {
+    fn on_request(
+        &mut self,
+        bytes: &[u8],
+        replica: NodeId,
+        mut heard: impl FnMut(Fact),
+    ) -> Result<(), Violation> {
         self.requests.push(bytes);
         loop {
             let newlines = self.requests.rest().iter().take_while(|&&b| b == b'\n');
@@ -188,27 +242,35 @@ impl Feed {
                     if name.eq_ignore_ascii_case(b"REPLCONF")
                         && ack.eq_ignore_ascii_case(b"ACK") =>
                 {
-                    self.on_ack(replica, offset)?;
+                    if let Some(fact) = self.on_ack(replica, offset)? {
+                        heard(fact);
+                    }
                 }
                 _ => {}
             }
         }
     }
 
-    fn on_ack(&self, replica: NodeId, offset: &[u8]) -> Result<(), Violation> {
+    fn on_ack(&self, replica: NodeId, offset: &[u8]) -> Result<Option<Fact>, Violation> {
         let (Stage::Stream(sent), Some(acked)) = (&self.stage, int(offset)) else {
-            return Ok(());
+            return Ok(None);
         };
-        match u64::try_from(acked) {
-            Ok(acked) if acked > sent.offset => Err(Violation::new(
-                "history",
-                format!(
-                    "{replica} acknowledged offset {acked}, but was sent only {}",
-                    sent.offset
-                ),
-            )),
-            Ok(_) | Err(_) => Ok(()),
+        let Ok(offset) = u64::try_from(acked) else {
+            return Ok(None);
+        };
+        if offset > sent.offset {
+            let message = format!(
+                "{replica} acknowledged offset {offset}, but was sent only {}",
+                sent.offset
+            );
+            return Err(Violation::new("history", message));
         }
+        let replid = sent.replid;
+        Ok(Some(Fact::Ack {
+            replica,
+            offset,
+            replid,
+        }))
     }
 
     fn on_answer(
@@ -273,7 +335,12 @@ impl Feed {
         let words: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
         match &words[..] {
             [b"+FULLRESYNC", id, offset] => {
-                heard(Fact::FullSync { master, replica });
+                let refused = self.asked.take().flatten();
+                heard(Fact::FullSync {
+                    master,
+                    replica,
+                    refused,
+                });
                 Ok(position(id, offset).map_or(Stage::Lost, Stage::Header))
             }
             [b"+CONTINUE", rest @ ..] => {
@@ -479,7 +546,8 @@ mod tests {
         fn ask(&mut self, args: &[&[u8]]) -> Result<(), Violation> {
             let mut bytes = Vec::new();
             command(&mut bytes, args);
-            self.feed.on_request(&bytes, REPLICA)
+            let facts = &mut self.facts;
+            (self.feed).on_request(&bytes, REPLICA, |fact| facts.push(fact))
         }
 
         fn answer(&mut self, bytes: &[u8], step: usize) -> Result<(), Violation> {

@@ -361,6 +361,7 @@ impl Toy for Store {
             loading: false,
             placed: true,
             hands_over: false,
+            backlog_from: None,
         })
     }
 }

@@ -786,6 +786,7 @@ impl Program for Group {
             loading: false,
             placed: true,
             hands_over: false,
+            backlog_from: None,
         })
     }
 

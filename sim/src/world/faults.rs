@@ -1,6 +1,7 @@
 //! Carries out the schedule, and heals and freezes for the liveness phase.
 
 use crate::client::Order;
+use crate::disk::{Faults, Image};
 use crate::ids::NodeId;
 use crate::net::Quality;
 use crate::options::{DATA_PORT, SENTINEL_PORT};
@@ -8,7 +9,7 @@ use crate::oracle::liveness::Core;
 use crate::program::FailoverState;
 use crate::queue::Event;
 use crate::rng::Stream;
-use crate::schedule::{Direction, Fault, Moment, Target};
+use crate::schedule::{Direction, Fault, Moment, Step, Target, Upkeep};
 use crate::time::{Time, ms, us};
 
 use super::World;
@@ -19,6 +20,10 @@ use super::node::{Body, State};
 pub(super) struct Striking {
     node: Option<NodeId>,
     cuts: Vec<(NodeId, NodeId)>,
+    /// Steps that are let pass before the host dies.
+    left: u32,
+    /// What the disk held when it began.
+    image: Option<Image>,
 }
 
 impl World {
@@ -39,8 +44,8 @@ impl World {
         self.note(node.unwrap_or(NodeId(u16::MAX)), "fault", &text);
         self.striking[number as usize].node = node;
         match &entry.fault {
-            Fault::Kill { .. } => self.on_node(node, |world, node| world.kill(node, false)),
-            Fault::Power { .. } => self.on_node(node, |world, node| world.kill(node, true)),
+            Fault::Kill { .. } => self.on_node(node, |world, node| world.crash(node, false)),
+            Fault::Power { .. } => self.on_node(node, |world, node| world.crash(node, true)),
             Fault::Pause { .. } => self.on_node(node, Self::pause),
             Fault::Isolate { group, direction } => self.isolate(number, group, *direction),
             Fault::Cut {
@@ -65,11 +70,29 @@ impl World {
                 world.nodes[node.index()].clock.jump_wall(*by_ms);
             }),
             Fault::Drift { ppm, .. } => self.on_node(node, |world, node| world.drift(node, *ppm)),
-            Fault::SyncFails { .. } => self.on_node(node, |world, node| {
-                world.nodes[node.index()].disk.fail_sync = true;
+            Fault::SyncFails { .. } => self.spoil(node, |faults| faults.sync = true),
+            Fault::OneSyncFails { .. } => self.spoil(node, |faults| faults.one_sync = true),
+            Fault::DiskFails { .. } => self.spoil(node, |faults| faults.dead = true),
+            Fault::DiskFull { .. } => self.spoil(node, |faults| faults.full = true),
+            Fault::Stall { .. } => self.spoil(node, |faults| faults.stalled_until = to),
+            Fault::BitFlip { .. } => self.on_node(node, Self::turn_bit),
+            Fault::Wipe { .. } => self.on_node(node, |world, node| {
+                world.crash(node, true);
+                world.change_disk(node, None);
             }),
-            Fault::DiskFull { .. } => self.on_node(node, |world, node| {
-                world.nodes[node.index()].disk.full = true;
+            Fault::GoBack { .. } => self.on_node(node, |world, node| {
+                let image = world.nodes[node.index()].disk.image();
+                world.striking[number as usize].image = Some(image);
+            }),
+            Fault::Between { count, .. } => {
+                self.striking[number as usize].left = *count;
+                self.armed.push(number);
+            }
+            &Fault::Upkeep { order, .. } => self.on_node(node, |world, server| {
+                if order == Upkeep::Shutdown {
+                    world.leaving.insert(server);
+                }
+                world.order(Order::upkeep(server.at(DATA_PORT), order));
             }),
             Fault::Failover { .. } => self.on_node(node, |world, sentinel| {
                 world.order(Order::failover(sentinel.at(SENTINEL_PORT)));
@@ -114,9 +137,80 @@ impl World {
         }
         let text = format!("trips {:?}", self.schedule[number as usize].fault);
         self.note(id, "fault", &text);
-        self.judges.mark("crash at a decision");
+        let power = if let Fault::Between { power, .. } = self.schedule[number as usize].fault {
+            self.judges.mark("crash between two disk steps");
+            power
+        } else {
+            self.judges.mark("crash at a decision");
+            true
+        };
         self.striking[number as usize].node = Some(id);
-        self.kill(id, true);
+        self.crash(id, power);
+    }
+
+    /// A node has taken a step on its disk: whoever waits for that strikes.
+    pub(super) fn stepped(&mut self, id: NodeId, taken: Step) {
+        if self.faults_over {
+            return;
+        }
+        let (schedule, striking) = (&self.schedule, &mut self.striking);
+        let due = self.armed.iter().position(|&number| {
+            let struck = &mut striking[number as usize];
+            let Fault::Between { step, .. } = schedule[number as usize].fault else {
+                return false;
+            };
+            let counts = step == taken && struck.node == Some(id);
+            struck.left -= u32::from(counts);
+            counts && struck.left == 0
+        });
+        if let Some(place) = due {
+            let entry = self.armed.remove(place);
+            self.trip(entry, id);
+        }
+    }
+
+    /// Has a disk fail in some way, or no longer.
+    fn spoil(&mut self, node: Option<NodeId>, how: impl FnOnce(&mut Faults)) {
+        if let Some(node) = node {
+            how(&mut self.nodes[node.index()].disk.faults);
+        }
+    }
+
+    fn turn_bit(&mut self, id: NodeId) {
+        self.crash(id, true);
+        let node = &mut self.nodes[id.index()];
+        if let Some(path) = node.disk.turn_bit(&mut node.draws) {
+            self.judges.mark("bit turned over at rest");
+            self.judges.durability.replaced(id, self.queue.now());
+            self.note(id, "fault", &format!("turns over a bit of {path}"));
+        }
+    }
+
+    /// Gives a host that is down another disk: an older one or none, with the configuration of
+    /// the one it had.
+    fn change_disk(&mut self, id: NodeId, image: Option<&Image>) {
+        let disk = &mut self.nodes[id.index()].disk;
+        match image {
+            Some(image) => {
+                disk.go_back_to(image, super::CONFIG_PATH);
+                self.judges.mark("restart with an older disk");
+            }
+            None => {
+                disk.wipe_except(super::CONFIG_PATH);
+                self.judges.mark("restart with an empty disk");
+            }
+        }
+        self.judges.durability.replaced(id, self.queue.now());
+    }
+
+    /// A process dies of a fault.
+    fn crash(&mut self, id: NodeId, power: bool) {
+        if let Some(driver) = self.nodes[id.index()].driver() {
+            for mark in driver.program().busy_with() {
+                self.judges.mark(mark);
+            }
+        }
+        self.kill(id, power);
     }
 
     /// A schedule entry ends.
@@ -132,18 +226,32 @@ impl World {
         let Some(node) = struck.node else { return };
         match self.schedule[number as usize].fault {
             Fault::Kill { .. } => self.start_at(node, self.queue.now()),
-            Fault::Power { .. } | Fault::Decision { .. } => self.restore(node),
+            Fault::Power { .. }
+            | Fault::Decision { .. }
+            | Fault::Between { .. }
+            | Fault::BitFlip { .. }
+            | Fault::Wipe { .. } => self.restore(node),
+            Fault::GoBack { .. } => {
+                let image = struck.image.expect("it was taken when it began");
+                self.crash(node, true);
+                self.change_disk(node, Some(&image));
+                self.restore(node);
+            }
             Fault::Pause { .. } => self.resume(node),
             Fault::Slow { .. } => self.slow(node, us(0)),
             Fault::Drift { .. } => self.drift(node, 0),
-            Fault::SyncFails { .. } => self.nodes[node.index()].disk.fail_sync = false,
-            Fault::DiskFull { .. } => self.nodes[node.index()].disk.full = false,
+            Fault::SyncFails { .. } => self.spoil(struck.node, |faults| faults.sync = false),
+            Fault::OneSyncFails { .. } => self.spoil(struck.node, |faults| faults.one_sync = false),
+            Fault::DiskFails { .. } => self.spoil(struck.node, |faults| faults.dead = false),
+            Fault::DiskFull { .. } => self.spoil(struck.node, |faults| faults.full = false),
             Fault::Isolate { .. }
             | Fault::Cut { .. }
             | Fault::Reset { .. }
             | Fault::Jump { .. }
             | Fault::Failover { .. }
             | Fault::Handover { .. }
+            | Fault::Stall { .. }
+            | Fault::Upkeep { .. }
             | Fault::Unlink { .. } => {}
         }
         let text = format!("ends {:?}", self.schedule[number as usize].fault);
@@ -171,7 +279,7 @@ impl World {
             }
             self.drift(id, 0);
             let disk = &mut self.nodes[id.index()].disk;
-            (disk.fail_sync, disk.full) = (false, false);
+            disk.faults = Faults::default();
             self.resume(id);
             self.restore(id);
         }
@@ -213,10 +321,10 @@ impl World {
         self.kill(id, false);
         let now = self.queue.now();
         let disk = &mut self.nodes[id.index()].disk;
-        if loading && !disk.fail_sync && !disk.full {
+        if loading && !disk.faults.any() {
             disk.wipe_except(super::CONFIG_PATH);
             self.judges.durability.replaced(id, now);
-            self.judges.mark("append-only file beyond repair");
+            self.judges.mark("files beyond repair");
         } else {
             self.judges.mark("exit for a disk fault");
         }
@@ -224,6 +332,15 @@ impl World {
     }
 
     /// Ends a process; with its power a host also loses what its disk had not synced.
+    /// A server has ended as it was told to, and is started again.
+    pub(super) fn left(&mut self, id: NodeId) {
+        self.judges.mark("clean shutdown");
+        self.judges.durability.leaves(id);
+        self.kill(id, false);
+        let after = ms(100) + us(100 * self.nodes[id.index()].draws.below(20_000));
+        self.start_at(id, self.queue.now() + after);
+    }
+
     fn kill(&mut self, id: NodeId, power: bool) {
         let node = &mut self.nodes[id.index()];
         match std::mem::replace(&mut node.state, State::Down) {
@@ -344,6 +461,14 @@ impl World {
             | Fault::Drift { target, .. }
             | Fault::SyncFails { target }
             | Fault::DiskFull { target }
+            | Fault::OneSyncFails { target }
+            | Fault::DiskFails { target }
+            | Fault::Stall { target }
+            | Fault::BitFlip { target }
+            | Fault::GoBack { target }
+            | Fault::Wipe { target }
+            | Fault::Between { target, .. }
+            | Fault::Upkeep { target, .. }
             | Fault::Failover { target }
             | Fault::Handover { target, .. }
             | Fault::Unlink { target, .. } => self.resolve(*target),

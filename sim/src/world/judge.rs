@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::client::record::{Op, Record};
+use crate::client::record::{Op, Outcome, Record};
 use crate::ids::{Kind, NodeId};
 use crate::options::{DATA_PORT, Options};
 use crate::oracle::append::Append;
 use crate::oracle::durability::{Durability, Promise};
 use crate::oracle::election::Election;
-use crate::oracle::history::Tree;
-use crate::oracle::loss::Reign;
+use crate::oracle::history::{Position, Tree};
+use crate::oracle::loss::{self, Reign};
 use crate::oracle::promotion::Promotion;
 use crate::oracle::quiet::Quiet;
 use crate::oracle::session::Sessions;
@@ -37,7 +37,7 @@ pub struct Judges {
     /// When processes of data nodes died.
     pub deaths: Vec<(NodeId, Time)>,
     /// When replicas were sent everything.
-    pub full_syncs: Vec<Time>,
+    pub full_syncs: Vec<(NodeId, Time)>,
     /// When faults were at work.
     pub fault_times: Vec<(Time, Time)>,
     /// Faults that struck, by kind.
@@ -51,6 +51,7 @@ pub struct Judges {
     promotion: Promotion,
     sessions: Sessions,
     servers: Vec<Option<ServerView>>,
+    rewriting: Vec<bool>,
     sentinels: Vec<Option<SentinelView>>,
     /// The number of the lasting reign of each node.
     reigning: BTreeMap<NodeId, usize>,
@@ -96,6 +97,7 @@ impl Judges {
             promotion: Promotion::default(),
             sessions: Sessions::default(),
             servers: vec![None; nodes],
+            rewriting: vec![false; nodes],
             sentinels: vec![None; nodes],
             reigning: BTreeMap::new(),
             candidates: BTreeMap::new(),
@@ -122,6 +124,7 @@ impl Judges {
             self.deaths.push((node, at));
         }
         self.sentinels[node.index()] = None;
+        self.rewriting[node.index()] = false;
         self.end_reign(node, at);
     }
 
@@ -195,6 +198,12 @@ impl World {
             } else {
                 self.note(id, &format!("log {}", line.level), &line.text);
             }
+            if line
+                .text
+                .starts_with("!!! Warning: short read while loading the AOF file")
+            {
+                self.judges.mark("torn AOF tail");
+            }
             if line.level == tracing::Level::ERROR {
                 let message = format!("{id} logged an error: {}", line.text);
                 self.fail(Violation::new("error-log", message));
@@ -216,9 +225,16 @@ impl World {
             // What is written now is in no file that counts.
             self.judges.durability.replaced(id, self.queue.now());
         }
+        let rewrites = driver.is_some_and(|driver| driver.program().rewrites());
+        if std::mem::replace(&mut self.judges.rewriting[id.index()], rewrites) < rewrites {
+            self.done(id, Moment::Rewrite);
+        }
         let old = self.judges.servers[id.index()].replace(view);
         if old == Some(view) {
             return;
+        }
+        if view.loading && !old.is_some_and(|old| old.loading) {
+            self.done(id, Moment::Load);
         }
         if !view.loading && self.judges.durability.is_due(id) {
             self.look_for_writes(id);
@@ -261,6 +277,8 @@ impl World {
         let result = (self.judges.durability).is_back(id, records, |list, element| {
             program.has_element(list, element)
         });
+        let has = |list, element| program.has_element(list, element);
+        let result = result.and_then(|count| loss::whole(records, has).map(|()| count));
         if let Ok(1..) = result {
             self.judges.mark("writes back after a crash");
         }
@@ -347,7 +365,8 @@ impl World {
         self.history.take_fresh(&mut fresh);
         for number in fresh.drain(..) {
             let record = &self.history.records()[number as usize];
-            let result = self.judges.sessions.observe(record);
+            let result = self.had_it(record);
+            let result = result.and_then(|()| self.judges.sessions.observe(record));
             let result = result.and_then(|()| self.judges.append.told(record));
             self.judges.count_served(record);
             if self.tracing() {
@@ -367,6 +386,37 @@ impl World {
         }
     }
 
+    /// WAIT told of as many replicas as have applied the write, or have lost it since.
+    fn had_it(&self, record: &Record) -> Result<(), Violation> {
+        let (Outcome::Waited(told), Some((element, lists))) = (&record.outcome, record.pushed())
+        else {
+            return Ok(());
+        };
+        let lists = || lists.into_iter().flatten();
+        let lost = |node: NodeId| {
+            let since = |(who, at): &(NodeId, Time)| *who == node && record.asked <= *at;
+            let judges = &self.judges;
+            judges.deaths.iter().any(since) || judges.full_syncs.iter().any(since)
+        };
+        let holds = |node: NodeId| {
+            let driver = self.nodes[node.index()].driver();
+            driver.is_some_and(|d| lists().all(|list| d.program().has_element(list, element)))
+        };
+        let others = self.options.topology.data();
+        let others = others.filter(|node| *node != record.server);
+        let (have, lack): (Vec<NodeId>, Vec<NodeId>) =
+            others.partition(|&node| lost(node) || holds(node));
+        if have.len() < *told as usize {
+            let message = format!(
+                "WAIT of {} asked at {} told of {told} replicas that have {element}, but only \
+                 {have:?} have it or have lost it since, and {lack:?} have not",
+                record.server, record.asked
+            );
+            return Err(Violation::new("wait", message));
+        }
+        Ok(())
+    }
+
     fn observe_wire(&mut self) {
         if let Some(violation) = self.sink.taps.violation.take() {
             self.fail(violation);
@@ -375,6 +425,49 @@ impl World {
             let result = self.observe_fact(at, fact);
             self.judge(result);
         }
+    }
+
+    /// A replica is sent everything: its place is no part of what its master has kept.
+    ///
+    /// A master gives up nothing of its history between a request and its answer, so what it has
+    /// kept when it answers it had when it decided.
+    fn needed(
+        &self,
+        master: NodeId,
+        replica: NodeId,
+        refused: Option<Position>,
+    ) -> Result<(), Violation> {
+        let (Some(above), Some(below)) = (self.judges.server(master), self.judges.server(replica))
+        else {
+            return Ok(());
+        };
+        let Some(from) = above.backlog_from else {
+            return Ok(());
+        };
+        let place = match refused {
+            Some(asked) => asked,
+            // One that does not know in which database its stream is can't ask for its place.
+            None if below.placed && below.master.is_some() => Position {
+                replid: below.replid,
+                offset: below.offset,
+            },
+            None => return Ok(()),
+        };
+        let end = Position {
+            replid: above.replid,
+            offset: above.offset,
+        };
+        let kept = from <= place.offset && place.offset <= above.offset;
+        let near = place.replid == above.replid || place.replid == above.replid2;
+        if kept && near && self.sink.taps.tree.is_ancestor(place, end) {
+            let message = format!(
+                "{replica} at offset {} of {} was sent everything by {master}, which has kept                  its history from {from}",
+                place.offset,
+                short(&place.replid)
+            );
+            return Err(Violation::new("efficiency", message));
+        }
+        Ok(())
     }
 
     fn observe_fact(&mut self, at: Time, fact: Fact) -> Result<(), Violation> {
@@ -397,16 +490,44 @@ impl World {
                 addr,
                 config_epoch,
             } => (self.judges.election).configured(from, &name, config_epoch, addr),
-            Fact::FullSync { master, replica } => {
+            Fact::FullSync {
+                master,
+                replica,
+                refused,
+            } => {
                 self.note(master, "sync", &format!("full to {replica}"));
                 self.judges.mark("full resync");
-                self.judges.full_syncs.push(at);
+                if refused.is_some() {
+                    self.judges.mark("refused +CONTINUE");
+                }
+                self.judges.full_syncs.push((replica, at));
                 self.judges.durability.replaced(replica, at);
+                self.needed(master, replica, refused)?;
                 match &self.judges.quiet {
                     Some(quiet) => quiet.full_sync(at, master, replica),
                     None => Ok(()),
                 }
             }
+            Fact::AbortedSync { replica } => {
+                self.note(replica, "sync", "given up");
+                self.judges.mark("aborted full sync");
+                Ok(())
+            }
+            Fact::Ack {
+                replica,
+                offset,
+                replid,
+            } => match self.judges.server(replica) {
+                Some(view) if view.replid == replid && view.offset < offset => {
+                    let message = format!(
+                        "{replica} acknowledged offset {offset} of {}, but has applied only {}",
+                        short(&replid),
+                        view.offset
+                    );
+                    Err(Violation::new("history", message))
+                }
+                Some(_) | None => Ok(()),
+            },
             Fact::PartialSync {
                 master,
                 replica,
@@ -432,7 +553,6 @@ impl World {
 
 impl Judges {
     fn count_served(&mut self, record: &Record) {
-        use crate::client::record::Outcome;
         match &record.outcome {
             Outcome::Refused(text) if text.starts_with("NOREPLICAS") => {
                 self.mark("min-replicas refusal");

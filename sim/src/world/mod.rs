@@ -4,7 +4,10 @@ mod faults;
 mod judge;
 pub mod node;
 
+use std::collections::BTreeSet;
 use std::io::Write;
+
+use holdfast_core::machine::Done;
 
 use crate::client::Env as ClientEnv;
 use crate::client::record::History;
@@ -21,7 +24,7 @@ use crate::oracle::wire::Taps;
 use crate::program::{Boot, Maker};
 use crate::queue::{Event, Queue};
 use crate::rng::{Keys, Stream};
-use crate::schedule::Entry;
+use crate::schedule::{Entry, Step};
 use crate::sink::{Names, Sink};
 use crate::time::{Time, ms, us};
 
@@ -60,6 +63,8 @@ pub struct World {
     striking: Vec<Striking>,
     /// Entries that wait for something to be done.
     armed: Vec<u32>,
+    /// Servers that were told to end.
+    leaving: BTreeSet<NodeId>,
     faults_over: bool,
     trace: Option<Trace>,
     second: (u64, u64),
@@ -112,6 +117,7 @@ impl World {
             incarnations: vec![0; count],
             striking,
             armed: Vec::new(),
+            leaving: BTreeSet::new(),
             faults_over: false,
             trace,
             second: (0, 0),
@@ -295,9 +301,14 @@ impl World {
                     sink: &mut self.sink,
                     pace: node.pace,
                 };
-                if let Some(done) = driver.on_disk(&mut env) {
+                if let Some((done, step)) = driver.on_disk(&mut env) {
+                    let failed = matches!(done.done, Done::Disk(Err(_)));
                     node.inbox.push_back(Input::Done(done));
                     node.wake_soon(&mut self.queue);
+                    if failed && matches!(step, Step::Sync | Step::SyncDir) {
+                        self.judges.mark("failed fsync");
+                    }
+                    self.stepped(id, step);
                 }
             }
         }
@@ -359,8 +370,11 @@ impl World {
     }
 
     fn exited(&mut self, id: NodeId, code: u8) {
+        if code == 0 && self.leaving.remove(&id) {
+            return self.left(id);
+        }
         let spoiled = self.nodes[id.index()].disk.spoiled;
-        if self.options.knobs.appendonly && spoiled && code == 1 {
+        if spoiled && code == 1 {
             return self.ended_for_its_disk(id);
         }
         let message = format!("the process of {id} ended by itself with status {code}");

@@ -37,6 +37,8 @@ fn small_plan(seed: u64) -> Plan {
             min_replicas_lag_s: 10,
             appendonly: false,
             appendfsync: String::new(),
+            save: String::new(),
+            backlog_ttl_s: 3_600,
         },
         network: Quality {
             cut_ppm: 200_000,
@@ -279,6 +281,7 @@ fn make_lonely(boot: &Boot<'_>) -> Result<Box<dyn Program>, String> {
                 loading: false,
                 placed: true,
                 hands_over: false,
+                backlog_from: None,
             })
         }
     }

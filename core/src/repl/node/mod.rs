@@ -425,6 +425,12 @@ impl Replication {
         self.backlog.get_or_insert_with(|| Backlog::new(at, size));
     }
 
+    /// The place behind which the backlog holds everything.
+    #[must_use]
+    pub fn backlog_start(&self) -> Option<Offset> {
+        self.backlog.as_ref().map(Backlog::start)
+    }
+
     fn backlog_end(&self) -> Option<Offset> {
         self.backlog.as_ref().map(Backlog::end)
     }

@@ -293,7 +293,8 @@ impl Primary {
             let lag = now.since(peer.heard_at).as_secs();
             peer.state.is_online() && lag <= settings.min_replicas_lag.as_secs()
         };
-        self.good = self.replicas.iter().filter(fresh).count();
+        let live = self.replicas.iter().filter(|peer| !self.is_left(peer));
+        self.good = live.filter(fresh).count();
     }
 
     /// Takes back what the driver wrote to a replica.
@@ -376,7 +377,8 @@ impl Primary {
             Kept::OnDisk { .. } => peer.acked_durable,
         };
         let has = |peer: &&Peer| peer.state.is_online() && at(peer) >= Some(need.target);
-        self.replicas.iter().filter(has).count()
+        let live = self.replicas.iter().filter(|peer| !self.is_left(peer));
+        live.filter(has).count()
     }
 
     /// Since when there have been no replicas.
@@ -410,6 +412,14 @@ impl Primary {
             self.start_at
                 .map_or(self.cron_at, |at| at.min(self.cron_at)),
         )
+    }
+
+    /// Whether a connection seems to be what a replica has left behind that has come back: it was
+    /// silent since another came from the same address, as one does whose host has lost power.
+    fn is_left(&self, peer: &Peer) -> bool {
+        self.replicas.iter().any(|other| {
+            other.conn != peer.conn && peer.heard_at < other.asked_at && other.is_same_node(peer)
+        })
     }
 
     fn attach(&mut self, now: Mono, conn: ConnId, remote: Addr, psync: bool) -> &mut Peer {

@@ -90,6 +90,13 @@ impl Peer {
         self.out.push(bytes);
     }
 
+    /// Whether both are connections of the same node, by the address that its clients would use.
+    pub(super) fn is_same_node(&self, other: &Self) -> bool {
+        let port = self.who.listening_port;
+        let ip = |peer: &Self| ip(&peer.who, &peer.remote);
+        port != 0 && port == other.who.listening_port && ip(self) == ip(other)
+    }
+
     pub(super) fn name(&self) -> String {
         name(&self.who, &self.remote)
     }

@@ -606,3 +606,26 @@ fn need(target: Offset, replicas: usize) -> Need {
         kept: Kept::InMemory,
     }
 }
+
+#[test]
+fn a_replica_that_has_come_back_counts_once_until_the_old_connection_gives_a_sign() {
+    let mut f = Fixture::new(Settings {
+        diskless_delay: Duration::ZERO,
+        min_replicas: 2,
+        min_replicas_lag: Duration::from_secs(10),
+        ..Settings::default()
+    });
+    f.online(1);
+    f.write(0, "SET a 1");
+    let target = f.repl.offset();
+    f.replconf(1, &format!("ACK {target}"));
+    f.pass(100);
+    f.online(2);
+    f.replconf(2, &format!("ACK {target}"));
+    assert_eq!(f.repl.acked(&need(target, 0)), 1);
+    assert!(!f.repl.may_write());
+    // There are two after all, which seem to have one address.
+    f.replconf(1, &format!("ACK {target}"));
+    assert_eq!(f.repl.acked(&need(target, 0)), 2);
+    assert!(f.repl.may_write());
+}

@@ -102,7 +102,8 @@ impl Aof {
     }
 
     /// Whether a rewrite runs or is about to.
-    fn is_rewriting(&self) -> bool {
+    #[must_use]
+    pub fn is_rewriting(&self) -> bool {
         self.rewrite.is_some() || self.learning.is_some() || self.past.asked
     }
 

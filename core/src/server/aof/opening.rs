@@ -132,7 +132,12 @@ impl Server {
                 Opening {
                     file,
                     len: last_len,
-                    steps: VecDeque::from([DiskOp::Open { file, path, mode }]),
+                    steps: VecDeque::from([
+                        DiskOp::Open { file, path, mode },
+                        // A process that was killed may have left its last bytes unsynced, and
+                        // all that is served, and followed by another file, shall be durable.
+                        DiskOp::Sync { file },
+                    ]),
                     manifest: None,
                     publishing: None,
                 }

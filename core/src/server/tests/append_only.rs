@@ -551,6 +551,23 @@ fn debug_loadaof_brings_back_what_was_written() {
 }
 
 #[test]
+fn what_a_killed_process_left_unsynced_is_synced_before_it_is_served() {
+    let mut world = World::single("appendonly yes\nappendfsync no");
+    let a = world.client(0);
+    world.ask(a, "set a 1");
+    let again = world.restart(0, "appendonly yes\nappendfsync no");
+    assert_eq!(world.nodes[again].disk.syncs, 1);
+    let files = core::mem::take(&mut world.nodes[again].disk.files);
+    let stuck = world.start_stuck("appendonly yes", files);
+    while world.nodes[stuck].disk.syncs == 0 {
+        let b = world.client(stuck);
+        let reply = world.ask_at(stuck, b, "get a");
+        assert!(reply.is_empty() || reply.starts_with("-LOADING"), "{reply}");
+        world.disk_step(stuck);
+    }
+}
+
+#[test]
 fn shutdown_makes_everything_durable() {
     for policy in ["always", "everysec", "no"] {
         let config = format!("appendonly yes\nappendfsync {policy}");

@@ -26,6 +26,8 @@ pub(super) struct Disk {
     pub(super) syncs: usize,
     /// Syncs of files fail.
     pub(super) fails_to_sync: bool,
+    /// Reads fail.
+    pub(super) fails_to_read: bool,
     /// Nothing is answered until this is lifted.
     pub(super) stuck: bool,
     waiting: VecDeque<(Ticket, DiskOp)>,
@@ -61,6 +63,9 @@ impl Disk {
                 return Err(DiskFault::NoSpace);
             }
             DiskOp::Sync { .. } if self.fails_to_sync => {
+                return Err(DiskFault::Failed { errno: 5 });
+            }
+            DiskOp::Read { .. } if self.fails_to_read => {
                 return Err(DiskFault::Failed { errno: 5 });
             }
             DiskOp::Truncate { file, len } => {
@@ -479,7 +484,7 @@ impl World {
     }
 
     /// Delivers a piece of everything under way.
-    fn carry(&mut self) -> bool {
+    pub(super) fn carry(&mut self) -> bool {
         let ends: Vec<End> = self.under_way.keys().copied().collect();
         let mut moved = false;
         for (node, conn) in ends {

@@ -214,6 +214,19 @@ fn config_rewrite_answers_when_the_file_is_replaced_in_the_order_of_commands() {
 }
 
 #[test]
+fn a_configuration_file_that_cannot_be_read_is_closed_and_read_again_the_next_time() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    world.nodes[0].disk.fails_to_read = true;
+    for _ in 0..2 {
+        let reply = world.ask(a, "config rewrite");
+        assert!(reply.starts_with("-ERR Rewriting config file: "), "{reply}");
+    }
+    world.nodes[0].disk.fails_to_read = false;
+    assert_eq!(world.ask(a, "config rewrite"), "+OK|");
+}
+
+#[test]
 fn shutdown_saves_by_its_save_points_or_as_it_is_told() {
     for (config, command, saves) in [
         ("save 60 1", "shutdown", true),

@@ -380,3 +380,147 @@ fn the_link_to_the_master_has_addresses_by_which_it_can_be_killed() {
     assert_eq!(world.info(1, "master_link_status"), "up");
     assert_eq!(world.info(0, "sync_partial_ok"), "1");
 }
+
+#[test]
+fn a_save_under_way_does_not_take_the_place_of_what_a_master_has_sent() {
+    for steps in 0..16 {
+        let mut world = World::new(14);
+        world.start("", Default::default());
+        world.start("", Default::default());
+        let (a, b) = (world.client(0), world.client(1));
+        world.ask(a, "set new 1");
+        world.ask_at(1, b, "set old 1");
+        world.nodes[1].disk.stuck = true;
+        world.ask_at(1, b, "replicaof 127.0.0.1 6379");
+        world.settle();
+        for step in 0..60 {
+            if step == steps {
+                world.ask_at(1, b, "bgsave");
+            }
+            world.disk_step(1);
+            world.settle();
+        }
+        world.nodes[1].disk.stuck = false;
+        world.wait(3_000);
+        assert_eq!(world.info(1, "master_link_status"), "up", "{steps}");
+        assert_same(&mut world);
+        let again = world.restart(1, "");
+        let c = world.client(again);
+        assert_eq!(world.ask_at(again, c, "exists old"), ":0|", "{steps}");
+    }
+}
+
+#[test]
+fn a_replica_that_was_cut_off_inside_a_transaction_gets_it_once_and_whole() {
+    for seed in 0..20 {
+        let mut world = pair(seed, "repl-ping-replica-period 3600");
+        let a = world.client(0);
+        world.deaf(1, true);
+        for command in ["multi", "incr n", "rpush l a b c", "incr n", "exec"] {
+            world.ask(a, command);
+        }
+        world.deaf(1, false);
+        // The link breaks at one byte or another of what is under way.
+        for _ in 0..seed {
+            world.turn(1);
+            world.carry();
+        }
+        world.cut();
+        world.wait(3_000);
+        assert_same(&mut world);
+        let b = world.client(1);
+        assert_eq!(world.ask_at(1, b, "get n"), "$1|2|");
+        assert_eq!(world.info(0, "sync_full"), "1");
+    }
+}
+
+#[test]
+fn a_replica_answers_nothing_of_what_its_master_sends() {
+    let mut world = pair(15, "");
+    let a = world.client(0);
+    let before = world.info(0, "total_commands_processed");
+    // Each is answered to a client, and the last one fails at the replica, which has more keys.
+    for command in ["set k 1", "incr k", "lpush l x", "select 2", "set k 1"] {
+        world.ask(a, command);
+    }
+    world.settle();
+    let after = world.info(0, "total_commands_processed");
+    let count = |text: String| text.parse::<u32>().unwrap();
+    // Five of the client, and INFO: nothing came up the link of the replica.
+    assert_eq!(count(after) - count(before), 6);
+    assert_eq!(world.info(0, "total_error_replies"), "0");
+}
+
+#[test]
+fn a_replicas_connection_does_nothing_else() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    let replica = world.eavesdropper();
+    for command in ["set k 1", "get k", "publish c m"] {
+        world.feed(0, replica, &encoded(command));
+        // An answer would be taken for a part of the stream.
+        assert_eq!(world.heard(replica), "", "{command}");
+    }
+    assert_eq!(world.info(0, "total_error_replies"), "3");
+    world.feed(0, replica, &encoded("replicaof 127.0.0.1 1"));
+    world.heard(replica);
+    assert_eq!(world.info(0, "role"), "master");
+    assert_eq!(world.ask(a, "dbsize"), ":0|");
+}
+
+#[test]
+fn a_full_synchronisation_fails_the_exec_of_whoever_watches() {
+    for load in ["disabled", "swapdb"] {
+        let mut world = World::new(16);
+        world.start("", Default::default());
+        let config = format!("repl-diskless-load {load}\nreplica-read-only no");
+        world.start(&config, Default::default());
+        let (a, b) = (world.client(0), world.client(1));
+        world.ask(a, "set k theirs");
+        world.ask_at(1, b, "set k ours");
+        world.ask_at(1, b, "watch k");
+        let c = world.client(1);
+        world.ask_at(1, c, "replicaof 127.0.0.1 6379");
+        world.wait(3_000);
+        assert_eq!(world.info(1, "master_link_status"), "up", "{load}");
+        world.ask_at(1, b, "multi");
+        world.ask_at(1, b, "get k");
+        assert_eq!(world.ask_at(1, b, "exec"), "*-1|", "{load}");
+    }
+}
+
+#[test]
+fn what_changes_nothing_here_goes_out_where_it_may_change_something_there() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    let stream = world.eavesdropper();
+    world.ask(a, "flushall");
+    world.ask(a, "flushdb");
+    let heard = world.overheard(stream);
+    assert_eq!(heard, "SELECT 0 flushall flushdb");
+    for command in ["save", "sync", "psync ? -1"] {
+        world.ask(a, "multi");
+        let reply = world.ask(a, command);
+        assert_eq!(reply, "-ERR Command not allowed inside a transaction|");
+        world.ask(a, "discard");
+    }
+}
+
+#[test]
+fn what_is_past_its_time_already_is_deleted_everywhere_and_comes_back_nowhere() {
+    let mut world = pair(17, "");
+    let a = world.client(0);
+    world.ask(a, "set past 1");
+    assert_eq!(world.ask(a, "expire past -1"), ":1|");
+    world.ask(a, "set gone 1 px 20");
+    world.wait(50);
+    assert_eq!(world.ask(a, "persist gone"), ":0|");
+    for key in ["past", "gone"] {
+        assert_eq!(world.ask(a, &format!("exists {key}")), ":0|");
+    }
+    assert_same(&mut world);
+    let b = world.client(1);
+    for key in ["past", "gone"] {
+        assert_eq!(world.ask_at(1, b, &format!("exists {key}")), ":0|");
+    }
+}
