@@ -77,6 +77,8 @@ pub enum Input {
     Net(Notice),
     /// The answer to an effect.
     Done(Completion),
+    /// A script was started.
+    Spawned(ScriptId, u32),
     /// A signal.
     Signal(Signal),
 }
@@ -159,6 +161,9 @@ impl Driver {
                     }
                 }
                 Input::Done(done) => self.program.handle_done(env.now, done),
+                Input::Spawned(script, pid) => {
+                    self.program.handle_spawned(env.now, script, pid);
+                }
                 Input::Signal(signal) => self.program.handle_signal(env.now, signal),
             }
         }
@@ -327,8 +332,10 @@ impl Driver {
             Effect::Spawn { ticket, script, .. } => {
                 let after = env.draws.log_duration(ms(1), env.pace.script_max);
                 let code = i32::from(env.draws.chance(env.pace.script_retry));
+                let pid = 1_000 + u32::try_from(self.jobs.len()).expect("few jobs");
+                inbox.push_back(Input::Spawned(script, pid));
                 let done = Done::Script {
-                    pid: 1_000 + u32::try_from(self.jobs.len()).expect("few jobs"),
+                    pid,
                     exit: ScriptExit::Exited { code },
                 };
                 self.start_job(env, ticket, Some(script), done, after);
@@ -384,6 +391,7 @@ impl Driver {
             | DiskOp::Read { .. }
             | DiskOp::Truncate { .. }
             | DiskOp::Length { .. }
+            | DiskOp::CanRun { .. }
             | DiskOp::MakeDir { .. }
             | DiskOp::Close { .. }
             | DiskOp::Rename { .. }

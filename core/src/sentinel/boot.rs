@@ -102,6 +102,7 @@ impl Watch {
         image.client_reconfig_script = text(&g.options.client_reconfig_script);
         image.auth_pass = secret(&g.options.auth_pass);
         image.auth_user = secret(&g.options.auth_user);
+        image.auto_failover = g.options.auto_failover;
         image.config_epoch = g.config_epoch.0;
         image.leader_epoch = g.vote.epoch.0;
         image.renamed_commands = g.options.renamed.clone().into_iter().collect();
@@ -151,6 +152,7 @@ fn options(master: &MasterConfig) -> Options {
         client_reconfig_script: text(&master.client_reconfig_script),
         auth_user: secret(&master.auth_user),
         auth_pass: secret(&master.auth_pass),
+        auto_failover: master.auto_failover,
         renamed: renamed
             .map(|(old, new)| (old.to_ascii_lowercase(), new.clone()))
             .collect(),

@@ -13,7 +13,7 @@ use crate::machine::{
     UnixAccess,
 };
 use crate::resp::Proto;
-use crate::sentinel::commands;
+use crate::sentinel::commands::{self, SetRequest};
 use crate::sentinel::events;
 use crate::sentinel::file::Next;
 use crate::sentinel::group::Options;
@@ -42,6 +42,7 @@ pub(super) enum Waiting {
     Monitor(Option<(ConnId, SlotId)>, Monitor),
     Script,
     Save,
+    CanRun(Box<SetRequest>),
 }
 
 /// A master to be monitored.
@@ -94,6 +95,9 @@ impl Sentinel {
                 self.on_script(now.mono, done.ticket, pid, exit);
             }
             (Waiting::Save, Done::Disk(result)) => self.on_disk(now.mono, result),
+            (Waiting::CanRun(request), Done::Disk(result)) => {
+                self.on_can_run(now.mono, request, result.is_ok());
+            }
             (waiting, done) => panic!("{done:?} does not answer {waiting:?}"),
         }
     }
@@ -176,6 +180,8 @@ impl Sentinel {
     pub(super) fn start_monitoring(&mut self, now: Mono, request: Monitor) {
         let options = Options {
             quorum: request.quorum,
+            down_after: self.watch.timing.default_down_after,
+            failover_timeout: self.watch.timing.default_failover_timeout,
             ..Options::default()
         };
         let group = self
@@ -283,26 +289,26 @@ impl Sentinel {
     pub(super) fn save(&mut self, now: Mono) {
         if self.watch.saver.begin(now) {
             let op = self.file.begin();
-            self.disk(op);
+            self.ask_disk(op, Waiting::Save);
         }
     }
 
-    pub(super) fn disk(&mut self, op: DiskOp) {
+    pub(super) fn ask_disk(&mut self, op: DiskOp, waiting: Waiting) {
         let ticket = self.ticket();
-        self.waiting.insert(ticket, Waiting::Save);
+        self.waiting.insert(ticket, waiting);
         self.effects.push_back(Effect::Disk { ticket, op });
     }
 
     /// Takes the end of a step on the file.
     pub(super) fn on_disk(&mut self, now: Mono, result: Result<Bytes, DiskFault>) {
         match self.file.advance(result) {
-            Next::Op(op) => self.disk(op),
+            Next::Op(op) => self.ask_disk(op, Waiting::Save),
             Next::Image(old) => {
                 self.watch.seal();
                 let image = self.watch.image(&self.config);
                 let text = config::rewrite_sentinel(&old, &image, None);
                 let op = self.file.write(text);
-                self.disk(op);
+                self.ask_disk(op, Waiting::Save);
             }
             Next::Done(result) => {
                 if let Err(reason) = &result {
@@ -339,6 +345,15 @@ impl Sentinel {
     }
 
     pub(super) fn on_script(&mut self, now: Mono, ticket: Ticket, pid: u32, exit: ScriptExit) {
+        if pid != 0 {
+            let (code, signal) = match exit {
+                ScriptExit::Exited { code } => (code, 0),
+                ScriptExit::Signaled { signal } => (0, signal),
+                ScriptExit::NotStarted { .. } => (-1, 0),
+            };
+            let text = format!("{pid} {code} {signal}");
+            self.watch.tell(events::SCRIPT_CHILD_OVER, None, text);
+        }
         let outcome = self.scripts.finish(now, ticket, pid, exit);
         let (kind, text) = match outcome.expect("a script's completion is one of a script") {
             Outcome::Silent => return,

@@ -113,6 +113,9 @@ impl Watch {
                 }
             }
         }
+        if self.groups[group].forgotten.has_peer(now, hello.runid) {
+            return None;
+        }
         let id = self.add_peer(now, group, hello.runid, addr)?;
         match by_id {
             Some(_) => self.move_elsewhere(now, id),

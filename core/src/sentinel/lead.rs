@@ -75,7 +75,7 @@ impl Watch {
                 }
             }
             Failover::WaitStart { since, .. } => {
-                let timeout = g.options.election_timeout() + TICK;
+                let timeout = self.election_timeout(group) + TICK;
                 times.at("sentinel-election-timeout", since + timeout);
             }
             Failover::SelectSlave { since, .. } => {
@@ -103,9 +103,14 @@ impl Watch {
         }
     }
 
+    fn election_timeout(&self, group: GroupId) -> Duration {
+        let failover_timeout = self.groups[group].options.failover_timeout;
+        self.timing.election_timeout.min(failover_timeout)
+    }
+
     fn start_if_needed(&mut self, now: Mono, group: GroupId) {
         let g = &self.groups[group];
-        if g.o_down.is_none() {
+        if g.o_down.is_none() || !g.options.auto_failover {
             self.groups[group].start.at = None;
             return;
         }
@@ -247,7 +252,7 @@ impl Watch {
             Some(leader) if durable => Ballot::For(leader),
             Some(_) | None => Ballot::Open,
         });
-        let timeout = g.options.election_timeout() + TICK;
+        let timeout = self.election_timeout(group) + TICK;
         let standing = election::tally(self.id, &ballots, self.votes_needed(group, forced));
         match standing {
             // After a crash I would take the epoch for a new one, and be told of the same votes.
@@ -394,6 +399,7 @@ impl Watch {
         let g = &self.groups[group];
         let master = &self.instances[g.master];
         Measure {
+            silence_max: self.timing.ping_period * 5,
             info_age_max: match master.s_down {
                 Some(_) => self.timing.ping_period * 5,
                 None => self.timing.info_period * 3,

@@ -149,20 +149,22 @@ impl Link {
     }
 
     /// When the command connection is to be given up for being dead while the system still
-    /// believes in it.
-    pub fn stale_at(&self, down_after: Duration) -> Option<Mono> {
+    /// believes in it. One younger than `age_min` is not.
+    pub fn stale_at(&self, down_after: Duration, age_min: Duration) -> Option<Mono> {
         let Channel::Up { since, .. } = self.command else {
             return None;
         };
         let half = down_after / 2 + TICK;
         let silent = (self.pings.owed_since()? + half).max(self.pings.last_answer() + half);
-        Some(silent.max(since + MIN_AGE))
+        Some(silent.max(since + age_min))
     }
 
     /// When the subscription is to be given up for its silence: our own hellos come back on it.
-    pub fn mute_at(&self) -> Option<Mono> {
+    pub fn mute_at(&self, publish_period: Duration, age_min: Duration) -> Option<Mono> {
         match self.pubsub? {
-            Channel::Up { since, heard, .. } => Some((heard + MUTE_MAX).max(since + MIN_AGE)),
+            Channel::Up { since, heard, .. } => {
+                Some((heard + publish_period * 3).max(since + age_min))
+            }
             Channel::Down { .. } | Channel::Connecting { .. } => None,
         }
     }
@@ -211,10 +213,6 @@ const RECONNECT_MIN: Duration = Duration::from_millis(25);
 const RECONNECT_MAX: Duration = Duration::from_millis(500);
 /// Shorter than the second retransmission of a SYN, which a healed partition would wait for.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
-/// A connection younger than this is not given up for its silence.
-const MIN_AGE: Duration = Duration::from_secs(15);
-/// Three times the period of the hellos.
-const MUTE_MAX: Duration = Duration::from_secs(6);
 /// Where a limit has to be passed and not only reached.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 
@@ -264,11 +262,12 @@ mod tests {
             local: None,
             heard: at(0),
         };
-        assert_eq!(link.stale_at(Duration::from_secs(1)), Some(at(15_000)));
+        let (second, age_min) = (Duration::from_secs(1), Duration::from_secs(15));
+        assert_eq!(link.stale_at(second, age_min), Some(at(15_000)));
         link.pings.answered(at(20_000), true);
-        assert_eq!(link.stale_at(Duration::from_secs(1)), None);
+        assert_eq!(link.stale_at(second, age_min), None);
         link.pings.sent(at(21_000));
-        assert_eq!(link.stale_at(Duration::from_secs(1)), Some(at(21_501)));
+        assert_eq!(link.stale_at(second, age_min), Some(at(21_501)));
     }
 
     #[test]

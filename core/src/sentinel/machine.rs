@@ -6,18 +6,20 @@ use crate::config::{Config, SentinelConfig};
 use crate::conn::{Closing, Conns};
 use crate::machine::{
     Addr, Completion, ConnId, ConnectFault, Effect, Facts, Hangup, LogRole, Machine, Mono, Now,
-    Peer, Refusal, Signal, Slices, Ticket, TimerName,
+    Peer, Refusal, ScriptId, Signal, Slices, Ticket, TimerName,
 };
 use crate::resp::{Argv, ReplyParser};
 use crate::rng::Rng;
 use crate::sentinel::LinkId;
 use crate::sentinel::client::Client;
 use crate::sentinel::completions::{Later, Listening, Waiting};
+use crate::sentinel::events;
 use crate::sentinel::file::StateFile;
 use crate::sentinel::link::Side;
 use crate::sentinel::names::RunId;
 use crate::sentinel::pubsub::PubSub;
 use crate::sentinel::scripts::Scripts;
+use crate::sentinel::settings::Timing;
 use crate::sentinel::watch::Watch;
 
 /// A Sentinel.
@@ -129,7 +131,10 @@ impl Sentinel {
         Self {
             conns: Conns::new(),
             pubsub: PubSub::default(),
-            scripts: Scripts::default(),
+            scripts: Scripts::new(
+                watch.timing.script_max_runtime,
+                watch.timing.script_retry_delay,
+            ),
             file: StateFile::new(config.config.file().unwrap_or(DEFAULT_FILE)),
             process: Process::default(),
             facts: Facts::default(),
@@ -195,6 +200,13 @@ impl Sentinel {
         );
     }
 
+    /// Goes by other periods and limits from here on.
+    pub(super) fn set_timing(&mut self, timing: Timing) {
+        self.scripts.max_runtime = timing.script_max_runtime;
+        self.scripts.retry_delay = timing.script_retry_delay;
+        self.watch.set_timing(timing);
+    }
+
     /// Ends the process as soon as the state is saved; asked again, at once.
     pub(super) fn shut_down(&mut self, reason: &str) {
         tracing::warn!("{reason}");
@@ -238,6 +250,13 @@ impl Machine for Sentinel {
     fn handle_done(&mut self, now: Now, done: Completion) {
         self.watch.observe(now);
         self.on_done(now, done);
+    }
+
+    fn handle_spawned(&mut self, now: Now, script: ScriptId, pid: u32) {
+        self.watch.observe(now);
+        if self.scripts.spawned(script, pid) {
+            self.watch.tell(events::SCRIPT_CHILD, None, pid.to_string());
+        }
     }
 
     fn handle_timeout(&mut self, now: Now) {

@@ -18,6 +18,7 @@ pub mod election;
 pub mod events;
 pub mod failover;
 mod file;
+mod forget;
 mod group;
 pub mod hello;
 pub mod info;

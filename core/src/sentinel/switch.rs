@@ -6,6 +6,7 @@ use crate::sentinel::arena::Arena;
 use crate::sentinel::election::Vote;
 use crate::sentinel::events;
 use crate::sentinel::failover::Failover;
+use crate::sentinel::forget::Forgotten;
 use crate::sentinel::group::{Group, Options, Start};
 use crate::sentinel::instance::{
     FormerMaster, Hellos, Histories, Instance, Kind, MasterFacts, PeerFacts, ReplicaFacts,
@@ -61,6 +62,7 @@ impl Watch {
             failover: Failover::Idle,
             start: Start::default(),
             histories: Histories::default(),
+            forgotten: Forgotten::default(),
         });
         self.by_name.insert(name.into(), group);
         self.mark(group);
@@ -151,6 +153,14 @@ impl Watch {
         self.groups[group].peers.push(id);
         self.mark(group);
         Some(id)
+    }
+
+    /// Lets go of a replica.
+    pub(super) fn remove_replica(&mut self, id: InstanceId) {
+        let group = self.instances[id].group;
+        self.groups[group].replicas.retain(|&replica| replica != id);
+        self.remove_instance(id);
+        self.mark(group);
     }
 
     /// Lets go of another Sentinel under one master.
@@ -264,6 +274,7 @@ impl Watch {
             self.remove_instance(id);
         }
         self.groups[group].peers.clear();
+        self.groups[group].forgotten = Forgotten::default();
         self.install_master(now, group, addr, None);
         let master = self.groups[group].master;
         self.tell_of(events::RESET_MASTER, master, "");

@@ -173,12 +173,14 @@ impl Watch {
         fields.push(("quorum", options.quorum.to_string()));
         fields.push(("failover-timeout", ms(options.failover_timeout)));
         fields.push(("parallel-syncs", options.parallel_syncs.to_string()));
+        let auto = if options.auto_failover { "yes" } else { "no" };
         if let Some(path) = &options.notification_script {
             fields.push(("notification-script", path.to_string()));
         }
         if let Some(path) = &options.client_reconfig_script {
             fields.push(("client-reconfig-script", path.to_string()));
         }
+        fields.push(("auto-failover", auto.to_owned()));
     }
 
     /// The flags of an instance, in Redis's order.

@@ -170,6 +170,11 @@ impl MasterConfig {
             }
             "auth-pass" => self.auth_pass = non_empty(value).map(<[u8]>::to_vec),
             "auth-user" => self.auth_user = non_empty(value).map(<[u8]>::to_vec),
+            "auto-failover" => {
+                self.auto_failover = parse_bool(value).ok_or(Fault::Because(
+                    "Please specify yes or no for the auto-failover option.",
+                ))?;
+            }
             "config-epoch" => self.config_epoch = parse_number(value, 0, u64::MAX)?,
             "leader-epoch" => self.leader_epoch = parse_number(value, 0, u64::MAX)?,
             _ => return Err(UNRECOGNIZED),

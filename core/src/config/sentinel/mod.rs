@@ -64,6 +64,8 @@ pub struct MasterConfig {
     pub auth_pass: Option<Vec<u8>>,
     /// The user at the master and its replicas.
     pub auth_user: Option<Vec<u8>>,
+    /// Whether a failover may start without an operator's word.
+    pub auto_failover: bool,
     /// The epoch of its present address.
     pub config_epoch: u64,
     /// The epoch of our last vote.
@@ -132,6 +134,7 @@ impl MasterConfig {
             client_reconfig_script: None,
             auth_pass: None,
             auth_user: None,
+            auto_failover: true,
             config_epoch: 0,
             leader_epoch: 0,
             known_replicas: Vec::new(),

@@ -109,6 +109,8 @@ impl Writer {
         );
         of("auth-pass", secret(&master.auth_pass), true);
         of("auth-user", secret(&master.auth_user), true);
+        let auto = if master.auto_failover { "yes" } else { "no" };
+        of("auto-failover", Some(auto.into()), !master.auto_failover);
         of("config-epoch", number(master.config_epoch), true);
         of("leader-epoch", number(master.leader_epoch), true);
         for (host, port) in &master.known_replicas {

@@ -1,7 +1,9 @@
 //! The commands of a Sentinel.
 
 mod client;
+mod config;
 mod connection;
+mod debug;
 mod info;
 mod meta;
 mod monitor;
@@ -12,6 +14,7 @@ mod simulate;
 mod table;
 
 pub(super) use monitor::check_free;
+pub(super) use set::SetRequest;
 pub(super) use table::{Found, find};
 
 use crate::conn::{OutBuf, SlotId};
@@ -101,9 +104,11 @@ impl Cx<'_> {
         let found = name
             .and_then(|name| self.sentinel.watch.by_name.get(name))
             .copied();
-        found.ok_or_else(|| "ERR No such master with that name".to_owned())
+        found.ok_or_else(|| NO_SUCH_MASTER.to_owned())
     }
 }
+
+const NO_SUCH_MASTER: &str = "ERR No such master with that name";
 
 /// The reply that `write` writes.
 pub(super) fn encoded(proto: Proto, write: impl FnOnce(&mut Reply<'_>)) -> Vec<u8> {

@@ -221,18 +221,19 @@ pub(super) fn pending_scripts(cx: &mut Cx<'_>, _: ArgvRef<'_>) -> Result<(), Fai
                 .args
                 .iter()
                 .for_each(|arg| reply.bulk(arg.as_bytes()));
-            let (flags, field, span) = match job.state {
-                JobState::Running { since, .. } => ("running", "run-time", now.since(since)),
+            let (flags, pid, field, span) = match job.state {
+                JobState::Running { since, pid, .. } => {
+                    ("running", pid, "run-time", now.since(since))
+                }
                 JobState::Scheduled { at } => {
                     let delay = at.map_or(core::time::Duration::ZERO, |at| at.since(now));
-                    ("scheduled", "run-delay", delay)
+                    ("scheduled", None, "run-delay", delay)
                 }
             };
             reply.bulk(b"flags");
             reply.bulk(flags.as_bytes());
-            // The process ids of running scripts are the driver's.
             reply.bulk(b"pid");
-            reply.bulk(b"0");
+            reply.bulk(pid.unwrap_or(0).to_string().as_bytes());
             reply.bulk(field.as_bytes());
             reply.bulk(span.as_millis().to_string().as_bytes());
             reply.bulk(b"retry-num");
@@ -255,10 +256,16 @@ const HELP: &[&str] = &[
     "    Show settings that concern all masters.",
     "CONFIG SET <param> <value>",
     "    Change a setting that concerns all masters.",
+    "DEBUG [<param> <value> ...]",
+    "    Show the periods and time limits, in milliseconds, or change some until the end of this run.",
     "FAILOVER <master-name>",
     "    Fail a master over that is up; a majority of the Sentinels has to agree.",
     "FLUSHCONFIG",
     "    Write the configuration file with the present state in it.",
+    "FORGET-REPLICA <master-name> <ip> <port>",
+    "    Forget a replica that is gone; it is not taken in again for two minutes.",
+    "FORGET-SENTINEL <master-name> <runid>",
+    "    Forget a Sentinel that is down; it is not taken in again for two minutes.",
     "GET-MASTER-ADDR-BY-NAME <master-name>",
     "    Tell the address of a master.",
     "INFO-CACHE <master-name>",

@@ -23,6 +23,8 @@ pub(super) struct FakeServer {
     pub(super) seen: Vec<String>,
     /// Whether SLAVEOF is obeyed.
     pub(super) obeys: bool,
+    /// Whether replicas that are gone are still listed.
+    pub(super) lists_dead: bool,
     conns: BTreeMap<u64, FakeConn>,
     runs: u32,
 }
@@ -66,6 +68,7 @@ impl FakeServer {
             down_for: 1,
             seen: Vec::new(),
             obeys: true,
+            lists_dead: false,
             conns: BTreeMap::new(),
             runs: 0,
         }
@@ -231,7 +234,7 @@ impl FakeServer {
             let mut info = format!("{common}role:master\r\n");
             let replicas = others
                 .iter()
-                .filter(|one| one.alive && one.master == Some(self.port));
+                .filter(|one| (one.alive || self.lists_dead) && one.master == Some(self.port));
             for (index, one) in replicas.enumerate() {
                 let port = one.port;
                 let offset = one.offset;

@@ -1,6 +1,7 @@
 //! Whole groups of Sentinels in virtual time.
 
 mod fake;
+mod operators;
 mod world;
 
 use core::time::Duration;

@@ -9,7 +9,7 @@ use super::fake::{FakeServer, Output};
 use crate::config::{Config, MasterConfig, SentinelConfig, Source};
 use crate::machine::{
     Addr, Completion, ConnId, ConnectFault, DiskFault, DiskOp, Done, Effect, FileId, Hangup,
-    Machine, Mono, Now, OpenMode, Peer, Slices, Ticket, Wall,
+    Machine, Mono, Now, OpenMode, Peer, ScriptId, Slices, Ticket, Wall,
 };
 use crate::resp::{ReplyParser, Value, encode_command};
 use crate::sentinel::Sentinel;
@@ -43,6 +43,10 @@ enum Event {
         life: u32,
         done: Completion,
     },
+    Spawned {
+        sentinel: usize,
+        script: ScriptId,
+    },
     Wake {
         sentinel: usize,
     },
@@ -54,6 +58,7 @@ pub(super) struct Node {
     pub(super) files: BTreeMap<String, Vec<u8>>,
     pub(super) disk_fails: bool,
     pub(super) disk_slow: Duration,
+    pub(super) script_takes: Duration,
     /// Not run before this instant.
     frozen_until: u64,
     open: BTreeMap<FileId, (String, OpenMode)>,
@@ -131,6 +136,7 @@ impl World {
             files: BTreeMap::new(),
             disk_fails: false,
             disk_slow: Duration::ZERO,
+            script_takes: Duration::from_millis(10),
             frozen_until: 0,
             open: BTreeMap::new(),
             disk_free_at: 0,
@@ -360,6 +366,11 @@ impl World {
                     self.turn(sentinel, |machine, now| machine.handle_done(now, done));
                 }
             }
+            Event::Spawned { sentinel, script } => {
+                self.turn(sentinel, |machine, now| {
+                    machine.handle_spawned(now, script, 4711);
+                });
+            }
             Event::Wake { sentinel } => {
                 let node = &self.nodes[sentinel];
                 let due = node
@@ -496,9 +507,15 @@ impl World {
                 self.done(n, 5_000, ticket, Done::Resolved(ips));
             }
             Effect::Disk { ticket, op } => self.disk(n, ticket, op),
-            Effect::Spawn { ticket, .. } => {
+            Effect::Spawn { ticket, script, .. } => {
+                let event = Event::Spawned {
+                    sentinel: n,
+                    script,
+                };
+                self.at(0, event);
                 let exit = crate::machine::ScriptExit::Exited { code: 0 };
-                self.done(n, 10_000, ticket, Done::Script { pid: 1, exit });
+                let takes = u64::try_from(self.nodes[n].script_takes.as_micros()).unwrap();
+                self.done(n, takes, ticket, Done::Script { pid: 4711, exit });
             }
             Effect::Exit { code } => self.exits.push((n, code)),
             Effect::Unlisten { .. }
@@ -605,6 +622,8 @@ impl World {
                 node.files.remove(&*path);
                 Ok(Bytes::new())
             }
+            DiskOp::CanRun { path } if path.starts_with("/bin/") => Ok(Bytes::new()),
+            DiskOp::CanRun { .. } => Err(DiskFault::NotFound),
             DiskOp::ChangeDir { .. }
             | DiskOp::Truncate { .. }
             | DiskOp::Length { .. }
@@ -628,7 +647,9 @@ impl Event {
         let end = match self {
             Self::Connected { from, .. } => *from,
             Self::Bytes { to, .. } | Self::Hangup { to } => *to,
-            Self::Done { sentinel, .. } | Self::Wake { sentinel } => return Some(*sentinel),
+            Self::Done { sentinel, .. }
+            | Self::Spawned { sentinel, .. }
+            | Self::Wake { sentinel } => return Some(*sentinel),
         };
         match end {
             End::Sentinel(n, _) => Some(n),

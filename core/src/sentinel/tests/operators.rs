@@ -1,0 +1,290 @@
+//! What operators ask of a Sentinel.
+
+use super::world::{World, file_of};
+use super::{all_see, ms, new_master, settled};
+use crate::resp::Value;
+use crate::sentinel::forget::FORGET_PERIOD;
+
+fn ok() -> Value {
+    Value::Simple(b"OK".to_vec())
+}
+
+fn error(text: &str) -> Value {
+    Value::Error(text.as_bytes().to_vec())
+}
+
+/// The values of a map by their names.
+fn field(map: &Value, name: &str) -> Option<String> {
+    let items = map.as_array()?;
+    let at = items
+        .chunks(2)
+        .find(|pair| pair[0].as_text() == Some(name.as_bytes()))?;
+    Some(String::from_utf8_lossy(at[1].as_text()?).into_owned())
+}
+
+fn file(world: &World, n: usize) -> String {
+    String::from_utf8(world.nodes[n].files[&file_of(n)].clone()).unwrap()
+}
+
+/// Whether a Sentinel knows so many replicas and other Sentinels.
+fn knows(world: &World, n: usize, replicas: usize, peers: usize) -> bool {
+    let master = world.nodes[n].machine.watch().masters().next().unwrap();
+    (master.replicas, master.peers) == (replicas, peers)
+}
+
+#[test]
+fn debug_shows_thirteen_figures_and_changes_them_at_once() {
+    let mut world = settled(1, 1, 1);
+    let shown = world.ask(0, &["sentinel", "debug"]);
+    assert_eq!(shown.as_array().unwrap().len(), 26);
+    for (name, value) in [
+        ("INFO-PERIOD", "10000"),
+        ("DEFAULT-DOWN-AFTER", "30000"),
+        ("SCRIPT-RETRY-DELAY", "30000"),
+    ] {
+        assert_eq!(field(&shown, name).as_deref(), Some(value));
+    }
+    let seen = |world: &World, word: &str| {
+        let seen = world.servers[0].seen.iter();
+        seen.filter(|line| line.starts_with(word)).count()
+    };
+    let before = (seen(&world, "INFO"), seen(&world, "PUBLISH"));
+    let words = [
+        "sentinel",
+        "debug",
+        "Info-Period",
+        "100",
+        "publish-period",
+        "200",
+    ];
+    assert_eq!(world.ask(0, &words), ok());
+    world.run_for(ms(2_000));
+    let infos = seen(&world, "INFO") - before.0;
+    let hellos = seen(&world, "PUBLISH") - before.1;
+    assert!((15..=21).contains(&infos), "{infos}");
+    assert!((8..=11).contains(&hellos), "{hellos}");
+}
+
+#[test]
+fn debug_refuses_what_makes_no_sense_and_keeps_what_came_before_it() {
+    let mut world = settled(1, 1, 1);
+    for (words, expected) in [
+        (
+            &["ping-period", "500", "foo", "3"][..],
+            "ERR Unknown option or number of arguments for SENTINEL DEBUG 'foo'",
+        ),
+        (
+            &["ask-period"],
+            "ERR Unknown option or number of arguments for SENTINEL DEBUG 'ask-period'",
+        ),
+        (
+            &["ask-period", "0"],
+            "ERR Invalid argument '0' for SENTINEL DEBUG 'ask-period'",
+        ),
+    ] {
+        let words = [&["sentinel", "debug"], words].concat();
+        assert_eq!(world.ask(0, &words), error(expected));
+    }
+    let shown = world.ask(0, &["sentinel", "debug"]);
+    assert_eq!(field(&shown, "PING-PERIOD").as_deref(), Some("500"));
+    assert_eq!(field(&shown, "ASK-PERIOD").as_deref(), Some("1000"));
+}
+
+#[test]
+fn masters_added_later_get_the_defaults_of_debug() {
+    let mut world = settled(1, 1, 1);
+    let words = [
+        "default-down-after",
+        "7000",
+        "default-failover-timeout",
+        "9000",
+    ];
+    world.ask(0, &[&["sentinel", "debug"], &words[..]].concat());
+    world.ask(
+        0,
+        &["sentinel", "monitor", "other", "127.0.0.1", "6379", "1"],
+    );
+    let shown = world.ask(0, &["sentinel", "master", "other"]);
+    let after = field(&shown, "down-after-milliseconds");
+    assert_eq!(after.as_deref(), Some("7000"));
+    assert_eq!(field(&shown, "failover-timeout").as_deref(), Some("9000"));
+}
+
+#[test]
+fn tilt_lasts_as_long_as_debug_says() {
+    let mut world = settled(1, 1, 1);
+    world.ask(
+        0,
+        &[
+            "sentinel",
+            "debug",
+            "tilt-trigger",
+            "700",
+            "tilt-period",
+            "1000",
+        ],
+    );
+    world.freeze(0, ms(1_500));
+    world.run_for(ms(2_000));
+    assert_eq!(world.count("+tilt"), 1);
+    world.run_for(ms(1_000));
+    assert_eq!(world.count("-tilt"), 1);
+}
+
+#[test]
+fn a_script_has_to_be_there_to_be_set() {
+    let mut world = settled(1, 1, 1);
+    let set = |path| ["sentinel", "set", "mymaster", "notification-script", path];
+    let denied = world.ask(0, &set("/bin/true"));
+    assert!(matches!(denied, Value::Error(text) if text.starts_with(b"ERR Reconfiguration")));
+    world.nodes[0].machine.watch.settings.deny_scripts_reconfig = false;
+    let missing = "ERR Notification script seems non existing or non executable";
+    assert_eq!(world.ask(0, &set("/nowhere/x")), error(missing));
+    let words = ["client-reconfig-script", "/nowhere/x", "quorum", "3"];
+    let missing = "ERR Client reconfiguration script seems non existing or non executable";
+    let words = [&["sentinel", "set", "mymaster"], &words[..]].concat();
+    assert_eq!(world.ask(0, &words), error(missing));
+    assert_eq!(world.ask(0, &set("/bin/true")), ok());
+    let line = "sentinel notification-script mymaster /bin/true\n";
+    assert!(file(&world, 0).contains(line), "{}", file(&world, 0));
+    assert_eq!(world.ask(0, &set("")), ok());
+    assert!(!file(&world, 0).contains("notification-script"));
+}
+
+#[test]
+fn a_script_that_runs_is_shown_with_its_process() {
+    let mut world = settled(1, 1, 1);
+    world.nodes[0].machine.watch.settings.deny_scripts_reconfig = false;
+    let words = [
+        "sentinel",
+        "set",
+        "mymaster",
+        "notification-script",
+        "/bin/true",
+    ];
+    world.ask(0, &words);
+    world.run_for(ms(100));
+    world.nodes[0].script_takes = ms(5_000);
+    world.ask(0, &["sentinel", "set", "mymaster", "quorum", "1"]);
+    let pending = world.ask(0, &["sentinel", "pending-scripts"]);
+    let script = &pending.as_array().unwrap()[0];
+    assert_eq!(field(script, "flags").as_deref(), Some("running"));
+    assert_eq!(field(script, "pid").as_deref(), Some("4711"));
+    assert_eq!(field(script, "retry-num").as_deref(), Some("1"));
+    assert!(field(script, "run-time").is_some());
+}
+
+#[test]
+fn a_replica_that_is_gone_is_forgotten_for_good() {
+    let mut world = settled(2, 3, 2);
+    let gone = [
+        "sentinel",
+        "forget-replica",
+        "mymaster",
+        "127.0.0.1",
+        "6381",
+    ];
+    let unknown = [&gone[..4], &["7777"]].concat();
+    let refused = error("ERR No such replica with that address");
+    assert_eq!(world.ask(0, &unknown), refused);
+    world.kill_server(6381);
+    // The master has not noticed yet that the connection is dead.
+    let (master, index) = (world.server(6379), world.server(6381));
+    world.servers[master].lists_dead = true;
+    for n in 0..3 {
+        assert_eq!(world.ask(n, &gone), ok());
+        assert!(!file(&world, n).contains("known-replica mymaster 127.0.0.1 6381"));
+    }
+    assert_eq!(world.count("-slave slave 127.0.0.1:6381"), 3);
+    world.run_for(ms(60_000));
+    assert!((0..3).all(|n| knows(&world, n, 1, 2)));
+    assert_eq!(world.count("+slave "), 6);
+    world.servers[master].lists_dead = false;
+    world.run_for(FORGET_PERIOD);
+    assert!((0..3).all(|n| knows(&world, n, 1, 2)));
+    // One that is there again after that time is found.
+    world.servers[index].restart();
+    world.run_for(ms(15_000));
+    assert!((0..3).all(|n| knows(&world, n, 2, 2)));
+}
+
+#[test]
+fn a_forgotten_replica_is_not_told_of_a_new_master() {
+    let mut world = settled(2, 3, 2);
+    for n in 0..3 {
+        let gone = [
+            "sentinel",
+            "forget-replica",
+            "mymaster",
+            "127.0.0.1",
+            "6381",
+        ];
+        world.ask(n, &gone);
+    }
+    world.kill_server(6379);
+    world.run_until(ms(3_000), |world| all_see(world, 6380));
+    world.run_for(ms(1_000));
+    let left = world.server(6381);
+    assert_eq!(world.servers[left].master, Some(6379));
+}
+
+#[test]
+fn a_sentinel_that_is_gone_no_longer_counts_and_one_that_is_up_does() {
+    let mut world = settled(1, 3, 2);
+    let id = world.nodes[2].machine.watch().id().to_string();
+    let gone = ["sentinel", "forget-sentinel", "mymaster", &id];
+    let up = error("ERR This Sentinel is up: stop it first, and wait until it is down");
+    assert_eq!(world.ask(0, &gone), up);
+    let unknown = ["sentinel", "forget-sentinel", "mymaster", "x"];
+    let refused = error("ERR No such Sentinel with that id");
+    assert_eq!(world.ask(0, &unknown), refused);
+    world.kill_sentinel(2);
+    world.run_for(ms(1_500));
+    for n in 0..2 {
+        assert_eq!(world.ask(n, &gone), ok());
+        assert!(knows(&world, n, 1, 1));
+        assert!(!file(&world, n).contains(&id));
+    }
+    assert_eq!(world.count(&format!("-sentinel sentinel {id}")), 2);
+    // A hello that was under way does not bring it back.
+    let hello = format!("127.0.0.1,26381,{id},0,mymaster,127.0.0.1,6379,0");
+    world.ask(0, &["publish", "__sentinel__:hello", &hello]);
+    assert!(knows(&world, 0, 1, 1));
+    // After its time it is a Sentinel like any other.
+    world.run_for(FORGET_PERIOD);
+    world.ask(0, &["publish", "__sentinel__:hello", &hello]);
+    assert!(knows(&world, 0, 1, 2));
+}
+
+#[test]
+fn without_auto_failover_a_dead_master_is_reported_and_an_operator_decides() {
+    let mut world = settled(2, 3, 2);
+    for n in 0..3 {
+        let words = ["sentinel", "set", "mymaster", "auto-failover", "no"];
+        assert_eq!(world.ask(n, &words), ok());
+        let line = "sentinel auto-failover mymaster no\n";
+        assert!(file(&world, n).contains(line));
+        let shown = world.ask(n, &["sentinel", "master", "mymaster"]);
+        assert_eq!(field(&shown, "auto-failover").as_deref(), Some("no"));
+        world.kill_sentinel(n);
+        world.restart_sentinel(n);
+    }
+    world.run_for(ms(3_000));
+    world.kill_server(6379);
+    world.run_for(ms(10_000));
+    assert_eq!(world.count("+odown"), 3);
+    assert_eq!(world.count("+try-failover"), 0);
+    assert_eq!(world.ask(0, &["sentinel", "failover", "mymaster"]), ok());
+    world.run_until(ms(1_000), |world| !all_see(world, 6379));
+    world.run_for(ms(1_000));
+    let first = new_master(&world);
+    world.kill_server(first);
+    world.run_for(ms(3_000));
+    assert_eq!(world.count("+try-failover"), 1);
+    let bad = ["sentinel", "set", "mymaster", "auto-failover", "maybe"];
+    let refused = "ERR Invalid argument 'maybe' for SENTINEL SET 'auto-failover'";
+    assert_eq!(world.ask(0, &bad), error(refused));
+    let words = ["sentinel", "set", "mymaster", "auto-failover", "yes"];
+    assert_eq!(world.ask(0, &words), ok());
+    assert!(file(&world, 0).contains("sentinel auto-failover mymaster yes\n"));
+}
