@@ -16,6 +16,8 @@ use crate::sentinel::names::Epoch;
 pub struct Group {
     /// The name it was configured under.
     pub name: Box<str>,
+    /// Where the operator's file has the master, if what is learnt is kept elsewhere.
+    pub configured: Option<(Box<str>, u16)>,
     /// The master.
     pub master: InstanceId,
     /// Its replicas, in the order they became known.

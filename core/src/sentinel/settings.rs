@@ -23,6 +23,8 @@ pub struct Settings {
     pub sentinel_user: Option<Box<[u8]>>,
     /// `sentinel sentinel-pass`
     pub sentinel_pass: Option<Box<[u8]>>,
+    /// `sentinel state-file`
+    pub state_file: Option<Box<str>>,
     /// `requirepass`
     pub requirepass: Option<Box<[u8]>>,
 }

@@ -49,9 +49,12 @@ impl Watch {
             kind: Kind::Master(MasterFacts::new(now)),
             link: None,
         };
+        let state_file = self.settings.state_file.is_some();
+        let configured = state_file.then(|| (newcomer.addr.host().into(), newcomer.addr.port()));
         let (instances, links) = (&mut self.instances, &mut self.links);
         let group = self.groups.insert_with(|group| Group {
             name: name.into(),
+            configured,
             master: take_in(instances, links, now, group, newcomer),
             replicas: Vec::new(),
             peers: Vec::new(),

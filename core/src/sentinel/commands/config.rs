@@ -94,6 +94,6 @@ fn config_set(cx: &mut Cx<'_>, option: &[u8], value: &[u8]) -> Result<(), Fail> 
     if peers_changed {
         cx.sentinel.watch.hang_up_peers(cx.now.mono);
     }
-    cx.save_and_ok();
+    cx.save_settings_and_ok();
     Ok(())
 }

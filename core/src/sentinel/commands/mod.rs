@@ -22,6 +22,7 @@ use crate::machine::{ConnId, Now};
 use crate::resp::{ArgvRef, Proto, Reply};
 use crate::sentinel::GroupId;
 use crate::sentinel::client::Client;
+use crate::sentinel::file::Which;
 use crate::sentinel::machine::Sentinel;
 use crate::sentinel::saver::Version;
 
@@ -79,7 +80,7 @@ impl Cx<'_> {
     /// Replies when `version` is durable, one way or the other.
     pub(super) fn reply_when_saved(
         &mut self,
-        version: Version,
+        version: (Which, Version),
         saved: impl FnOnce(&mut Reply<'_>),
         failed: impl FnOnce(&mut Reply<'_>),
     ) {
@@ -92,9 +93,15 @@ impl Cx<'_> {
             .reply_later(self.conn, slot, version, saved, failed);
     }
 
-    /// Saves the state and answers OK when that is done.
+    /// Saves what was learnt and answers OK when that is done.
     pub(super) fn save_and_ok(&mut self) {
-        let version = self.sentinel.watch.saver.touch();
+        let version = (Which::State, self.sentinel.watch.saver.touch());
+        self.reply_when_saved(version, |reply| reply.ok(), save_failed);
+    }
+
+    /// Saves what an operator changed and answers OK when that is done.
+    pub(super) fn save_settings_and_ok(&mut self) {
+        let version = self.sentinel.touch_settings();
         self.reply_when_saved(version, |reply| reply.ok(), save_failed);
     }
 

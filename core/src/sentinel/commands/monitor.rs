@@ -8,6 +8,7 @@ use crate::limits::SENTINEL_MASTERS_MAX;
 use crate::resp::{ArgvRef, parse_int};
 use crate::sentinel::completions::Monitor;
 use crate::sentinel::events;
+use crate::sentinel::file::Which;
 use crate::sentinel::forget::ForgetRefusal;
 use crate::sentinel::lead::FailoverRefusal;
 use crate::sentinel::machine::Sentinel;
@@ -34,7 +35,7 @@ pub(super) fn monitor(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     check_free(cx.sentinel, &request.name)?;
     if host.parse::<IpAddr>().is_ok() {
         cx.sentinel.start_monitoring(cx.now.mono, request);
-        cx.save_and_ok();
+        cx.save_settings_and_ok();
     } else if cx.sentinel.watch.settings.resolve_hostnames {
         let slot = cx.defer();
         cx.sentinel.monitor_when_resolved(cx.conn, slot, request);
@@ -72,7 +73,7 @@ pub(super) fn remove(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     let master = watch.groups[group].master;
     watch.tell_of(events::UNMONITOR, master, "");
     watch.remove_group(group);
-    cx.save_and_ok();
+    cx.save_settings_and_ok();
     Ok(())
 }
 
@@ -119,7 +120,7 @@ pub(super) fn reset(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     for group in matching {
         watch.reset_group(cx.now.mono, group);
     }
-    let version = cx.sentinel.watch.saver.touch();
+    let version = (Which::State, cx.sentinel.watch.saver.touch());
     cx.reply_when_saved(version, |reply| reply.int(count), save_failed);
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::{Cx, Fail, encoded};
 use crate::machine::Mono;
 use crate::resp::{ArgvRef, Reply, parse_int};
 use crate::sentinel::InstanceId;
+use crate::sentinel::file::Which;
 use crate::sentinel::names::{Epoch, RunId, parse_port};
 use crate::sentinel::scripts::JobState;
 use crate::sentinel::view::Fields;
@@ -151,7 +152,7 @@ pub(super) fn is_master_down(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), F
     };
     match answer.vote {
         Some(vote) => cx.reply_when_saved(
-            vote.version,
+            (Which::State, vote.version),
             |reply| write(reply, vote.leader.as_str().as_bytes(), vote.epoch.0),
             |reply| write(reply, b"*", 0),
         ),

@@ -10,6 +10,7 @@ use crate::resp::{ArgvRef, Proto, parse_int};
 use crate::sentinel::GroupId;
 use crate::sentinel::completions::Waiting;
 use crate::sentinel::events;
+use crate::sentinel::file::Which;
 use crate::sentinel::group::Options;
 use crate::sentinel::machine::Sentinel;
 use crate::sentinel::saver::Version;
@@ -121,21 +122,21 @@ fn set_all(
     group: GroupId,
     words: &[&[u8]],
     runnable: &[Box<str>],
-) -> Result<Version, Fail> {
+) -> Result<(Which, Version), Fail> {
     let mut rest = words;
     let mut changes = 0;
     while let Some((option, values)) = rest.split_first() {
         match set_one(&mut sentinel.watch, now, group, option, values, runnable) {
             Ok(used) => rest = &values[used..],
             Err(fail) if changes > 0 => {
-                sentinel.watch.saver.touch();
+                sentinel.touch_settings();
                 return Err(fail);
             }
             Err(fail) => return Err(fail),
         }
         changes += 1;
     }
-    Ok(sentinel.watch.saver.touch())
+    Ok(sentinel.touch_settings())
 }
 
 /// One setting of a master, with the value it is to have.

@@ -26,6 +26,14 @@ fn file(world: &World, n: usize) -> String {
     String::from_utf8(world.nodes[n].files[&file_of(n)].clone()).unwrap()
 }
 
+/// Starts a Sentinel again with these lines in front of its file.
+fn restart_with(world: &mut World, n: usize, lines: &str) {
+    world.kill_sentinel(n);
+    let text = format!("{lines}{}", file(world, n));
+    world.nodes[n].files.insert(file_of(n), text.into_bytes());
+    world.restart_sentinel(n);
+}
+
 /// Whether a Sentinel knows so many replicas and other Sentinels.
 fn knows(world: &World, n: usize, replicas: usize, peers: usize) -> bool {
     let master = world.nodes[n].machine.watch().masters().next().unwrap();
@@ -287,4 +295,110 @@ fn without_auto_failover_a_dead_master_is_reported_and_an_operator_decides() {
     let words = ["sentinel", "set", "mymaster", "auto-failover", "yes"];
     assert_eq!(world.ask(0, &words), ok());
     assert!(file(&world, 0).contains("sentinel auto-failover mymaster yes\n"));
+}
+
+#[test]
+fn a_file_is_written_only_when_something_changed() {
+    let mut world = settled(2, 3, 2);
+    assert_eq!(world.ask(0, &["sentinel", "flushconfig"]), ok());
+    let before = world.nodes[0].renames;
+    let text = file(&world, 0);
+    for _ in 0..3 {
+        assert_eq!(world.ask(0, &["sentinel", "flushconfig"]), ok());
+        let same = ["sentinel", "set", "mymaster", "quorum", "2"];
+        assert_eq!(world.ask(0, &same), ok());
+    }
+    assert_eq!(world.nodes[0].renames, before);
+    // What somebody else did to it is put right.
+    world.nodes[0].files.remove(&file_of(0));
+    assert_eq!(world.ask(0, &["sentinel", "flushconfig"]), ok());
+    assert_eq!(world.nodes[0].renames, before + 1);
+    assert_eq!(file(&world, 0).lines().count(), text.lines().count());
+}
+
+const STATE: &str = "/var/lib/sentinel.state";
+
+#[test]
+fn with_a_state_file_the_operators_file_stays_as_it_is() {
+    let mut world = settled(2, 3, 2);
+    for n in 0..3 {
+        restart_with(&mut world, n, &format!("sentinel state-file {STATE}\n"));
+        world.nodes[n].read_only = Some(file_of(n));
+    }
+    let texts: Vec<_> = (0..3).map(|n| file(&world, n)).collect();
+    world.run_for(ms(3_000));
+    world.kill_server(6379);
+    world.run_until(ms(3_000), |world| !all_see(world, 6379));
+    world.run_for(ms(1_000));
+    let port = new_master(&world);
+    for n in 0..3 {
+        assert_eq!(file(&world, n), texts[n]);
+        let state = &world.nodes[n].files[STATE];
+        let state = String::from_utf8(state.clone()).unwrap();
+        for line in [
+            format!("sentinel monitor mymaster 127.0.0.1 {port} 2\n"),
+            "sentinel configured mymaster 127.0.0.1 6379\n".to_owned(),
+            "sentinel known-replica mymaster 127.0.0.1 6379\n".to_owned(),
+        ] {
+            assert!(state.contains(&line), "{state}");
+        }
+        world.kill_sentinel(n);
+        world.restart_sentinel(n);
+        assert!(knows(&world, n, 2, 2));
+    }
+    assert!(all_see(&world, port));
+}
+
+#[test]
+fn with_a_state_file_orders_go_to_the_operators_file() {
+    let mut world = settled(1, 1, 1);
+    restart_with(&mut world, 0, &format!("sentinel state-file {STATE}\n"));
+    world.run_for(ms(100));
+    let set = ["sentinel", "set", "mymaster", "failover-timeout", "5000"];
+    assert_eq!(world.ask(0, &set), ok());
+    let text = file(&world, 0);
+    assert!(
+        text.contains("sentinel failover-timeout mymaster 5000\n"),
+        "{text}"
+    );
+    assert!(!text.contains("epoch") && !text.contains("myid"), "{text}");
+    let state = String::from_utf8(world.nodes[0].files[STATE].clone()).unwrap();
+    assert!(
+        state.contains("sentinel myid ") && !state.contains("timeout"),
+        "{state}"
+    );
+    let id = world.nodes[0].machine.watch().id();
+    world.kill_sentinel(0);
+    world.restart_sentinel(0);
+    assert_eq!(world.nodes[0].machine.watch().id(), id);
+
+    // One that can't be written fails the order, and nothing else.
+    world.nodes[0].read_only = Some(file_of(0));
+    let set = ["sentinel", "set", "mymaster", "failover-timeout", "6000"];
+    let failed = error("ERR Failed to save config file. Check server logs.");
+    assert_eq!(world.ask(0, &set), failed);
+    assert_eq!(world.ask(0, &["sentinel", "flushconfig"]), ok());
+    let id = "b".repeat(40);
+    let question = [
+        "sentinel",
+        "is-master-down-by-addr",
+        "127.0.0.1",
+        "6379",
+        "7",
+        &id,
+    ];
+    let vote = world.ask(0, &question);
+    assert_eq!(vote.as_array().unwrap()[1], Value::Bulk(id.into_bytes()));
+}
+
+#[test]
+fn an_operator_who_moves_the_master_in_his_file_is_obeyed() {
+    let mut world = settled(1, 1, 1);
+    restart_with(&mut world, 0, &format!("sentinel state-file {STATE}\n"));
+    world.run_for(ms(100));
+    world.kill_sentinel(0);
+    let text = file(&world, 0).replace("127.0.0.1 6379 1", "127.0.0.1 6380 1");
+    world.nodes[0].files.insert(file_of(0), text.into_bytes());
+    world.restart_sentinel(0);
+    assert!(all_see(&world, 6380));
 }

@@ -57,6 +57,10 @@ pub(super) struct Node {
     pub(super) alive: bool,
     pub(super) files: BTreeMap<String, Vec<u8>>,
     pub(super) disk_fails: bool,
+    /// A file that can't be written.
+    pub(super) read_only: Option<String>,
+    /// Steps that changed a file.
+    pub(super) renames: usize,
     pub(super) disk_slow: Duration,
     pub(super) script_takes: Duration,
     /// Not run before this instant.
@@ -135,6 +139,8 @@ impl World {
             alive: true,
             files: BTreeMap::new(),
             disk_fails: false,
+            read_only: None,
+            renames: 0,
             disk_slow: Duration::ZERO,
             script_takes: Duration::from_millis(10),
             frozen_until: 0,
@@ -244,6 +250,10 @@ impl World {
         let source = Source::new("sentinel.conf", file);
         let mut config = SentinelConfig::load(&[source], &mut |_| Ok(Vec::new())).unwrap();
         config.config.set_file(&file_of(n));
+        if let Some(path) = config.state_file.clone() {
+            let text = self.nodes[n].files.get(&path).cloned();
+            config.take_state(&path, &text.unwrap_or_default()).unwrap();
+        }
         let machine = Sentinel::new(config, [7; 32], self.time());
         let node = &mut self.nodes[n];
         node.machine = machine;
@@ -613,7 +623,11 @@ impl World {
                 node.open.remove(&file);
                 Ok(Bytes::new())
             }
+            DiskOp::Rename { to, .. } if node.read_only.as_deref() == Some(&*to) => {
+                Err(DiskFault::Failed { errno: 30 })
+            }
             DiskOp::Rename { from, to } => {
+                node.renames += 1;
                 let text = node.files.remove(&*from).expect("it was written");
                 node.files.insert(to.to_string(), text);
                 Ok(Bytes::new())
