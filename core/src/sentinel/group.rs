@@ -10,6 +10,7 @@ use crate::sentinel::failover::Failover;
 use crate::sentinel::forget::Forgotten;
 use crate::sentinel::instance::Histories;
 use crate::sentinel::names::Epoch;
+use crate::sentinel::record::Records;
 
 /// A monitored master, its replicas, and the Sentinels that watch it too.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub struct Group {
     pub start: Start,
     /// What its masters have written.
     pub histories: Histories,
+    /// What became of its failovers.
+    pub(super) records: Records,
     /// Who was forgotten by name.
     pub forgotten: Forgotten,
 }

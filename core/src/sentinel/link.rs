@@ -28,10 +28,14 @@ pub struct Link {
     pub command: Channel,
     /// For hellos; Sentinels are spoken to directly and have none.
     pub pubsub: Option<Channel>,
+    /// How far the subscription on it is.
+    pub subscription: Subscription,
     /// The failure detector's figures.
     pub pings: Pings,
     /// Replies to come, oldest first.
     pub pending: VecDeque<Expect>,
+    /// Whether it has said on this connection that it is a Sentinel of Holdfast's.
+    pub kin: bool,
 }
 
 /// One connection.
@@ -62,6 +66,15 @@ pub enum Channel {
     },
 }
 
+/// How far the subscription to the hellos is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Subscription {
+    /// So many replies come before the one to SUBSCRIBE.
+    Greeting(u8),
+    /// It stands.
+    Confirmed,
+}
+
 /// What a reply on the command connection will be the answer to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Expect {
@@ -71,6 +84,8 @@ pub enum Expect {
     Ping,
     /// INFO
     Info(InstanceId),
+    /// INFO of another Sentinel, which says whose program it is
+    Kin,
     /// PUBLISH of a hello
     Hello(InstanceId),
     /// SENTINEL IS-MASTER-DOWN-BY-ADDR, in whose election if it asked for a vote
@@ -88,8 +103,10 @@ impl Link {
             users: Vec::new(),
             command: idle,
             pubsub: has_pubsub.then_some(idle),
+            subscription: Subscription::Greeting(0),
             pings: Pings::new(now),
             pending: VecDeque::new(),
+            kin: false,
         }
     }
 
@@ -117,7 +134,8 @@ impl Link {
     /// Whether a connection that is needed is missing.
     pub fn is_disconnected(&self) -> bool {
         let missing = |channel: &Channel| !matches!(channel, Channel::Up { .. });
-        missing(&self.command) || self.pubsub.as_ref().is_some_and(missing)
+        let heard = |channel| !missing(channel) && self.subscription == Subscription::Confirmed;
+        missing(&self.command) || !self.pubsub.as_ref().is_none_or(heard)
     }
 
     /// Whether the periodic commands may add to what is pending.
@@ -142,8 +160,12 @@ impl Link {
             .expect("only a channel there is gets dropped");
         let tries = channel.tries();
         *channel = Channel::Down { retry_at, tries };
+        if side == Side::PubSub {
+            self.subscription = Subscription::Greeting(0);
+        }
         if side == Side::Command {
             self.pending.clear();
+            self.kin = false;
             self.pings.lost(now);
         }
     }
@@ -251,6 +273,8 @@ mod tests {
         link.command = up;
         assert!(link.is_up() && link.is_disconnected());
         link.pubsub = Some(up);
+        assert!(link.is_disconnected());
+        link.subscription = Subscription::Confirmed;
         assert!(!link.is_disconnected());
     }
 

@@ -31,6 +31,7 @@ mod periodic;
 pub mod pings;
 mod pubsub;
 mod reconf;
+mod record;
 mod report;
 mod request;
 pub mod saver;

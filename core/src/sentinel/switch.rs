@@ -13,6 +13,7 @@ use crate::sentinel::instance::{
 };
 use crate::sentinel::link::{Channel, Link, Side};
 use crate::sentinel::names::{Epoch, HostAddr, RunId, endpoint_text};
+use crate::sentinel::record::Records;
 use crate::sentinel::scripts::Script;
 use crate::sentinel::watch::{Act, Watch};
 use crate::sentinel::{GroupId, InstanceId, LinkId};
@@ -65,6 +66,7 @@ impl Watch {
             failover: Failover::Idle,
             start: Start::default(),
             histories: Histories::default(),
+            records: Records::default(),
             forgotten: Forgotten::default(),
         });
         self.by_name.insert(name.into(), group);
@@ -271,6 +273,7 @@ impl Watch {
 
     /// Forgets the replicas and Sentinels of a master, and any failover.
     pub fn reset_group(&mut self, now: Mono, group: GroupId) {
+        self.record_end(now, group, events::RESET_MASTER.name);
         let master = self.groups[group].master;
         let addr = self.instances[master].addr.clone();
         for id in self.groups[group].members().collect::<Vec<_>>() {

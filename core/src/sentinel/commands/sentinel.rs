@@ -54,6 +54,16 @@ pub(super) fn sentinels(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> 
     Ok(())
 }
 
+/// What became of the latest failovers.
+pub(super) fn failovers(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
+    let group = cx.master(args.get(2))?;
+    let all = cx.sentinel.watch.failovers(cx.now, group);
+    let mut reply = cx.reply();
+    reply.array(all.len());
+    all.iter().for_each(|fields| show(&mut reply, fields));
+    Ok(())
+}
+
 fn show_all(cx: &mut Cx<'_>, ids: Vec<InstanceId>) {
     let now = cx.now.mono;
     let all: Vec<_> = ids
@@ -100,18 +110,15 @@ pub(super) fn myid(cx: &mut Cx<'_>, _: ArgvRef<'_>) -> Result<(), Fail> {
 pub(super) fn ckquorum(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     let group = cx.master(args.get(2))?;
     let watch = &cx.sentinel.watch;
-    let group = &watch.groups[group];
-    let up = |id: &&InstanceId| watch.instances[**id].s_down.is_none();
-    let usable = 1 + group.peers.iter().filter(up).count();
-    let quorum = usize::try_from(group.options.quorum).expect("a u32 fits a usize");
-    let majority = group.voters() / 2 + 1;
+    let reach = watch.reach(&watch.groups[group]);
+    let usable = reach.usable;
     let mut text = String::new();
-    if usable < quorum {
+    if !reach.has_quorum() {
         text.push_str(
             ". Not enough available Sentinels to reach the specified quorum for this master",
         );
     }
-    if usable < majority {
+    if !reach.has_majority() {
         text.push_str(
             ". Not enough available Sentinels to reach the majority and authorize a failover",
         );
@@ -261,6 +268,8 @@ const HELP: &[&str] = &[
     "    Show the periods and time limits, in milliseconds, or change some until the end of this run.",
     "FAILOVER <master-name>",
     "    Fail a master over that is up; a majority of the Sentinels has to agree.",
+    "FAILOVERS <master-name>",
+    "    Tell what became of the latest failovers of a master, and when each step was taken.",
     "FLUSHCONFIG",
     "    Write the configuration file with the present state in it.",
     "FORGET-REPLICA <master-name> <ip> <port>",

@@ -229,6 +229,8 @@ static SENTINEL_ROWS: &[Row] = &[
     row! { "sentinel|debug", -2, debug::debug, "7.0.0",
     "Shows and changes periods and time limits." },
     row! { "sentinel|failover", 3, monitor::failover, "2.8.4", "Fails a master over that is up." },
+    row! { "sentinel|failovers", 3, sentinel::failovers, "7.2.0",
+    "Tells what became of the latest failovers." },
     row! { "sentinel|flushconfig", 2, monitor::flushconfig, "2.8.4",
     "Writes the configuration file." },
     row! { "sentinel|forget-replica", 5, monitor::forget_replica, "7.2.0",

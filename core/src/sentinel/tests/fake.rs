@@ -23,6 +23,8 @@ pub(super) struct FakeServer {
     pub(super) seen: Vec<String>,
     /// Whether SLAVEOF is obeyed.
     pub(super) obeys: bool,
+    /// Whether it wants a password that nobody has.
+    pub(super) locked: bool,
     /// Whether replicas that are gone are still listed.
     pub(super) lists_dead: bool,
     conns: BTreeMap<u64, FakeConn>,
@@ -68,6 +70,7 @@ impl FakeServer {
             down_for: 1,
             seen: Vec::new(),
             obeys: true,
+            locked: false,
             lists_dead: false,
             conns: BTreeMap::new(),
             runs: 0,
@@ -166,6 +169,7 @@ impl FakeServer {
 
     fn execute(&mut self, conn: u64, words: &[String], others: &[Neighbour], out: &mut Output) {
         let reply = match words[0].to_uppercase().as_str() {
+            _ if self.locked => b"-NOAUTH Authentication required.\r\n".to_vec(),
             "PING" => b"+PONG\r\n".to_vec(),
             "INFO" => {
                 let info = self.info(others);

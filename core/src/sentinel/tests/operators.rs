@@ -402,3 +402,112 @@ fn an_operator_who_moves_the_master_in_his_file_is_obeyed() {
     world.restart_sentinel(0);
     assert!(all_see(&world, 6380));
 }
+
+#[test]
+fn a_server_that_lets_nobody_in_shows_as_disconnected() {
+    let mut world = settled(1, 1, 1);
+    let flags = |world: &mut World| {
+        let shown = world.ask(0, &["sentinel", "master", "mymaster"]);
+        field(&shown, "flags").unwrap()
+    };
+    assert_eq!(flags(&mut world), "master");
+    world.kill_server(6379);
+    world.restart_server(6379);
+    let master = world.server(6379);
+    world.servers[master].locked = true;
+    for _ in 0..5 {
+        world.run_for(ms(150));
+        assert_eq!(flags(&mut world), "master,disconnected");
+    }
+    world.servers[master].locked = false;
+    world.run_for(ms(2_000));
+    assert_eq!(flags(&mut world), "master");
+}
+
+#[test]
+fn a_failover_is_remembered_with_the_time_of_each_step() {
+    let mut world = settled(2, 3, 2);
+    world.kill_server(6379);
+    world.run_until(ms(3_000), |world| !all_see(world, 6379));
+    world.run_for(ms(2_000));
+    let port = new_master(&world).to_string();
+    let (_, leader) = world.first("+elected-leader").unwrap();
+    for n in 0..3 {
+        let all = world.ask(n, &["sentinel", "failovers", "mymaster"]);
+        let [record] = all.as_array().unwrap() else {
+            panic!("{all:?}");
+        };
+        let value = |name| field(record, name).unwrap();
+        let step = |name| value(name).parse::<i64>().unwrap();
+        assert_eq!(
+            (value("epoch"), value("from-port")),
+            ("1".to_owned(), "6379".to_owned())
+        );
+        assert_eq!(value("to-port"), port);
+        if n == leader {
+            assert_eq!(value("role"), "leader");
+            assert_eq!(value("outcome"), "+failover-end");
+            let steps = [
+                "s-down",
+                "o-down",
+                "started",
+                "elected",
+                "selected",
+                "ordered",
+                "promoted",
+                "announced",
+                "reconfigured",
+                "ended",
+            ];
+            let times: Vec<_> = steps.map(step).into();
+            assert!(times.is_sorted() && times[0] == 0, "{times:?}");
+            assert!(times[7] < 30, "{times:?}");
+        } else {
+            assert_eq!(value("role"), "observer");
+            assert_eq!(value("outcome"), "+config-update-from");
+            assert!(step("started") >= 0 && step("announced") >= step("started"));
+            assert_eq!(step("elected"), -1);
+        }
+        let time = value("time").parse::<i64>().unwrap();
+        assert!(
+            (1_700_000_000_000..1_700_000_010_000).contains(&time),
+            "{time}"
+        );
+        let shown = world.ask(n, &["sentinel", "master", "mymaster"]);
+        assert_eq!(field(&shown, "voted-leader-epoch").as_deref(), Some("1"));
+    }
+}
+
+#[test]
+fn a_failover_that_came_to_nothing_is_remembered_too_and_only_so_many_are() {
+    let mut world = settled(1, 1, 1);
+    world.servers[1].priority = 0;
+    world.run_for(ms(11_000));
+    world.kill_server(6379);
+    world.run_for(ms(5_000));
+    let all = world.ask(0, &["sentinel", "failovers", "mymaster"]);
+    let record = &all.as_array().unwrap()[0];
+    let outcome = field(record, "outcome");
+    assert_eq!(outcome.as_deref(), Some("-failover-abort-no-good-slave"));
+    assert_eq!(field(record, "to-ip").as_deref(), Some("?"));
+    world.run_for(ms(900_000));
+    let all = world.ask(0, &["sentinel", "failovers", "mymaster"]);
+    let all = all.as_array().unwrap();
+    assert_eq!(all.len(), crate::limits::SENTINEL_FAILOVERS_KEPT);
+    assert_ne!(field(&all[0], "epoch"), field(&all[1], "epoch"));
+}
+
+#[test]
+fn a_master_is_shown_with_whether_a_failover_could_be_agreed_on() {
+    let mut world = settled(1, 3, 2);
+    let shown = world.ask(0, &["sentinel", "master", "mymaster"]);
+    assert_eq!(field(&shown, "usable-sentinels").as_deref(), Some("3"));
+    assert_eq!(field(&shown, "failover-authorized").as_deref(), Some("yes"));
+    assert_eq!(field(&shown, "voted-leader").as_deref(), Some("?"));
+    world.kill_sentinel(1);
+    world.kill_sentinel(2);
+    world.run_for(ms(2_000));
+    let shown = world.ask(0, &["sentinel", "master", "mymaster"]);
+    assert_eq!(field(&shown, "usable-sentinels").as_deref(), Some("1"));
+    assert_eq!(field(&shown, "failover-authorized").as_deref(), Some("no"));
+}

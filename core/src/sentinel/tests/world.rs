@@ -57,6 +57,8 @@ pub(super) struct Node {
     pub(super) alive: bool,
     pub(super) files: BTreeMap<String, Vec<u8>>,
     pub(super) disk_fails: bool,
+    /// Whether others take it for one of Redis's.
+    pub(super) foreign: bool,
     /// A file that can't be written.
     pub(super) read_only: Option<String>,
     /// Steps that changed a file.
@@ -139,6 +141,7 @@ impl World {
             alive: true,
             files: BTreeMap::new(),
             disk_fails: false,
+            foreign: false,
             read_only: None,
             renames: 0,
             disk_slow: Duration::ZERO,
@@ -492,6 +495,13 @@ impl World {
                 .collect::<Vec<_>>();
             drop(slices);
             machine.consume(now, conn, bytes.len());
+            let bytes = if self.nodes[n].foreign {
+                let text = String::from_utf8(bytes).expect("a Sentinel speaks in text");
+                let text = text.replace("server_name:holdfast", "server_name:redisxxx");
+                text.into_bytes()
+            } else {
+                bytes
+            };
             if let Some(&to) = self.peers.get(&End::Sentinel(n, conn)) {
                 self.at(self.latency_us, Event::Bytes { to, bytes });
             }
