@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use holdfast_core::sentinel::events;
+
 use crate::run::{Outcome, Plan};
 
 /// The run was well.
@@ -137,7 +139,7 @@ impl fmt::Display for Summary {
         for (name, (count, first)) in self.marks.iter().chain(&self.sentinel_events) {
             writeln!(f, "{name:<28} {count:>12} {first:>12}")?;
         }
-        for name in SENTINEL_EVENTS {
+        for name in events::ALL.iter().map(|kind| kind.name) {
             if !self.sentinel_events.contains_key(name) {
                 writeln!(f, "{name:<28} {:>12} {:>12}", 0, "never")?;
             }
@@ -162,50 +164,6 @@ impl fmt::Display for Summary {
         )
     }
 }
-
-/// The events a Sentinel can announce; a campaign is expected to see them.
-const SENTINEL_EVENTS: [&str; 40] = [
-    "+monitor",
-    "+reset-master",
-    "+sdown",
-    "-sdown",
-    "+odown",
-    "-odown",
-    "+new-epoch",
-    "+try-failover",
-    "+vote-for-leader",
-    "+elected-leader",
-    "+failover-state-select-slave",
-    "+selected-slave",
-    "+failover-state-send-slaveof-noone",
-    "+failover-state-wait-promotion",
-    "+promoted-slave",
-    "+failover-state-reconf-slaves",
-    "+failover-end-for-timeout",
-    "+failover-end",
-    "+switch-master",
-    "+config-update-from",
-    "-failover-abort-not-elected",
-    "-failover-abort-no-good-slave",
-    "-failover-abort-slave-timeout",
-    "+tilt",
-    "-tilt",
-    "+slave",
-    "+sentinel",
-    "+sentinel-address-switch",
-    "+sentinel-invalid-addr",
-    "+reboot",
-    "+convert-to-slave",
-    "+fix-slave-config",
-    "+slave-reconf-sent",
-    "+slave-reconf-inprog",
-    "+slave-reconf-done",
-    "+slave-reconf-sent-be",
-    "-slave-reconf-sent-timeout",
-    "+role-change",
-    "-role-change",
-    "+set",
-];
 
 fn add_count(counts: &mut BTreeMap<String, (u64, u64)>, name: &str, count: u64, seed: u64) {
     let entry = counts.entry(name.to_owned()).or_insert((0, seed));

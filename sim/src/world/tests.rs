@@ -23,6 +23,7 @@ fn small_plan(seed: u64) -> Plan {
             workers: 2,
             followers: 1,
             readers: 0,
+            side: false,
         },
         knobs: Knobs {
             down_after_ms: 1_000,
@@ -37,6 +38,8 @@ fn small_plan(seed: u64) -> Plan {
             min_replicas_lag_s: 10,
             appendonly: false,
             appendfsync: String::new(),
+            names: false,
+            scripts: false,
         },
         network: Quality {
             cut_ppm: 200_000,
