@@ -109,10 +109,15 @@ fn prepare(run: &Run, name: &str) -> Result<Start, Stop> {
         kind.config_mut().set_file(&file.display().to_string());
     }
     check(&kind)?;
-    if run.sentinel {
-        check_state_file(file.as_deref()).map_err(fail)?;
+    if run.sentinel && file.is_none() {
+        return Err(fail(SENTINEL_NEEDS_FILE.to_owned()));
     }
     enter_dir(kind.config_mut())?;
+    if let Kind::Sentinel(config) = &mut kind {
+        config.check_scripts(system::is_executable)?;
+        let file = file.as_deref().expect("it was asked for above");
+        prepare_state(config, file).map_err(fail)?;
+    }
     check_log_file(kind.config())?;
     let supervisor = supervisor(kind.config().supervised(), |name| {
         std::env::var(name).is_ok()
@@ -137,16 +142,12 @@ fn load(run: &Run, fail: impl Fn(String) -> Stop) -> Result<Kind, Stop> {
     })
 }
 
-/// What is well formed and still can't be run.
+/// What is well formed and still can't be had.
 fn check(kind: &Kind) -> Result<(), ConfigError> {
     let config = kind.config();
     config
         .start_check()
-        .map_err(|refusal| refused(config, refusal))?;
-    match kind {
-        Kind::Server(_) => Ok(()),
-        Kind::Sentinel(sentinel) => sentinel.check_scripts(system::is_executable),
-    }
+        .map_err(|refusal| refused(config, refusal))
 }
 
 /// The refusal at the line that is to blame.
@@ -166,17 +167,31 @@ fn refused(config: &Config, refusal: StartRefusal) -> ConfigError {
     }
 }
 
-/// A Sentinel keeps its memory in its configuration file.
-fn check_state_file(file: Option<&Path>) -> Result<(), String> {
-    let file = file.ok_or_else(|| SENTINEL_NEEDS_FILE.to_owned())?;
+/// A Sentinel keeps its memory in its configuration file, or in a file of its own.
+fn prepare_state(config: &mut SentinelConfig, file: &Path) -> Result<(), String> {
+    let Some(path) = config.state_file.clone() else {
+        return check_writable(file);
+    };
+    let path = Path::new(&path);
+    let made = OpenOptions::new().append(true).create(true).open(path);
+    made.map_err(|error| not_writable(path, &error))?;
+    let text = std::fs::read(path).map_err(|error| not_writable(path, &error))?;
+    config
+        .take_state(&path.display().to_string(), &text)
+        .map_err(|error| error.to_string())
+}
+
+fn check_writable(file: &Path) -> Result<(), String> {
     let opened = OpenOptions::new().append(true).open(file);
-    opened.map(drop).map_err(|error| {
-        format!(
-            "Sentinel config file {} is not writable: {}. Exiting...",
-            file.display(),
-            system::reason(&error)
-        )
-    })
+    opened.map(drop).map_err(|error| not_writable(file, &error))
+}
+
+fn not_writable(file: &Path, error: &io::Error) -> String {
+    format!(
+        "Sentinel config file {} is not writable: {}. Exiting...",
+        file.display(),
+        system::reason(error)
+    )
 }
 
 fn enter_dir(config: &mut Config) -> Result<(), ConfigError> {

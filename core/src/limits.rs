@@ -89,6 +89,10 @@ pub const PEERS_PER_MASTER_MAX: usize = 200;
 pub const HISTORIES_MAX: usize = 32;
 /// Replies a link may be waiting for before the periodic commands stop, per user of the link.
 pub const LINK_PENDING_MAX: usize = 100;
+/// Failovers of one master a Sentinel tells of.
+pub const SENTINEL_FAILOVERS_KEPT: usize = 16;
+/// Replicas, and Sentinels, of one master that were forgotten and are not taken in again yet.
+pub const SENTINEL_FORGOTTEN_MAX: usize = 1_000;
 /// Scripts waiting or running; of more, the oldest that waits is dropped.
 pub const SCRIPTS_QUEUED_MAX: usize = 256;
 /// Scripts running at the same time.

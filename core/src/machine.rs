@@ -245,7 +245,8 @@ pub enum Effect {
         op: DiskOp,
     },
     /// Run a program with the environment of this process and no file but the standard three.
-    /// Answered by [`Done::Script`] when it has ended.
+    /// Once it runs, its process id is told by [`Machine::handle_spawned`]. Answered by
+    /// [`Done::Script`] when it has ended, or did not start.
     Spawn {
         /// Answered with.
         ticket: Ticket,
@@ -348,6 +349,11 @@ pub enum DiskOp {
     },
     /// Asks how long a file is: answered with eight bytes, the lowest first.
     Length {
+        /// Its path.
+        path: Box<str>,
+    },
+    /// Asks whether a file is a program that may be run; a fault says no.
+    CanRun {
         /// Its path.
         path: Box<str>,
     },
@@ -512,6 +518,8 @@ pub trait Machine {
     fn handle_hangup(&mut self, now: Now, conn: ConnId, cause: Hangup);
     /// Takes the answer to an effect.
     fn handle_done(&mut self, now: Now, done: Completion);
+    /// Takes the process id of a script that was started.
+    fn handle_spawned(&mut self, _: Now, _: ScriptId, _pid: u32) {}
     /// Takes the passing of time. Calls before the deadline do no harm.
     fn handle_timeout(&mut self, now: Now);
     /// Takes a signal.

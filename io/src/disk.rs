@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt as _};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -177,6 +177,7 @@ impl Files {
                 let len = std::fs::metadata(&*path)?.len();
                 return Ok(Bytes::copy_from_slice(&len.to_le_bytes()));
             }
+            DiskOp::CanRun { path } => can_run(&path),
             DiskOp::MakeDir { path } => match std::fs::create_dir(&*path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
                 result => result,
@@ -228,6 +229,14 @@ fn truncate(file: &mut File, len: u64) -> io::Result<()> {
     // A file that was made to be written from its start goes on where it stood.
     io::Seek::seek(file, io::SeekFrom::Start(len))?;
     Ok(())
+}
+
+fn can_run(path: &str) -> io::Result<()> {
+    let file = std::fs::metadata(path)?;
+    if file.is_file() && file.permissions().mode() & 0o111 != 0 {
+        return Ok(());
+    }
+    Err(io::ErrorKind::PermissionDenied.into())
 }
 
 fn sync_dir(path: &str) -> io::Result<()> {

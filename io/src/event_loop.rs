@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use holdfast_core::Machine;
 use holdfast_core::machine::{
-    Addr, Completion, ConnId, ConnectFault, Done, Effect, Hangup, LogLevel, Mono, Now,
+    Addr, Completion, ConnId, ConnectFault, Done, Effect, Hangup, LogLevel, Mono, Now, ScriptId,
 };
 use mio::event::Event;
 use mio::{Events, Poll, Token};
@@ -106,6 +106,7 @@ struct Queues {
 
 enum Input {
     Done(Completion),
+    Spawned(ScriptId, u32),
     Connected(ConnId, ConnectFault),
     Hangup(ConnId, Hangup),
 }
@@ -202,6 +203,7 @@ impl<M: Machine> Driver<M> {
         for input in self.queues.inputs.drain(..) {
             match input {
                 Input::Done(completion) => self.machine.handle_done(now, completion),
+                Input::Spawned(script, pid) => self.machine.handle_spawned(now, script, pid),
                 Input::Connected(conn, fault) => {
                     self.machine.handle_connected(now, conn, Err(fault));
                 }
@@ -394,12 +396,10 @@ impl<M: Machine> Driver<M> {
                 script,
                 path,
                 args,
-            } => {
-                let spawned = self.services.scripts.spawn(ticket, script, &path, &args);
-                if let Err(not_started) = spawned {
-                    self.answer(not_started);
-                }
-            }
+            } => match self.services.scripts.spawn(ticket, script, &path, &args) {
+                Ok(pid) => self.queues.inputs.push(Input::Spawned(script, pid)),
+                Err(not_started) => self.answer(not_started),
+            },
             Effect::Kill { script } => self.services.scripts.kill(script),
             Effect::Notify { state } => {
                 if let Some(notifier) = &self.services.notifier {
@@ -459,7 +459,7 @@ impl Queues {
     /// Drops what a machine that closed the connection does not expect any more.
     fn forget(&mut self, closed: ConnId) {
         self.inputs.retain(|input| match input {
-            Input::Done(_) => true,
+            Input::Done(_) | Input::Spawned(..) => true,
             Input::Connected(conn, _) | Input::Hangup(conn, _) => *conn != closed,
         });
     }

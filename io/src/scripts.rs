@@ -22,23 +22,24 @@ struct Running {
 }
 
 impl Scripts {
-    /// Starts a script with our environment and standard files. Every other file of ours closes
-    /// as it starts. A script that did not start is answered at once.
+    /// Starts a script with our environment and standard files, and returns its process id. Every
+    /// other file of ours closes as it starts. A script that did not start is answered at once.
     pub(crate) fn spawn(
         &mut self,
         ticket: Ticket,
         script: ScriptId,
         path: &str,
         args: &[Vec<u8>],
-    ) -> Result<(), Completion> {
+    ) -> Result<u32, Completion> {
         match self.start(path, args) {
             Ok(child) => {
+                let pid = child.id();
                 self.0.push(Running {
                     ticket,
                     script,
                     child,
                 });
-                Ok(())
+                Ok(pid)
             }
             Err(error) => {
                 tracing::debug!("Can't start script '{path}': {error}");

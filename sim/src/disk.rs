@@ -117,6 +117,9 @@ impl Disk {
                 let len = self.inodes[inode].data.len() as u64;
                 Ok(Bytes::copy_from_slice(&len.to_le_bytes()))
             }
+            // Programs are no files here; those whose name says so can't be run.
+            DiskOp::CanRun { path } if path.contains("missing") => Err(DiskFault::NotFound),
+            DiskOp::CanRun { .. } => Ok(Bytes::new()),
             // Directories are there once something is in them; one of them alone needs no sync.
             DiskOp::MakeDir { .. } => Ok(Bytes::new()),
             DiskOp::Close { file } => {

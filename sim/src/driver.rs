@@ -53,10 +53,16 @@ pub struct Pace {
     pub sync_max: Duration,
     /// The most a lookup takes.
     pub resolve_max: Duration,
+    /// Whether lookups find nothing.
+    pub resolve_fails: bool,
     /// The most a script runs.
     pub script_max: Duration,
     /// How often a script asks to be run again.
     pub script_retry: f64,
+    /// How often it fails for good.
+    pub script_fails: f64,
+    /// How often it does not end by itself.
+    pub script_hangs: f64,
 }
 
 impl Default for Pace {
@@ -65,8 +71,11 @@ impl Default for Pace {
             write_max: us(200),
             sync_max: ms(5),
             resolve_max: ms(5),
+            resolve_fails: false,
             script_max: ms(500),
             script_retry: 0.05,
+            script_fails: 0.03,
+            script_hangs: 0.01,
         }
     }
 }
@@ -78,6 +87,8 @@ pub enum Input {
     Net(Notice),
     /// The answer to an effect.
     Done(Completion),
+    /// A script was started.
+    Spawned(ScriptId, u32),
     /// A signal.
     Signal(Signal),
 }
@@ -160,6 +171,9 @@ impl Driver {
                     }
                 }
                 Input::Done(done) => self.program.handle_done(env.now, done),
+                Input::Spawned(script, pid) => {
+                    self.program.handle_spawned(env.now, script, pid);
+                }
                 Input::Signal(signal) => self.program.handle_signal(env.now, signal),
             }
         }
@@ -316,7 +330,11 @@ impl Driver {
                 }
             }
             Effect::Resolve { ticket, host } => {
-                let found = Done::Resolved(env.sink.names.resolve(&host));
+                let mut found = env.sink.names.resolve(&host);
+                if env.pace.resolve_fails {
+                    found.clear();
+                }
+                let found = Done::Resolved(found);
                 let after = env.draws.log_duration(us(10), env.pace.resolve_max);
                 self.start_job(env, ticket, None, found, after);
             }
@@ -327,10 +345,18 @@ impl Driver {
                 }
             }
             Effect::Spawn { ticket, script, .. } => {
-                let after = env.draws.log_duration(ms(1), env.pace.script_max);
-                let code = i32::from(env.draws.chance(env.pace.script_retry));
+                let mut after = env.draws.log_duration(ms(1), env.pace.script_max);
+                let mut code = i32::from(env.draws.chance(env.pace.script_retry));
+                if env.draws.chance(env.pace.script_fails) {
+                    code = 2;
+                }
+                if env.draws.chance(env.pace.script_hangs) {
+                    after = Duration::from_secs(100_000);
+                }
+                let pid = 1_000 + u32::try_from(self.jobs.len()).expect("few jobs");
+                inbox.push_back(Input::Spawned(script, pid));
                 let done = Done::Script {
-                    pid: 1_000 + u32::try_from(self.jobs.len()).expect("few jobs"),
+                    pid,
                     exit: ScriptExit::Exited { code },
                 };
                 self.start_job(env, ticket, Some(script), done, after);
@@ -386,6 +412,7 @@ impl Driver {
             | DiskOp::Read { .. }
             | DiskOp::Truncate { .. }
             | DiskOp::Length { .. }
+            | DiskOp::CanRun { .. }
             | DiskOp::MakeDir { .. }
             | DiskOp::Close { .. }
             | DiskOp::Rename { .. }

@@ -11,7 +11,8 @@ use holdfast_core::sentinel::{Sentinel, view};
 use holdfast_core::server::{Launch, Server, digest};
 use holdfast_core::value::List;
 
-use crate::ids::Kind;
+use crate::client::MASTER_NAME;
+use crate::ids::{Kind, NodeId};
 use crate::program::{
     Boot, FailoverState, Id, MasterView, Program, ReplicaView, SentinelView, ServerView,
 };
@@ -121,6 +122,7 @@ impl Program for Sentinel {
             tilt: watch.is_in_tilt(),
             masters: watch
                 .masters()
+                .filter(|master| master.name == MASTER_NAME)
                 .map(|master| master_view(self, now, &master))
                 .collect(),
         })
@@ -171,10 +173,16 @@ fn replica_view(replica: &view::ReplicaView<'_>) -> ReplicaView {
     }
 }
 
-/// An address of the simulated world, where every host is given by its address.
+/// An address of the simulated world, where every host keeps its own, whether a Sentinel has looked
+/// it up or not.
 fn socket(addr: &HostAddr) -> SocketAddr {
+    let known = || {
+        let number = addr.host().strip_prefix('d')?.parse::<u16>().ok()?;
+        Some(NodeId(number - 1).at(addr.port()))
+    };
     addr.socket()
-        .expect("hosts of the world are given by address")
+        .or_else(known)
+        .expect("hosts of the world have an address or a name of a data node")
 }
 
 fn id(text: &str) -> Id {

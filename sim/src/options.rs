@@ -56,6 +56,9 @@ pub struct Topology {
     pub followers: u16,
     /// Clients of replicas.
     pub readers: u16,
+    /// Whether the Sentinels watch a second master, without replicas and automatic failovers.
+    #[serde(default)]
+    pub side: bool,
 }
 
 /// The settings of servers and Sentinels.
@@ -93,6 +96,12 @@ pub struct Knobs {
     /// repl-backlog-ttl
     #[serde(default = "an_hour")]
     pub backlog_ttl_s: u64,
+    /// Whether the Sentinels are given the master by name.
+    #[serde(default)]
+    pub names: bool,
+    /// Whether the Sentinels have scripts to run.
+    #[serde(default)]
+    pub scripts: bool,
 }
 
 const fn an_hour() -> u64 {
@@ -133,6 +142,12 @@ pub struct Families {
     /// Hosts die between two steps on their disk.
     #[serde(default)]
     pub between: Option<u64>,
+    /// Operators change what Sentinels watch, and how.
+    pub orders: Option<u64>,
+    /// Sentinels move to another port.
+    pub moves: Option<u64>,
+    /// Names are not resolved, or late.
+    pub names: Option<u64>,
 }
 
 impl Families {
@@ -158,6 +173,9 @@ impl Families {
             ("rot", self.rot),
             ("amnesia", self.amnesia),
             ("between", self.between),
+            ("orders", self.orders),
+            ("moves", self.moves),
+            ("names", self.names),
         ]
     }
 }
@@ -174,6 +192,7 @@ impl Topology {
         let mut kinds = vec![Kind::Data; self.above.len()];
         kinds.extend(vec![Kind::Sentinel; usize::from(self.sentinels)]);
         kinds.extend(vec![Kind::Client; usize::from(clients)]);
+        kinds.extend(self.side.then_some(Kind::Data));
         kinds
     }
 
@@ -207,6 +226,17 @@ impl Topology {
         (first..first + self.workers + self.followers + self.readers).map(NodeId)
     }
 
+    /// The second master.
+    pub fn side(&self) -> Option<NodeId> {
+        let last = u16::try_from(self.nodes() - 1).expect("few nodes");
+        self.side.then_some(NodeId(last))
+    }
+
+    /// How many Sentinels are a majority.
+    pub const fn majority(&self) -> u16 {
+        self.sentinels / 2 + 1
+    }
+
     /// The client through which an operator gives orders.
     pub fn operator(&self) -> NodeId {
         NodeId(self.verifier().0 - 1)
@@ -214,7 +244,8 @@ impl Topology {
 
     /// The client that reads everything back at the end.
     pub fn verifier(&self) -> NodeId {
-        NodeId(u16::try_from(self.nodes()).expect("few nodes") - 1)
+        let nodes = self.nodes() - usize::from(self.side);
+        NodeId(u16::try_from(nodes).expect("few nodes") - 1)
     }
 }
 
@@ -222,10 +253,14 @@ impl Options {
     /// The option set of a seed.
     pub fn draw(keys: Keys) -> Self {
         let mut draws = keys.draws(Stream::Options, 0);
-        let topology = draw_topology(&mut keys.draws(Stream::Options, 1));
+        let mut topology = draw_topology(&mut keys.draws(Stream::Options, 1));
+        let mut extras = keys.draws(Stream::Options, 9);
+        topology.side = extras.chance(0.5);
         let mut knobs = draw_knobs(&mut keys.draws(Stream::Options, 2), &topology);
         draw_log(&mut keys.draws(Stream::Options, 7), &mut knobs);
         draw_kept(&mut keys.draws(Stream::Options, 8), &mut knobs);
+        knobs.names = extras.chance(0.3);
+        knobs.scripts = extras.chance(0.3);
         let families = draw_families(&mut keys.draws(Stream::Options, 3));
         let rough = draws.chance(0.5) && !families.all_off();
         let network = draw_network(&mut keys.draws(Stream::Options, 4), &knobs, rough);
@@ -302,6 +337,7 @@ fn draw_topology(draws: &mut Draws) -> Topology {
         workers: u16::try_from(draws.between(1, 3)).expect("few"),
         followers: u16::try_from(draws.between(0, 2)).expect("few"),
         readers: u16::try_from(draws.between(0, 2)).expect("few"),
+        side: false,
     }
 }
 
@@ -336,6 +372,8 @@ fn draw_knobs(draws: &mut Draws, topology: &Topology) -> Knobs {
         appendfsync: String::new(),
         save: String::new(),
         backlog_ttl_s: an_hour(),
+        names: false,
+        scripts: false,
     }
 }
 
@@ -379,6 +417,9 @@ fn draw_families(draws: &mut Draws) -> Families {
         rot: draw(0.25, 8_000, 60_000),
         amnesia: draw(0.25, 10_000, 80_000),
         between: draw(0.5, 4_000, 30_000),
+        orders: family(4_000, 40_000),
+        moves: family(8_000, 60_000),
+        names: family(4_000, 40_000),
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use holdfast_core::sentinel::events;
+
 use crate::run::{Outcome, Plan};
 
 /// The run was well.
@@ -171,10 +173,10 @@ impl fmt::Display for Summary {
             let Reached { times, first, .. } = reached;
             writeln!(f, "{name:<34} {times:>10} {share:>8.1} % {first:>12}")?;
         }
-        let events = SENTINEL_EVENTS.iter();
-        let missing = events.filter(|name| !self.sentinel_events.contains_key(**name));
-        let sometimes = SOMETIMES.iter();
-        let missing = missing.chain(sometimes.filter(|name| !self.marks.contains_key(**name)));
+        let events = events::ALL.iter().map(|kind| kind.name);
+        let missing = events.filter(|name| !self.sentinel_events.contains_key(*name));
+        let sometimes = SOMETIMES.iter().copied();
+        let missing = missing.chain(sometimes.filter(|name| !self.marks.contains_key(*name)));
         for name in missing {
             writeln!(f, "{name:<34} {:>10} {:>8.1} % {:>12}", 0, 0.0, "never")?;
         }
@@ -198,50 +200,6 @@ impl fmt::Display for Summary {
         )
     }
 }
-
-/// The events a Sentinel can announce; a campaign is expected to see them.
-const SENTINEL_EVENTS: [&str; 40] = [
-    "+monitor",
-    "+reset-master",
-    "+sdown",
-    "-sdown",
-    "+odown",
-    "-odown",
-    "+new-epoch",
-    "+try-failover",
-    "+vote-for-leader",
-    "+elected-leader",
-    "+failover-state-select-slave",
-    "+selected-slave",
-    "+failover-state-send-slaveof-noone",
-    "+failover-state-wait-promotion",
-    "+promoted-slave",
-    "+failover-state-reconf-slaves",
-    "+failover-end-for-timeout",
-    "+failover-end",
-    "+switch-master",
-    "+config-update-from",
-    "-failover-abort-not-elected",
-    "-failover-abort-no-good-slave",
-    "-failover-abort-slave-timeout",
-    "+tilt",
-    "-tilt",
-    "+slave",
-    "+sentinel",
-    "+sentinel-address-switch",
-    "+sentinel-invalid-addr",
-    "+reboot",
-    "+convert-to-slave",
-    "+fix-slave-config",
-    "+slave-reconf-sent",
-    "+slave-reconf-inprog",
-    "+slave-reconf-done",
-    "+slave-reconf-sent-be",
-    "-slave-reconf-sent-timeout",
-    "+role-change",
-    "-role-change",
-    "+set",
-];
 
 fn add_count(counts: &mut BTreeMap<String, Reached>, name: &str, count: u64, seed: u64) {
     let entry = counts.entry(name.to_owned()).or_insert(Reached {

@@ -151,7 +151,7 @@ impl Run {
                 .install(crate::world::CONFIG_PATH, &config);
         }
         let mut draws = world.keys.draws(Stream::Options, 7);
-        for node in topology.data() {
+        for node in topology.data().chain(topology.side()) {
             world.start_at(node, Time::from_millis(draws.between(1, 50)));
         }
         for node in topology.sentinels() {

@@ -166,11 +166,63 @@ pub enum Fault {
         /// Of which connections: those to its replicas, or the one to its master.
         replicas: bool,
     },
+    /// An operator changes something at a Sentinel, if it is safe to.
+    Order {
+        /// To which Sentinel.
+        target: Target,
+        /// What.
+        what: Change,
+    },
+    /// A Sentinel is restarted on another port, and at the end on its own.
+    Move {
+        /// Which.
+        target: Target,
+    },
+    /// Names that a host looks up are not found until the end.
+    NoNames {
+        /// Which.
+        target: Target,
+    },
+    /// Names that a host looks up take long until the end.
+    LateNames {
+        /// Which.
+        target: Target,
+        /// At most so long, milliseconds.
+        most_ms: u64,
+    },
     /// The next host whose process does this loses power at that moment.
     Decision {
         /// What it does.
         moment: Moment,
     },
+}
+
+/// What an operator changes at a Sentinel.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// `SENTINEL SET` of parallel-syncs.
+    Set(u32),
+    /// `SENTINEL RESET`.
+    Reset,
+    /// `SENTINEL FORGET-REPLICA` of a replica whose process is gone.
+    ForgetReplica,
+    /// `SENTINEL FORGET-SENTINEL` of a Sentinel whose process is gone.
+    ForgetSentinel,
+    /// `SENTINEL REMOVE` of the second master, and at the end `SENTINEL MONITOR`.
+    Unwatch,
+}
+
+impl Change {
+    /// All of them.
+    const ALL: &'static [Self] = &[
+        Self::Set(1),
+        Self::Set(2),
+        Self::Reset,
+        Self::ForgetReplica,
+        Self::ForgetSentinel,
+        Self::Unwatch,
+    ];
 }
 
 /// Something a process commits itself to, whose traces on the disk are not complete yet.
@@ -181,8 +233,14 @@ pub enum Moment {
     Vote,
     /// A Sentinel asks for votes.
     Candidacy,
+    /// An elected Sentinel is choosing a replica.
+    Select,
+    /// An elected Sentinel has chosen a replica it can't reach.
+    Send,
     /// An elected Sentinel has told a replica to become the master.
     Order,
+    /// An elected Sentinel has seen the promotion.
+    Reconf,
     /// A Sentinel announces a new master.
     Switch,
     /// A server changes its role.
@@ -198,7 +256,10 @@ impl Moment {
     const ALL: &'static [Self] = &[
         Self::Vote,
         Self::Candidacy,
+        Self::Select,
+        Self::Send,
         Self::Order,
+        Self::Reconf,
         Self::Switch,
         Self::Role,
         Self::Load,
@@ -329,6 +390,10 @@ impl Fault {
             Self::Failover { .. } => "failover",
             Self::Handover { .. } => "handover",
             Self::Unlink { .. } => "unlink",
+            Self::Order { .. } => "order",
+            Self::Move { .. } => "move",
+            Self::NoNames { .. } => "no_names",
+            Self::LateNames { .. } => "late_names",
             Self::Decision { .. } => "decision",
         }
     }
@@ -430,6 +495,16 @@ fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) ->
             let moment = *draws.pick(Moment::ALL);
             (Fault::Decision { moment }, lasting(draws) + down_after)
         }
+        "orders" => {
+            let target = any_sentinel(draws, options);
+            let what = *draws.pick(Change::ALL);
+            (Fault::Order { target, what }, lasting(draws))
+        }
+        "moves" => {
+            let target = any_sentinel(draws, options);
+            (Fault::Move { target }, lasting(draws))
+        }
+        "names" => (draw_names(draws, options), lasting(draws)),
         other => unreachable!("there is no fault family {other}"),
     };
     Entry {
@@ -467,6 +542,19 @@ fn draw_order(draws: &mut Draws, options: &Options) -> Fault {
             order: *draws.pick(&[Upkeep::Save, Upkeep::Rewrite, Upkeep::Shutdown]),
         },
     }
+}
+
+fn draw_names(draws: &mut Draws, options: &Options) -> Fault {
+    let target = any_sentinel(draws, options);
+    if draws.chance(0.6) {
+        return Fault::NoNames { target };
+    }
+    let most_ms = draws.log_between(100, 20_000);
+    Fault::LateNames { target, most_ms }
+}
+
+fn any_sentinel(draws: &mut Draws, options: &Options) -> Target {
+    node(draws, options.topology.sentinels().collect())
 }
 
 fn draw_disk(draws: &mut Draws, options: &Options) -> Fault {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::client::MASTER_NAME;
+use crate::client::{MASTER_NAME, SIDE_NAME};
 use crate::ids::NodeId;
 use crate::options::{DATA_PORT, Options, SENTINEL_PORT};
 use crate::rng::{Keys, Stream};
@@ -10,7 +10,8 @@ use crate::rng::{Keys, Stream};
 /// The configuration file of every server and Sentinel.
 pub fn configs(keys: Keys, options: &Options) -> Vec<(NodeId, Vec<u8>)> {
     let topology = &options.topology;
-    let data = (topology.data()).map(|node| (node, data_config(options, node).into_bytes()));
+    let servers = topology.data().chain(topology.side());
+    let data = servers.map(|node| (node, data_config(options, node).into_bytes()));
     let sentinels = (topology.sentinels())
         .map(|node| (node, sentinel_config(keys, options, node).into_bytes()));
     data.chain(sentinels).collect()
@@ -38,7 +39,10 @@ fn data_config(options: &Options, node: NodeId) -> String {
         // So that rewrites are no rare thing.
         line("auto-aof-rewrite-min-size", &"2kb");
     }
-    line("replica-priority", &options.topology.priority[index]);
+    let side = options.topology.side() == Some(node);
+    if !side {
+        line("replica-priority", &options.topology.priority[index]);
+    }
     line("repl-backlog-size", &knobs.backlog_bytes);
     line("repl-backlog-ttl", &knobs.backlog_ttl_s);
     line("repl-timeout", &knobs.repl_timeout_s);
@@ -48,7 +52,7 @@ fn data_config(options: &Options, node: NodeId) -> String {
     line("repl-diskless-load", &knobs.diskless_load);
     line("min-replicas-to-write", &knobs.min_replicas);
     line("min-replicas-max-lag", &knobs.min_replicas_lag_s);
-    if index > 0 {
+    if index > 0 && !side {
         let above = NodeId(options.topology.above[index]);
         line("replicaof", &format_args!("{} {DATA_PORT}", above.ip()));
     }
@@ -72,15 +76,30 @@ fn sentinel_config(keys: Keys, options: &Options, node: NodeId) -> String {
             .collect();
         line("sentinel myid", &myid);
     }
-    let master = NodeId(0);
+    let quorum = options.topology.quorum;
+    let master = if knobs.names {
+        line("sentinel resolve-hostnames", &"yes");
+        options.topology.names()[0].clone()
+    } else {
+        NodeId(0).ip().to_string()
+    };
     line(
         "sentinel monitor",
-        &format_args!(
-            "{MASTER_NAME} {} {DATA_PORT} {}",
-            master.ip(),
-            options.topology.quorum
-        ),
+        &format_args!("{MASTER_NAME} {master} {DATA_PORT} {quorum}"),
     );
+    if knobs.scripts {
+        let named = |path: &str| format!("{MASTER_NAME} {path}");
+        line("sentinel notification-script", &named("/bin/notify"));
+        line(
+            "sentinel client-reconfig-script",
+            &named("/bin/reconfigure"),
+        );
+    }
+    if let Some(side) = options.topology.side() {
+        let monitored = format!("{SIDE_NAME} {} {DATA_PORT} {quorum}", side.ip());
+        line("sentinel monitor", &monitored);
+        line("sentinel auto-failover", &format_args!("{SIDE_NAME} no"));
+    }
     let named = |value: u64| format!("{MASTER_NAME} {value}");
     line(
         "sentinel down-after-milliseconds",

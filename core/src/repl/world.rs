@@ -547,6 +547,7 @@ impl World {
             | DiskOp::ChangeDir { .. }
             | DiskOp::Truncate { .. }
             | DiskOp::Length { .. }
+            | DiskOp::CanRun { .. }
             | DiskOp::MakeDir { .. } => panic!("{op:?}"),
         }
         node.repl.disk_done(self.now, attempt, Ok(()));

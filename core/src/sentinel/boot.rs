@@ -25,7 +25,8 @@ impl Watch {
         let mut watch = Self::new(id, settings(config), seed, now);
         watch.epoch = Epoch(config.current_epoch);
         watch.durable_epoch = watch.epoch;
-        if known.is_none() {
+        // What the operator's file still has of what was learnt goes when that is written.
+        if known.is_none() || watch.settings.state_file.is_some() {
             watch.saver.touch();
         }
         for master in &config.masters {
@@ -42,6 +43,9 @@ impl Watch {
         // A file edited by hand may hold epochs nobody counted to; counting goes on from there.
         self.epoch = self.epoch.max(config_epoch).max(leader_epoch);
         let g = &mut self.groups[group];
+        if let (Some(known), Some((host, port))) = (&mut g.configured, &master.configured) {
+            *known = (host.as_str().into(), *port);
+        }
         g.config_epoch = config_epoch;
         g.vote.epoch = leader_epoch;
         for (host, port) in &master.known_replicas {
@@ -66,16 +70,18 @@ impl Watch {
     /// The state as the file has it.
     pub(super) fn image(&self, config: &Config) -> SentinelConfig {
         let settings = &self.settings;
+        let text = |text: &Option<Box<str>>| text.as_ref().map(ToString::to_string);
         let mut image = SentinelConfig::new(config.clone());
         image.myid = Some(self.id.to_string());
         image.current_epoch = self.epoch.0;
         image.deny_scripts_reconfig = settings.deny_scripts_reconfig;
         image.resolve_hostnames = settings.resolve_hostnames;
         image.announce_hostnames = settings.announce_hostnames;
-        image.announce_ip = settings.announce_ip.as_ref().map(ToString::to_string);
+        image.announce_ip = text(&settings.announce_ip);
         image.announce_port = settings.announce_port.unwrap_or(0);
         image.sentinel_user = settings.sentinel_user.as_ref().map(|user| user.to_vec());
         image.sentinel_pass = settings.sentinel_pass.as_ref().map(|pass| pass.to_vec());
+        image.state_file = text(&settings.state_file);
         image.masters = self
             .by_name
             .values()
@@ -94,6 +100,8 @@ impl Watch {
         let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let text = |text: &Option<Box<str>>| text.as_ref().map(ToString::to_string);
         let secret = |secret: &Option<Box<[u8]>>| secret.as_ref().map(|bytes| bytes.to_vec());
+        let configured = g.configured.as_ref();
+        image.configured = configured.map(|(host, port)| (host.to_string(), *port));
         image.down_after_ms = ms(g.options.down_after);
         image.failover_timeout_ms = ms(g.options.failover_timeout);
         image.parallel_syncs = g.options.parallel_syncs;
@@ -102,6 +110,7 @@ impl Watch {
         image.client_reconfig_script = text(&g.options.client_reconfig_script);
         image.auth_pass = secret(&g.options.auth_pass);
         image.auth_user = secret(&g.options.auth_user);
+        image.auto_failover = g.options.auto_failover;
         image.config_epoch = g.config_epoch.0;
         image.leader_epoch = g.vote.epoch.0;
         image.renamed_commands = g.options.renamed.clone().into_iter().collect();
@@ -133,6 +142,7 @@ fn settings(config: &SentinelConfig) -> Settings {
         deny_scripts_reconfig: config.deny_scripts_reconfig,
         sentinel_user: bytes(&config.sentinel_user),
         sentinel_pass: bytes(&config.sentinel_pass),
+        state_file: config.state_file.as_deref().map(Into::into),
         requirepass: (!pass.is_empty()).then(|| pass.into()),
     }
 }
@@ -151,6 +161,7 @@ fn options(master: &MasterConfig) -> Options {
         client_reconfig_script: text(&master.client_reconfig_script),
         auth_user: secret(&master.auth_user),
         auth_pass: secret(&master.auth_pass),
+        auto_failover: master.auto_failover,
         renamed: renamed
             .map(|(old, new)| (old.to_ascii_lowercase(), new.clone()))
             .collect(),

@@ -13,13 +13,13 @@ use crate::machine::{
     UnixAccess,
 };
 use crate::resp::Proto;
-use crate::sentinel::commands;
+use crate::sentinel::commands::{self, SetRequest};
 use crate::sentinel::events;
-use crate::sentinel::file::Next;
+use crate::sentinel::file::{Next, SaveFault, StateFile, Which};
 use crate::sentinel::group::Options;
 use crate::sentinel::machine::Sentinel;
 use crate::sentinel::names::HostAddr;
-use crate::sentinel::saver::Version;
+use crate::sentinel::saver::{Saver, Version};
 use crate::sentinel::scripts::Outcome;
 
 /// The addresses to listen on.
@@ -41,7 +41,8 @@ pub(super) enum Waiting {
     Resolve(Box<str>),
     Monitor(Option<(ConnId, SlotId)>, Monitor),
     Script,
-    Save,
+    Save(Which),
+    CanRun(Box<SetRequest>),
 }
 
 /// A master to be monitored.
@@ -57,6 +58,7 @@ pub(super) struct Monitor {
 pub(super) struct Later {
     conn: ConnId,
     slot: SlotId,
+    which: Which,
     version: Version,
     saved: Vec<u8>,
     failed: Vec<u8>,
@@ -93,7 +95,10 @@ impl Sentinel {
             (Waiting::Script, Done::Script { pid, exit }) => {
                 self.on_script(now.mono, done.ticket, pid, exit);
             }
-            (Waiting::Save, Done::Disk(result)) => self.on_disk(now.mono, result),
+            (Waiting::Save(which), Done::Disk(result)) => self.on_disk(now.mono, which, result),
+            (Waiting::CanRun(request), Done::Disk(result)) => {
+                self.on_can_run(now.mono, request, result.is_ok());
+            }
             (waiting, done) => panic!("{done:?} does not answer {waiting:?}"),
         }
     }
@@ -103,31 +108,50 @@ impl Sentinel {
         &mut self,
         conn: ConnId,
         slot: SlotId,
-        version: Version,
+        (which, version): (Which, Version),
         saved: Vec<u8>,
         failed: Vec<u8>,
     ) {
-        if self.watch.saver.is_durable(version) {
+        let saver = self.saver(which);
+        if saver.is_durable(version) {
             return self.conns.fill(conn, slot, &saved);
         }
-        if self.watch.saver.has_failed(version) || self.later.len() >= SENTINEL_DEFERRED_MAX {
+        if saver.has_failed(version) || self.later.len() >= SENTINEL_DEFERRED_MAX {
             return self.conns.fill(conn, slot, &failed);
         }
         self.later.push(Later {
             conn,
             slot,
+            which,
             version,
             saved,
             failed,
         });
     }
 
+    fn saver(&self, which: Which) -> &Saver {
+        match (&self.settings, which) {
+            (Some(settings), Which::Settings) => &settings.saver,
+            (Some(_) | None, _) => &self.watch.saver,
+        }
+    }
+
+    /// Notes that an operator changed something; the state of the file that will hold it.
+    pub(super) fn touch_settings(&mut self) -> (Which, Version) {
+        let learnt = self.watch.saver.touch();
+        match &mut self.settings {
+            Some(settings) => (Which::Settings, settings.saver.touch()),
+            None => (Which::State, learnt),
+        }
+    }
+
     /// Fills in the replies whose outcome is known.
     fn settle_replies(&mut self) {
         for later in core::mem::take(&mut self.later) {
-            if self.watch.saver.is_durable(later.version) {
+            let saver = self.saver(later.which);
+            if saver.is_durable(later.version) {
                 self.conns.fill(later.conn, later.slot, &later.saved);
-            } else if self.watch.saver.has_failed(later.version) {
+            } else if saver.has_failed(later.version) {
                 self.conns.fill(later.conn, later.slot, &later.failed);
             } else {
                 self.later.push(later);
@@ -176,6 +200,8 @@ impl Sentinel {
     pub(super) fn start_monitoring(&mut self, now: Mono, request: Monitor) {
         let options = Options {
             quorum: request.quorum,
+            down_after: self.watch.timing.default_down_after,
+            failover_timeout: self.watch.timing.default_failover_timeout,
             ..Options::default()
         };
         let group = self
@@ -199,7 +225,7 @@ impl Sentinel {
         }
         request.addr.resolved(ip);
         self.start_monitoring(now, request);
-        let version = self.watch.saver.touch();
+        let version = self.touch_settings();
         if let Some((conn, slot)) = reply {
             let failed = commands::encoded(Proto::Resp2, commands::save_failed);
             self.reply_later(conn, slot, version, b"+OK\r\n".to_vec(), failed);
@@ -279,43 +305,83 @@ impl Sentinel {
         });
     }
 
-    /// Begins the next save, if one is due.
+    /// Begins the next saves, if they are due.
     pub(super) fn save(&mut self, now: Mono) {
         if self.watch.saver.begin(now) {
             let op = self.file.begin();
-            self.disk(op);
+            self.ask_disk(op, Waiting::Save(Which::State));
+        }
+        if let Some(settings) = &mut self.settings
+            && self.file.was_written()
+            && settings.saver.begin(now)
+        {
+            let op = settings.file.begin();
+            self.ask_disk(op, Waiting::Save(Which::Settings));
         }
     }
 
-    pub(super) fn disk(&mut self, op: DiskOp) {
+    pub(super) fn ask_disk(&mut self, op: DiskOp, waiting: Waiting) {
         let ticket = self.ticket();
-        self.waiting.insert(ticket, Waiting::Save);
+        self.waiting.insert(ticket, waiting);
         self.effects.push_back(Effect::Disk { ticket, op });
     }
 
-    /// Takes the end of a step on the file.
-    pub(super) fn on_disk(&mut self, now: Mono, result: Result<Bytes, DiskFault>) {
-        match self.file.advance(result) {
-            Next::Op(op) => self.disk(op),
+    /// Takes the end of a step on a file.
+    fn on_disk(&mut self, now: Mono, which: Which, result: Result<Bytes, DiskFault>) {
+        match self.file_mut(which).advance(result) {
+            Next::Op(op) => self.ask_disk(op, Waiting::Save(which)),
             Next::Image(old) => {
-                self.watch.seal();
-                let image = self.watch.image(&self.config);
-                let text = config::rewrite_sentinel(&old, &image, None);
-                let op = self.file.write(text);
-                self.disk(op);
-            }
-            Next::Done(result) => {
-                if let Err(reason) = &result {
-                    tracing::warn!(
-                        "WARNING: Sentinel was not able to save the new configuration on disk!!!: \
-                         {}: {reason}",
-                        self.file.path()
-                    );
+                let text = self.text_to_save(which, &old);
+                let file = self.file_mut(which);
+                if file.is_saved(&old, &text) {
+                    return self.on_saved(now, which, Ok(()));
                 }
-                self.watch.on_saved(now, result.is_ok());
-                self.settle_replies();
+                let op = file.write(text);
+                self.ask_disk(op, Waiting::Save(which));
+            }
+            Next::Done(result) => self.on_saved(now, which, result),
+        }
+    }
+
+    fn file_mut(&mut self, which: Which) -> &mut StateFile {
+        match (&mut self.settings, which) {
+            (Some(settings), Which::Settings) => &mut settings.file,
+            (Some(_) | None, _) => &mut self.file,
+        }
+    }
+
+    /// What a file has to hold, which is fixed from here on.
+    fn text_to_save(&mut self, which: Which, old: &[u8]) -> Vec<u8> {
+        let image = self.watch.image(&self.config);
+        match (&mut self.settings, which) {
+            (Some(settings), Which::Settings) => {
+                settings.saver.seal();
+                config::rewrite_settings(old, &image, None)
+            }
+            (Some(_), Which::State) => {
+                self.watch.seal();
+                config::state_text(&image)
+            }
+            (None, _) => {
+                self.watch.seal();
+                config::rewrite_sentinel(old, &image, None)
             }
         }
+    }
+
+    fn on_saved(&mut self, now: Mono, which: Which, result: Result<(), SaveFault>) {
+        if let Err(reason) = &result {
+            tracing::warn!(
+                "WARNING: Sentinel was not able to save the new configuration on disk!!!: {}: \
+                 {reason}",
+                self.file_mut(which).path()
+            );
+        }
+        match (&mut self.settings, which) {
+            (Some(settings), Which::Settings) => settings.saver.finish(now, result.is_ok()),
+            (Some(_) | None, _) => self.watch.on_saved(now, result.is_ok()),
+        }
+        self.settle_replies();
     }
 
     pub(super) fn run_scripts(&mut self, now: Mono) {
@@ -339,6 +405,15 @@ impl Sentinel {
     }
 
     pub(super) fn on_script(&mut self, now: Mono, ticket: Ticket, pid: u32, exit: ScriptExit) {
+        if pid != 0 {
+            let (code, signal) = match exit {
+                ScriptExit::Exited { code } => (code, 0),
+                ScriptExit::Signaled { signal } => (0, signal),
+                ScriptExit::NotStarted { .. } => (-1, 0),
+            };
+            let text = format!("{pid} {code} {signal}");
+            self.watch.tell(events::SCRIPT_CHILD_OVER, None, text);
+        }
         let outcome = self.scripts.finish(now, ticket, pid, exit);
         let (kind, text) = match outcome.expect("a script's completion is one of a script") {
             Outcome::Silent => return,

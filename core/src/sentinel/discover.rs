@@ -5,8 +5,9 @@ use crate::resp::Value;
 use crate::sentinel::events;
 use crate::sentinel::failover::Failover;
 use crate::sentinel::hello::{HELLO_CHANNEL, Hello};
-use crate::sentinel::link::{Channel, Expect, Side};
+use crate::sentinel::link::{Channel, Expect, Side, Subscription};
 use crate::sentinel::names::HostAddr;
+use crate::sentinel::periodic::REFUSED_RETRY;
 use crate::sentinel::watch::Watch;
 use crate::sentinel::{GroupId, InstanceId, LinkId};
 
@@ -18,7 +19,7 @@ impl Watch {
             *heard = now;
         }
         match side {
-            Side::PubSub => self.on_message(now, reply),
+            Side::PubSub => self.on_pushed(now, link, reply),
             Side::Command => match self.links[link].pending.pop_front() {
                 Some(expect) => self.on_expected(now, link, expect, reply),
                 // A reply to nothing: whatever is there, it is no server that answers in turn.
@@ -35,9 +36,31 @@ impl Watch {
                     self.on_pong(now, link, text);
                 }
             }
+            Expect::Kin => {
+                let text = reply.as_text().unwrap_or_default();
+                self.links[link].kin = text.split(|&byte| byte == b'\n').any(is_kin);
+            }
             Expect::Info(id) => self.on_info(now, id, reply),
             Expect::Hello(id) => self.on_hello_reply(now, id, reply.as_error().is_none()),
             Expect::MasterDown(id, election) => self.on_answer(now, id, election, reply),
+        }
+    }
+
+    /// Takes a message, or what comes before the first one: the replies to the greeting, which
+    /// don't matter, and the one to SUBSCRIBE, without which there is nothing to listen to.
+    fn on_pushed(&mut self, now: Mono, link: LinkId, reply: &Value) {
+        match self.links[link].subscription {
+            Subscription::Greeting(0) if reply.as_error().is_some() => {
+                self.hang_up(now, link, Side::PubSub, REFUSED_RETRY);
+            }
+            Subscription::Greeting(0) => {
+                self.links[link].subscription = Subscription::Confirmed;
+                self.mark_link(link);
+            }
+            Subscription::Greeting(more) => {
+                self.links[link].subscription = Subscription::Greeting(more - 1);
+            }
+            Subscription::Confirmed => self.on_message(now, reply),
         }
     }
 
@@ -113,6 +136,9 @@ impl Watch {
                 }
             }
         }
+        if self.groups[group].forgotten.has_peer(now, hello.runid) {
+            return None;
+        }
         let id = self.add_peer(now, group, hello.runid, addr)?;
         match by_id {
             Some(_) => self.move_elsewhere(now, id),
@@ -167,16 +193,18 @@ impl Watch {
         self.saver.touch();
         let from = self.announced_master(group);
         if from.is_called(&hello.master_ip, hello.master_port) {
-            return self.yield_failover(group);
+            return self.yield_failover(now, group);
         }
         self.tell_of(events::CONFIG_UPDATE_FROM, speaker, "");
+        let (epoch, outcome) = (hello.master_config_epoch, events::CONFIG_UPDATE_FROM.name);
+        self.record_update(now, group, epoch, addr.clone(), outcome);
         self.switch_master(now, group, addr.clone());
         self.run_reconfig_script(group, "observer", &from, &addr);
         self.hurry_hellos(group);
     }
 
     /// Gives up a failover whose epoch was overtaken by a configuration that keeps the master.
-    fn yield_failover(&mut self, group: GroupId) {
+    fn yield_failover(&mut self, now: Mono, group: GroupId) {
         let g = &self.groups[group];
         if g.failover
             .epoch()
@@ -187,13 +215,18 @@ impl Watch {
         match g.failover {
             Failover::Idle | Failover::ReconfSlaves { .. } => {}
             Failover::WaitStart { .. } | Failover::SelectSlave { .. } => {
-                self.abort(group, events::ABORT_NOT_ELECTED);
+                self.abort(now, group, events::ABORT_NOT_ELECTED);
             }
             Failover::SendSlaveofNoOne { .. } | Failover::WaitPromotion { .. } => {
-                self.abort(group, events::ABORT_SLAVE_TIMEOUT);
+                self.abort(now, group, events::ABORT_SLAVE_TIMEOUT);
             }
         }
     }
+}
+
+/// Whether a line of INFO is the one that only Holdfast has.
+fn is_kin(line: &[u8]) -> bool {
+    line.trim_ascii_end() == b"server_name:holdfast"
 }
 
 /// How long a server that answers out of turn is left alone.

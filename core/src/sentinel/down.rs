@@ -24,10 +24,11 @@ impl Watch {
         let down_after = self.groups[instance.group].options.down_after;
         let link = instance.link;
         let is_due = |at: Option<Mono>| at.is_some_and(|at| at <= now);
-        if is_due(self.links[link].stale_at(down_after)) {
+        let age_min = self.timing.min_link_reconnect_period;
+        if is_due(self.links[link].stale_at(down_after, age_min)) {
             self.hang_up(now, link, Side::Command, core::time::Duration::ZERO);
         }
-        if is_due(self.links[link].mute_at()) {
+        if is_due(self.links[link].mute_at(self.timing.publish_period, age_min)) {
             self.hang_up(now, link, Side::PubSub, core::time::Duration::ZERO);
         }
     }
@@ -84,11 +85,13 @@ impl Watch {
 
     pub(super) fn down_times(&self, group: GroupId, times: &mut Times) {
         let down_after = self.groups[group].options.down_after;
+        let age_min = self.timing.min_link_reconnect_period;
         for id in self.groups[group].members() {
             times.at("sentinel-sdown", self.down_at(id));
             let link = &self.links[self.instances[id].link];
-            times.at("sentinel-stale-link", link.stale_at(down_after));
-            times.at("sentinel-mute-link", link.mute_at());
+            times.at("sentinel-stale-link", link.stale_at(down_after, age_min));
+            let mute_at = link.mute_at(self.timing.publish_period, age_min);
+            times.at("sentinel-mute-link", mute_at);
         }
     }
 

@@ -5,6 +5,7 @@ use std::hash::Hasher as _;
 
 use siphasher::sip::SipHasher13;
 
+use crate::machine::Mono;
 use crate::rng::Rng;
 use crate::sentinel::names::{Epoch, RunId};
 use crate::sentinel::saver::Version;
@@ -18,6 +19,8 @@ pub struct Vote {
     pub epoch: Epoch,
     /// The state of the file that holds this vote; before it is durable nobody may learn of it.
     pub version: Version,
+    /// When it was given.
+    pub given: Option<Mono>,
 }
 
 impl Vote {

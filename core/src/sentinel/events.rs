@@ -92,7 +92,9 @@ kinds! {
     SCRIPT_ERROR = "-script-error", Warning;
     SCRIPT_TIMEOUT = "-script-timeout", Warning;
     SLAVE = "+slave", Notice;
+    SLAVE_FORGOTTEN = "-slave", Notice;
     SENTINEL = "+sentinel", Notice;
+    SENTINEL_FORGOTTEN = "-sentinel", Notice;
     SENTINEL_ADDRESS_SWITCH = "+sentinel-address-switch", Notice;
     SENTINEL_ADDRESS_UPDATE = "+sentinel-address-update", Notice;
     SENTINEL_INVALID_ADDR = "+sentinel-invalid-addr", Notice;

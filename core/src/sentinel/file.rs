@@ -1,5 +1,5 @@
-//! The configuration file: read before it is written, so that the operator's lines survive, and
-//! replaced as a whole.
+//! The files of a Sentinel: read before they are written, so that the operator's lines survive, and
+//! replaced as a whole, if they change.
 
 use bytes::Bytes;
 
@@ -7,11 +7,25 @@ use crate::limits::SENTINEL_FILE_BYTES_MAX;
 use crate::machine::{DiskFault, DiskOp, FileId, OpenMode};
 use crate::persist::replace::{Advance, Replace};
 
-/// The file of a Sentinel, and how far a save of it is.
+/// A file of a Sentinel, and how far a save of it is.
 #[derive(Debug)]
 pub(super) struct StateFile {
+    which: Which,
     path: Box<str>,
     step: Step,
+    /// What the disk holds for sure, once it was written by this process.
+    durable: Option<Vec<u8>>,
+    /// What is being written.
+    writing: Vec<u8>,
+}
+
+/// Which file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Which {
+    /// The one with what was learnt.
+    State,
+    /// The operator's, where that is another one.
+    Settings,
 }
 
 /// Where a save stands. Each step waits for one completion.
@@ -43,16 +57,25 @@ pub(super) enum Next {
 /// Why a state was not saved, in words.
 pub(super) type SaveFault = String;
 
-/// The file id saves use; one save is under way at a time.
-const FILE: FileId = FileId(0);
 const READ_BYTES: u32 = 1024 * 1024;
 
 impl StateFile {
-    /// The file at an absolute path.
-    pub(super) fn new(path: &str) -> Self {
+    /// The file at a path.
+    pub(super) fn new(which: Which, path: &str) -> Self {
         Self {
+            which,
             path: path.into(),
             step: Step::Idle,
+            durable: None,
+            writing: Vec::new(),
+        }
+    }
+
+    /// The file id saves use; one save of a file is under way at a time.
+    const fn id(&self) -> FileId {
+        match self.which {
+            Which::State => FileId(0),
+            Which::Settings => FileId(1),
         }
     }
 
@@ -61,15 +84,32 @@ impl StateFile {
         &self.path
     }
 
+    /// Whether this process has saved it, and nothing went wrong since.
+    pub(super) fn was_written(&self) -> bool {
+        self.durable.is_some()
+    }
+
     /// Begins a save.
     pub(super) fn begin(&mut self) -> DiskOp {
         assert!(matches!(self.step, Step::Idle), "one save at a time");
         self.step = Step::Open;
         DiskOp::Open {
-            file: FILE,
+            file: self.id(),
             path: self.path.clone(),
             mode: OpenMode::Read,
         }
+    }
+
+    /// Whether a save is over without a step, `old` being all of the text to write.
+    ///
+    /// What was learnt has to be durable, of which only what this process has written is sure.
+    /// An operator's file that says it all is left alone.
+    pub(super) fn is_saved(&self, old: &[u8], text: &[u8]) -> bool {
+        old == text
+            && match self.which {
+                Which::State => self.durable.as_deref() == Some(text),
+                Which::Settings => true,
+            }
     }
 
     /// Goes on with the text to write.
@@ -78,8 +118,10 @@ impl StateFile {
             matches!(self.step, Step::Idle),
             "the old text was handed out"
         );
+        self.durable = None;
+        self.writing.clone_from(&text);
         let temp = format!("{}.tmp", self.path).into();
-        let (replace, op) = Replace::start(FILE, temp, self.path.clone(), text.into());
+        let (replace, op) = Replace::start(self.id(), temp, self.path.clone(), text.into());
         self.step = Step::Replace(replace);
         op
     }
@@ -113,7 +155,10 @@ impl StateFile {
                     self.step = Step::Replace(replace);
                     Next::Op(op)
                 }
-                Advance::Done => Next::Done(Ok(())),
+                Advance::Done => {
+                    self.durable = Some(core::mem::take(&mut self.writing));
+                    Next::Done(Ok(()))
+                }
                 Advance::Failed(fault) => Next::Done(Err(fault.to_string())),
             },
         }
@@ -123,7 +168,7 @@ impl StateFile {
         let at = u64::try_from(text.len()).expect("a length fits");
         self.step = Step::Read(text);
         Next::Op(DiskOp::Read {
-            file: FILE,
+            file: self.id(),
             at,
             len: READ_BYTES,
         })
@@ -131,6 +176,6 @@ impl StateFile {
 
     fn close(&mut self, text: Result<Vec<u8>, SaveFault>) -> Next {
         self.step = Step::Close(text);
-        Next::Op(DiskOp::Close { file: FILE })
+        Next::Op(DiskOp::Close { file: self.id() })
     }
 }

@@ -7,14 +7,18 @@ use crate::machine::Mono;
 use crate::sentinel::InstanceId;
 use crate::sentinel::election::Vote;
 use crate::sentinel::failover::Failover;
+use crate::sentinel::forget::Forgotten;
 use crate::sentinel::instance::Histories;
 use crate::sentinel::names::Epoch;
+use crate::sentinel::record::Records;
 
 /// A monitored master, its replicas, and the Sentinels that watch it too.
 #[derive(Debug)]
 pub struct Group {
     /// The name it was configured under.
     pub name: Box<str>,
+    /// Where the operator's file has the master, if what is learnt is kept elsewhere.
+    pub configured: Option<(Box<str>, u16)>,
     /// The master.
     pub master: InstanceId,
     /// Its replicas, in the order they became known.
@@ -35,6 +39,10 @@ pub struct Group {
     pub start: Start,
     /// What its masters have written.
     pub histories: Histories,
+    /// What became of its failovers.
+    pub(super) records: Records,
+    /// Who was forgotten by name.
+    pub forgotten: Forgotten,
 }
 
 /// The settings of one master.
@@ -58,6 +66,8 @@ pub struct Options {
     pub auth_user: Option<Box<[u8]>>,
     /// `auth-pass`
     pub auth_pass: Option<Box<[u8]>>,
+    /// `auto-failover`: whether a failover may start without an operator's word.
+    pub auto_failover: bool,
     /// `rename-command`: lower-case name to the name in use.
     pub renamed: BTreeMap<String, String>,
 }
@@ -91,17 +101,13 @@ impl Default for Options {
             client_reconfig_script: None,
             auth_user: None,
             auth_pass: None,
+            auto_failover: true,
             renamed: BTreeMap::new(),
         }
     }
 }
 
 impl Options {
-    /// How long an election may take.
-    pub fn election_timeout(&self) -> Duration {
-        ELECTION_MAX.min(self.failover_timeout)
-    }
-
     /// Under which name a command goes to the servers of this master.
     pub fn command_name<'a>(&'a self, name: &'a str) -> &'a str {
         self.renamed
@@ -141,5 +147,3 @@ impl Group {
         core::iter::once(self.master).chain(self.replicas.iter().copied())
     }
 }
-
-const ELECTION_MAX: Duration = Duration::from_secs(10);

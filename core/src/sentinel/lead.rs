@@ -10,6 +10,7 @@ use crate::sentinel::info::Role;
 use crate::sentinel::instance::{Kind, Reconf};
 use crate::sentinel::link::{Expect, Side, TICK};
 use crate::sentinel::names::{Epoch, HostAddr};
+use crate::sentinel::record::Step;
 use crate::sentinel::request::Request;
 use crate::sentinel::select::{self, Candidate, Measure};
 use crate::sentinel::vote::QUIET_DESYNC_MS;
@@ -75,7 +76,7 @@ impl Watch {
                 }
             }
             Failover::WaitStart { since, .. } => {
-                let timeout = g.options.election_timeout() + TICK;
+                let timeout = self.election_timeout(group) + TICK;
                 times.at("sentinel-election-timeout", since + timeout);
             }
             Failover::SelectSlave { since, .. } => {
@@ -103,9 +104,14 @@ impl Watch {
         }
     }
 
+    fn election_timeout(&self, group: GroupId) -> Duration {
+        let failover_timeout = self.groups[group].options.failover_timeout;
+        self.timing.election_timeout.min(failover_timeout)
+    }
+
     fn start_if_needed(&mut self, now: Mono, group: GroupId) {
         let g = &self.groups[group];
-        if g.o_down.is_none() {
+        if g.o_down.is_none() || !g.options.auto_failover {
             self.groups[group].start.at = None;
             return;
         }
@@ -169,6 +175,14 @@ impl Watch {
         peer.s_down.is_none() && self.links[peer.link].is_up()
     }
 
+    /// Whether all who can vote are Sentinels of Holdfast's, which hold an election that nobody
+    /// could win again soon. Those of Redis wait for twice the time of a failover, and each vote
+    /// asked of them would make them wait again.
+    fn are_kin(&self, group: GroupId) -> bool {
+        let peers = self.groups[group].peers.iter();
+        { peers }.all(|&id| !self.can_vote(id) || self.links[self.instances[id].link].kin)
+    }
+
     fn votes_needed(&self, group: GroupId, forced: bool) -> usize {
         let g = &self.groups[group];
         let quorum = usize::try_from(g.options.quorum).expect("a u32 fits a usize");
@@ -227,6 +241,7 @@ impl Watch {
         let master = g.master;
         self.tell(events::NEW_EPOCH, Some(master), epoch.to_string());
         self.tell_of(events::TRY_FAILOVER, master, "");
+        self.record_start(now, group, epoch);
         self.vote(now, group, epoch, self.id);
         for id in self.groups[group].replicas.clone() {
             self.hurry_info(id);
@@ -247,24 +262,25 @@ impl Watch {
             Some(leader) if durable => Ballot::For(leader),
             Some(_) | None => Ballot::Open,
         });
-        let timeout = g.options.election_timeout() + TICK;
+        let timeout = self.election_timeout(group) + TICK;
         let standing = election::tally(self.id, &ballots, self.votes_needed(group, forced));
         match standing {
             // After a crash I would take the epoch for a new one, and be told of the same votes.
             Standing::Won if !durable && now < since + timeout => {}
-            Standing::Won if !durable => self.abort(group, events::ABORT_NOT_ELECTED),
+            Standing::Won if !durable => self.abort(now, group, events::ABORT_NOT_ELECTED),
             Standing::Won => self.win(now, group),
-            Standing::Lost => self.abort(group, events::ABORT_NOT_ELECTED),
+            Standing::Lost => self.abort(now, group, events::ABORT_NOT_ELECTED),
             Standing::Split => {
                 let splits = self.groups[group].start.splits;
+                let soon = !forced && self.are_kin(group);
                 let delay = election::retry_delay(splits, &mut self.desync);
                 let start = &mut self.groups[group].start;
                 start.splits = splits.saturating_add(1);
-                start.retry_at = (!forced).then(|| now + delay);
-                self.abort(group, events::ABORT_NOT_ELECTED);
+                start.retry_at = soon.then(|| now + delay);
+                self.abort(now, group, events::ABORT_NOT_ELECTED);
             }
             Standing::Open if since + timeout <= now => {
-                self.abort(group, events::ABORT_NOT_ELECTED);
+                self.abort(now, group, events::ABORT_NOT_ELECTED);
             }
             Standing::Open => {}
         }
@@ -292,6 +308,7 @@ impl Watch {
         g.start.splits = 0;
         let master = g.master;
         self.tell_of(events::ELECTED_LEADER, master, "");
+        self.record_step(now, group, Step::Elected);
         if self.simulate.after_election {
             return self.crash();
         }
@@ -299,14 +316,14 @@ impl Watch {
     }
 
     /// Gives up a candidacy after a vote for somebody else.
-    pub(super) fn yield_election(&mut self, group: GroupId) {
+    pub(super) fn yield_election(&mut self, now: Mono, group: GroupId) {
         if matches!(self.groups[group].failover, Failover::WaitStart { .. }) {
-            self.abort(group, events::ABORT_NOT_ELECTED);
+            self.abort(now, group, events::ABORT_NOT_ELECTED);
         }
     }
 
     /// Ends a failover before its promotion.
-    pub(super) fn abort(&mut self, group: GroupId, kind: EventKind) {
+    pub(super) fn abort(&mut self, now: Mono, group: GroupId, kind: EventKind) {
         let g = &mut self.groups[group];
         assert_eq!(
             g.failover.new_master(),
@@ -316,6 +333,7 @@ impl Watch {
         g.failover = Failover::Idle;
         let master = g.master;
         self.tell_of(kind, master, "");
+        self.record_end(now, group, kind.name);
         self.mark(group);
     }
 
@@ -329,10 +347,12 @@ impl Watch {
         let Some(promoted) = select::choose(&self.candidates(now, group), &measure) else {
             self.groups[group].start.no_good_slave = true;
             self.break_circle(now, group);
-            return self.abort(group, events::ABORT_NO_GOOD_SLAVE);
+            return self.abort(now, group, events::ABORT_NO_GOOD_SLAVE);
         };
         let g = &mut self.groups[group];
         g.failover = g.failover.selected(promoted, now);
+        let addr = self.instances[promoted].addr.clone();
+        self.record_choice(now, group, addr);
         self.tell_of(events::SELECTED_SLAVE, promoted, "");
         self.tell_of(events::SEND_SLAVEOF_NOONE, promoted, "");
     }
@@ -394,6 +414,7 @@ impl Watch {
         let g = &self.groups[group];
         let master = &self.instances[g.master];
         Measure {
+            silence_max: self.timing.ping_period * 5,
             info_age_max: match master.s_down {
                 Some(_) => self.timing.ping_period * 5,
                 None => self.timing.info_period * 3,
@@ -461,13 +482,14 @@ impl Watch {
         let g = &self.groups[group];
         if !self.links[self.instances[promoted].link].is_up() {
             if since + g.options.failover_timeout + TICK <= now {
-                self.abort(group, events::ABORT_SLAVE_TIMEOUT);
+                self.abort(now, group, events::ABORT_SLAVE_TIMEOUT);
             }
             return;
         }
         self.send_role(promoted, None);
         let g = &mut self.groups[group];
         g.failover = g.failover.told(now);
+        self.record_step(now, group, Step::Ordered);
         self.tell_of(events::WAIT_PROMOTION, promoted, "");
     }
 
@@ -490,7 +512,7 @@ impl Watch {
     ) {
         let g = &self.groups[group];
         if since + g.options.failover_timeout + TICK <= now {
-            return self.abort(group, events::ABORT_SLAVE_TIMEOUT);
+            return self.abort(now, group, events::ABORT_SLAVE_TIMEOUT);
         }
         // The connection may have been lost with the order, or the server was not able to obey.
         let again = told + TELL_AGAIN <= now && self.links[self.instances[promoted].link].is_up();
@@ -517,6 +539,7 @@ impl Watch {
         self.saver.touch();
         let g = &self.groups[group];
         let (master, promoted) = (g.master, g.failover.new_master().expect("just promoted"));
+        self.record_step(now, group, Step::Promoted);
         self.tell_of(events::PROMOTED_SLAVE, promoted, "");
         if self.simulate.after_promotion {
             return self.crash();

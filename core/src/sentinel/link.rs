@@ -28,10 +28,14 @@ pub struct Link {
     pub command: Channel,
     /// For hellos; Sentinels are spoken to directly and have none.
     pub pubsub: Option<Channel>,
+    /// How far the subscription on it is.
+    pub subscription: Subscription,
     /// The failure detector's figures.
     pub pings: Pings,
     /// Replies to come, oldest first.
     pub pending: VecDeque<Expect>,
+    /// Whether it has said on this connection that it is a Sentinel of Holdfast's.
+    pub kin: bool,
 }
 
 /// One connection.
@@ -62,6 +66,15 @@ pub enum Channel {
     },
 }
 
+/// How far the subscription to the hellos is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Subscription {
+    /// So many replies come before the one to SUBSCRIBE.
+    Greeting(u8),
+    /// It stands.
+    Confirmed,
+}
+
 /// What a reply on the command connection will be the answer to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Expect {
@@ -71,6 +84,8 @@ pub enum Expect {
     Ping,
     /// INFO
     Info(InstanceId),
+    /// INFO of another Sentinel, which says whose program it is
+    Kin,
     /// PUBLISH of a hello
     Hello(InstanceId),
     /// SENTINEL IS-MASTER-DOWN-BY-ADDR, in whose election if it asked for a vote
@@ -88,8 +103,10 @@ impl Link {
             users: Vec::new(),
             command: idle,
             pubsub: has_pubsub.then_some(idle),
+            subscription: Subscription::Greeting(0),
             pings: Pings::new(now),
             pending: VecDeque::new(),
+            kin: false,
         }
     }
 
@@ -117,7 +134,8 @@ impl Link {
     /// Whether a connection that is needed is missing.
     pub fn is_disconnected(&self) -> bool {
         let missing = |channel: &Channel| !matches!(channel, Channel::Up { .. });
-        missing(&self.command) || self.pubsub.as_ref().is_some_and(missing)
+        let heard = |channel| !missing(channel) && self.subscription == Subscription::Confirmed;
+        missing(&self.command) || !self.pubsub.as_ref().is_none_or(heard)
     }
 
     /// Whether the periodic commands may add to what is pending.
@@ -142,27 +160,33 @@ impl Link {
             .expect("only a channel there is gets dropped");
         let tries = channel.tries();
         *channel = Channel::Down { retry_at, tries };
+        if side == Side::PubSub {
+            self.subscription = Subscription::Greeting(0);
+        }
         if side == Side::Command {
             self.pending.clear();
+            self.kin = false;
             self.pings.lost(now);
         }
     }
 
     /// When the command connection is to be given up for being dead while the system still
-    /// believes in it.
-    pub fn stale_at(&self, down_after: Duration) -> Option<Mono> {
+    /// believes in it. One younger than `age_min` is not.
+    pub fn stale_at(&self, down_after: Duration, age_min: Duration) -> Option<Mono> {
         let Channel::Up { since, .. } = self.command else {
             return None;
         };
         let half = down_after / 2 + TICK;
         let silent = (self.pings.owed_since()? + half).max(self.pings.last_answer() + half);
-        Some(silent.max(since + MIN_AGE))
+        Some(silent.max(since + age_min))
     }
 
     /// When the subscription is to be given up for its silence: our own hellos come back on it.
-    pub fn mute_at(&self) -> Option<Mono> {
+    pub fn mute_at(&self, publish_period: Duration, age_min: Duration) -> Option<Mono> {
         match self.pubsub? {
-            Channel::Up { since, heard, .. } => Some((heard + MUTE_MAX).max(since + MIN_AGE)),
+            Channel::Up { since, heard, .. } => {
+                Some((heard + publish_period * 3).max(since + age_min))
+            }
             Channel::Down { .. } | Channel::Connecting { .. } => None,
         }
     }
@@ -211,10 +235,6 @@ const RECONNECT_MIN: Duration = Duration::from_millis(25);
 const RECONNECT_MAX: Duration = Duration::from_millis(500);
 /// Shorter than the second retransmission of a SYN, which a healed partition would wait for.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
-/// A connection younger than this is not given up for its silence.
-const MIN_AGE: Duration = Duration::from_secs(15);
-/// Three times the period of the hellos.
-const MUTE_MAX: Duration = Duration::from_secs(6);
 /// Where a limit has to be passed and not only reached.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 
@@ -253,6 +273,8 @@ mod tests {
         link.command = up;
         assert!(link.is_up() && link.is_disconnected());
         link.pubsub = Some(up);
+        assert!(link.is_disconnected());
+        link.subscription = Subscription::Confirmed;
         assert!(!link.is_disconnected());
     }
 
@@ -264,11 +286,12 @@ mod tests {
             local: None,
             heard: at(0),
         };
-        assert_eq!(link.stale_at(Duration::from_secs(1)), Some(at(15_000)));
+        let (second, age_min) = (Duration::from_secs(1), Duration::from_secs(15));
+        assert_eq!(link.stale_at(second, age_min), Some(at(15_000)));
         link.pings.answered(at(20_000), true);
-        assert_eq!(link.stale_at(Duration::from_secs(1)), None);
+        assert_eq!(link.stale_at(second, age_min), None);
         link.pings.sent(at(21_000));
-        assert_eq!(link.stale_at(Duration::from_secs(1)), Some(at(21_501)));
+        assert_eq!(link.stale_at(second, age_min), Some(at(21_501)));
     }
 
     #[test]

@@ -6,18 +6,21 @@ use crate::config::{Config, SentinelConfig};
 use crate::conn::{Closing, Conns};
 use crate::machine::{
     Addr, Completion, ConnId, ConnectFault, Effect, Facts, Hangup, LogRole, Machine, Mono, Now,
-    Peer, Refusal, Signal, Slices, Ticket, TimerName,
+    Peer, Refusal, ScriptId, Signal, Slices, Ticket, TimerName,
 };
 use crate::resp::{Argv, ReplyParser};
 use crate::rng::Rng;
 use crate::sentinel::LinkId;
 use crate::sentinel::client::Client;
 use crate::sentinel::completions::{Later, Listening, Waiting};
-use crate::sentinel::file::StateFile;
+use crate::sentinel::events;
+use crate::sentinel::file::{StateFile, Which};
 use crate::sentinel::link::Side;
 use crate::sentinel::names::RunId;
 use crate::sentinel::pubsub::PubSub;
+use crate::sentinel::saver::Saver;
 use crate::sentinel::scripts::Scripts;
+use crate::sentinel::settings::Timing;
 use crate::sentinel::watch::Watch;
 
 /// A Sentinel.
@@ -28,6 +31,8 @@ pub struct Sentinel {
     pub(super) pubsub: PubSub,
     pub(super) scripts: Scripts,
     pub(super) file: StateFile,
+    /// The operator's file, where what is learnt is kept in another one.
+    pub(super) settings: Option<SettingsFile>,
     /// The directives a Sentinel shares with a server.
     pub(super) config: Config,
     pub(super) process: Process,
@@ -52,6 +57,13 @@ pub struct Sentinel {
     pub(super) waiting: BTreeMap<Ticket, Waiting>,
     pub(super) next_ticket: u64,
     pub(super) later: Vec<Later>,
+}
+
+/// The operator's file.
+#[derive(Debug)]
+pub(super) struct SettingsFile {
+    pub(super) file: StateFile,
+    pub(super) saver: Saver,
 }
 
 /// What only the driver knows of the process, for INFO.
@@ -126,11 +138,21 @@ impl Sentinel {
         let rng = Rng::new(seed);
         let run_id = rng.fork("runid").hex40();
         let watch = Watch::load(&config, &rng, now);
+        let path = config.config.file().unwrap_or(DEFAULT_FILE);
+        let settings = config.state_file.as_ref().map(|_| SettingsFile {
+            file: StateFile::new(Which::Settings, path),
+            saver: Saver::once(),
+        });
+        let state_path = config.state_file.as_deref().unwrap_or(path);
         Self {
             conns: Conns::new(),
             pubsub: PubSub::default(),
-            scripts: Scripts::default(),
-            file: StateFile::new(config.config.file().unwrap_or(DEFAULT_FILE)),
+            scripts: Scripts::new(
+                watch.timing.script_max_runtime,
+                watch.timing.script_retry_delay,
+            ),
+            file: StateFile::new(Which::State, state_path),
+            settings,
             process: Process::default(),
             facts: Facts::default(),
             stats: Stats::default(),
@@ -195,6 +217,26 @@ impl Sentinel {
         );
     }
 
+    /// Where the operator's file is.
+    pub(super) fn config_path(&self) -> &str {
+        self.settings
+            .as_ref()
+            .map_or(self.file.path(), |settings| settings.file.path())
+    }
+
+    /// Whether there is nothing to save, or it was tried and failed.
+    fn is_saved(&self) -> bool {
+        let settings = self.settings.as_ref();
+        self.watch.saver.is_settled() && settings.is_none_or(|one| one.saver.is_settled())
+    }
+
+    /// Goes by other periods and limits from here on.
+    pub(super) fn set_timing(&mut self, timing: Timing) {
+        self.scripts.max_runtime = timing.script_max_runtime;
+        self.scripts.retry_delay = timing.script_retry_delay;
+        self.watch.set_timing(timing);
+    }
+
     /// Ends the process as soon as the state is saved; asked again, at once.
     pub(super) fn shut_down(&mut self, reason: &str) {
         tracing::warn!("{reason}");
@@ -240,6 +282,13 @@ impl Machine for Sentinel {
         self.on_done(now, done);
     }
 
+    fn handle_spawned(&mut self, now: Now, script: ScriptId, pid: u32) {
+        self.watch.observe(now);
+        if self.scripts.spawned(script, pid) {
+            self.watch.tell(events::SCRIPT_CHILD, None, pid.to_string());
+        }
+    }
+
     fn handle_timeout(&mut self, now: Now) {
         self.watch.observe(now);
     }
@@ -270,7 +319,7 @@ impl Machine for Sentinel {
         self.close_idle(now.mono);
         self.close_due();
         self.save(now.mono);
-        if self.exit == Exit::WhenSaved && self.watch.saver.is_settled() {
+        if self.exit == Exit::WhenSaved && self.is_saved() {
             tracing::warn!("Sentinel is now ready to exit, bye bye...");
             self.exit_now(0);
         }

@@ -9,8 +9,9 @@ use crate::sentinel::failover::Failover;
 use crate::sentinel::hello::Hello;
 use crate::sentinel::info::{LinkDown, Role};
 use crate::sentinel::instance::{Kind, Reconf};
-use crate::sentinel::link::{Channel, Expect, Side, reconnect_delay};
+use crate::sentinel::link::{Channel, Expect, Side, Subscription, reconnect_delay};
 use crate::sentinel::pings;
+use crate::sentinel::record::Step;
 use crate::sentinel::request::Request;
 use crate::sentinel::watch::{Act, Times, Watch};
 use crate::sentinel::{GroupId, InstanceId, LinkId};
@@ -232,7 +233,9 @@ impl Watch {
     /// What goes first on a new connection.
     fn greet(&mut self, now: Mono, link: LinkId, side: Side) {
         let id = self.links[link].users[0];
-        if let Some(auth) = self.credentials(id) {
+        let auth = self.credentials(id);
+        let replies = 1 + u8::from(auth.is_some());
+        if let Some(auth) = auth {
             self.send(link, side, &auth, Expect::Nothing);
         }
         let prefix = &self.id.as_str()[..8];
@@ -247,11 +250,15 @@ impl Watch {
                 if let Some(Channel::Down { retry_at, .. }) = &mut self.links[link].pubsub {
                     *retry_at = now.min(*retry_at);
                 }
-                if let Some(reported) = self.instances[id].reported_mut() {
-                    reported.urgent = true;
+                match self.instances[id].reported_mut() {
+                    Some(reported) => reported.urgent = true,
+                    None => self.send(link, side, &Request::InfoServer, Expect::Kin),
                 }
             }
-            Side::PubSub => self.send(link, side, &Request::Subscribe, Expect::Nothing),
+            Side::PubSub => {
+                self.links[link].subscription = Subscription::Greeting(replies);
+                self.send(link, side, &Request::Subscribe, Expect::Nothing);
+            }
         }
     }
 
@@ -296,7 +303,7 @@ impl Watch {
                 self.ping(now, link);
             }
             if self.hello_due(id).is_some_and(|at| at <= now) {
-                self.send_hello(id);
+                self.send_hello(now, id);
             }
         }
     }
@@ -424,7 +431,7 @@ impl Watch {
         }
     }
 
-    fn send_hello(&mut self, id: InstanceId) {
+    fn send_hello(&mut self, now: Mono, id: InstanceId) {
         let link = self.instances[id].link;
         let local = self.links[link].local();
         let announced = self.settings.announce_ip.as_ref().map(ToString::to_string);
@@ -446,6 +453,9 @@ impl Watch {
         hellos.sent = true;
         hellos.urgent = false;
         hellos.retry_at = None;
+        if self.groups[group].failover.new_master().is_some() {
+            self.record_step(now, group, Step::Announced);
+        }
         let request = Request::Hello(hello.encode());
         self.send(link, Side::Command, &request, Expect::Hello(id));
     }

@@ -4,6 +4,7 @@ use crate::machine::Mono;
 use crate::sentinel::events;
 use crate::sentinel::instance::Reconf;
 use crate::sentinel::link::TICK;
+use crate::sentinel::record::Step;
 use crate::sentinel::watch::Watch;
 use crate::sentinel::{GroupId, InstanceId};
 
@@ -29,6 +30,15 @@ impl Watch {
             self.tell_of(events::FAILOVER_END_FOR_TIMEOUT, master, "");
         }
         self.tell_of(events::FAILOVER_END, master, "");
+        if !timed_out && !lost {
+            self.record_step(now, group, Step::Reconfigured);
+        }
+        let end = if timed_out {
+            events::FAILOVER_END_FOR_TIMEOUT
+        } else {
+            events::FAILOVER_END
+        };
+        self.record_end(now, group, end.name);
         if timed_out {
             self.reconf_rest(group, promoted);
         }

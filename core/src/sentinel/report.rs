@@ -81,6 +81,9 @@ impl Watch {
             if addr.is_name() && !self.settings.resolve_hostnames {
                 continue;
             }
+            if self.groups[group].forgotten.has_replica(now, &addr) {
+                continue;
+            }
             if self.add_replica(now, group, addr).is_some() {
                 self.saver.touch();
             }

@@ -22,6 +22,8 @@ pub(super) enum Request {
     Ping,
     /// INFO
     Info,
+    /// INFO SERVER
+    InfoServer,
     /// PUBLISH a hello
     Hello(String),
     /// SENTINEL IS-MASTER-DOWN-BY-ADDR
@@ -95,6 +97,7 @@ impl Request {
                     words(["EXEC"]),
                 ]
             }
+            Self::InfoServer => vec![words(["INFO", "SERVER"])],
             Self::ScriptKill => vec![words(["SCRIPT", "KILL"])],
         }
     }

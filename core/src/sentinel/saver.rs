@@ -9,13 +9,15 @@ use crate::machine::Mono;
 pub struct Version(u64);
 
 /// Decides when the state is written, and knows which state the disk holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Saver {
     wanted: Version,
     under_way: Option<UnderWay>,
     /// The newest version whose save failed with nothing newer saved since.
     failed: Option<Version>,
     durable: Version,
+    /// How long a state that could not be saved is left alone; `None` is until it changes.
+    retry: Option<Duration>,
     retry_at: Option<Mono>,
 }
 
@@ -31,7 +33,28 @@ enum UnderWay {
 /// How long a state that could not be saved is left alone.
 const RETRY: Duration = Duration::from_secs(1);
 
+impl Default for Saver {
+    fn default() -> Self {
+        Self {
+            wanted: Version::default(),
+            under_way: None,
+            failed: None,
+            durable: Version::default(),
+            retry: Some(RETRY),
+            retry_at: None,
+        }
+    }
+}
+
 impl Saver {
+    /// One that tries each state once.
+    pub fn once() -> Self {
+        Self {
+            retry: None,
+            ..Self::default()
+        }
+    }
+
     /// Notes that the state changed; whatever depends on the change waits for this version.
     pub fn touch(&mut self) -> Version {
         self.wanted = Version(self.wanted.0 + 1);
@@ -44,7 +67,7 @@ impl Saver {
             return false;
         }
         let retried = self.failed == Some(self.wanted);
-        if retried && self.retry_at.is_some_and(|at| now < at) {
+        if retried && self.retry_at.is_none_or(|at| now < at) {
             return false;
         }
         self.retry_at = None;
@@ -83,7 +106,7 @@ impl Saver {
             self.failed = None;
         } else {
             self.failed = Some(version);
-            self.retry_at = Some(now + RETRY);
+            self.retry_at = self.retry.map(|delay| now + delay);
         }
     }
 

@@ -40,6 +40,8 @@ pub enum JobState {
         ticket: Ticket,
         /// Names the process.
         id: ScriptId,
+        /// The process, once it is known.
+        pid: Option<u32>,
         /// Since when.
         since: Mono,
         /// Whether it was told to die for taking too long.
@@ -59,20 +61,30 @@ pub enum Outcome {
 }
 
 /// The queue.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scripts {
     queue: VecDeque<Job>,
     next_id: u64,
+    /// A script that runs longer is killed.
+    pub max_runtime: Duration,
+    /// The delay before the second start; doubled for each one after it.
+    pub retry_delay: Duration,
 }
 
-/// A script that runs longer is killed.
-const RUNTIME_MAX: Duration = Duration::from_secs(60);
-/// The delay before the second start; doubled for each one after it.
-const RETRY_DELAY: Duration = Duration::from_secs(30);
 /// A script is started no more often than this.
 const STARTS_MAX: u32 = 10;
 
 impl Scripts {
+    /// An empty queue.
+    pub fn new(max_runtime: Duration, retry_delay: Duration) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            next_id: 0,
+            max_runtime,
+            retry_delay,
+        }
+    }
+
     /// Queues a script; of a full queue the oldest that does not run is dropped.
     pub fn push(&mut self, script: Script) {
         if self.queue.len() >= SCRIPTS_QUEUED_MAX {
@@ -99,18 +111,31 @@ impl Scripts {
         job.state = JobState::Running {
             ticket,
             id,
+            pid: None,
             since: now,
             killed: false,
         };
         Some((id, job.script.clone()))
     }
 
+    /// Takes the process id of a script that was started; tells whether it runs.
+    pub fn spawned(&mut self, script: ScriptId, process: u32) -> bool {
+        self.queue.iter_mut().any(|job| match &mut job.state {
+            JobState::Running { id, pid, .. } if *id == script => {
+                *pid = Some(process);
+                true
+            }
+            JobState::Running { .. } | JobState::Scheduled { .. } => false,
+        })
+    }
+
     /// The next running script to kill for taking too long.
     pub fn poll_kill(&mut self, now: Mono) -> Option<ScriptId> {
+        let max_runtime = self.max_runtime;
         self.queue.iter_mut().find_map(|job| match &mut job.state {
             JobState::Running {
                 id, since, killed, ..
-            } if !*killed && *since + RUNTIME_MAX <= now => {
+            } if !*killed && *since + max_runtime <= now => {
                 *killed = true;
                 Some(*id)
             }
@@ -146,7 +171,7 @@ impl Scripts {
         };
         let again = again && job.starts < STARTS_MAX;
         if again {
-            let delay = RETRY_DELAY * 2_u32.pow(job.starts - 1);
+            let delay = self.retry_delay.saturating_mul(2_u32.pow(job.starts - 1));
             job.state = JobState::Scheduled {
                 at: Some(now + delay),
             };
@@ -170,7 +195,7 @@ impl Scripts {
             .filter_map(|job| match job.state {
                 JobState::Scheduled { at } if may_start => Some(at.unwrap_or_default()),
                 JobState::Scheduled { .. } | JobState::Running { killed: true, .. } => None,
-                JobState::Running { since, .. } => Some(since + RUNTIME_MAX),
+                JobState::Running { since, .. } => Some(since + self.max_runtime),
             })
             .min()
     }
@@ -212,6 +237,13 @@ mod tests {
 
     const NOW: Mono = Mono::from_nanos(1_000_000_000);
 
+    const RUNTIME_MAX: Duration = Duration::from_secs(60);
+    const RETRY_DELAY: Duration = Duration::from_secs(30);
+
+    fn queue() -> Scripts {
+        Scripts::new(RUNTIME_MAX, RETRY_DELAY)
+    }
+
     fn script(name: &str) -> Script {
         Script {
             path: name.into(),
@@ -221,7 +253,7 @@ mod tests {
 
     #[test]
     fn exit_status_1_is_retried_ten_times_with_doubling_delays() {
-        let mut scripts = Scripts::default();
+        let mut scripts = queue();
         scripts.push(script("/bin/x"));
         let mut now = NOW;
         let exit = ScriptExit::Exited { code: 1 };
@@ -242,7 +274,7 @@ mod tests {
 
     #[test]
     fn other_failures_are_reported_and_not_retried() {
-        let mut scripts = Scripts::default();
+        let mut scripts = queue();
         scripts.push(script("/bin/x"));
         scripts.poll_start(NOW, Ticket(1)).unwrap();
         let ended = scripts.finish(NOW, Ticket(1), 7, ScriptExit::Exited { code: 2 });
@@ -256,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_script_that_can_not_be_started_is_reported_and_waits_its_delay() {
-        let mut scripts = Scripts::default();
+        let mut scripts = queue();
         scripts.push(script("/bin/x"));
         scripts.poll_start(NOW, Ticket(1)).unwrap();
         let ended = scripts.finish(NOW, Ticket(1), 0, ScriptExit::NotStarted { errno: 11 });
@@ -266,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_script_that_takes_too_long_is_killed_once_and_tried_again() {
-        let mut scripts = Scripts::default();
+        let mut scripts = queue();
         scripts.push(script("/bin/x"));
         let (id, _) = scripts.poll_start(NOW, Ticket(1)).unwrap();
         assert_eq!(scripts.deadline(), Some(NOW + RUNTIME_MAX));
@@ -280,7 +312,7 @@ mod tests {
 
     #[test]
     fn sixteen_run_at_once_and_a_full_queue_drops_the_oldest_that_waits() {
-        let mut scripts = Scripts::default();
+        let mut scripts = queue();
         for n in 0..SCRIPTS_QUEUED_MAX {
             scripts.push(script(&n.to_string()));
         }

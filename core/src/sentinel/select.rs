@@ -38,6 +38,8 @@ pub struct Candidate<K> {
 /// What the choice is measured against.
 #[derive(Clone, Copy, Debug)]
 pub struct Measure {
+    /// How long ago the last sign of life may be.
+    pub silence_max: Duration,
     /// How old the last INFO may be.
     pub info_age_max: Duration,
     /// How long a replica may have been without its master.
@@ -45,9 +47,6 @@ pub struct Measure {
     /// The history the master was writing, if its INFO told.
     pub replid: ReplId,
 }
-
-/// How long ago the last sign of life of a candidate may be.
-const SILENCE_MAX: Duration = Duration::from_secs(5);
 
 impl<K> Candidate<K> {
     /// Whether it may be promoted.
@@ -63,7 +62,7 @@ impl<K> Candidate<K> {
         };
         !self.down
             && self.connected
-            && self.silence <= SILENCE_MAX
+            && self.silence <= measure.silence_max
             && self.priority != 0
             && (self.role == Role::Slave || self.followed)
             && self.info_age.is_some_and(|age| age <= measure.info_age_max)
@@ -153,6 +152,7 @@ mod tests {
 
     fn measure() -> Measure {
         Measure {
+            silence_max: Duration::from_secs(5),
             info_age_max: Duration::from_secs(5),
             link_down_max: Duration::from_secs(10),
             replid: Some(id(b'h')),

@@ -6,12 +6,14 @@ use crate::sentinel::arena::Arena;
 use crate::sentinel::election::Vote;
 use crate::sentinel::events;
 use crate::sentinel::failover::Failover;
+use crate::sentinel::forget::Forgotten;
 use crate::sentinel::group::{Group, Options, Start};
 use crate::sentinel::instance::{
     FormerMaster, Hellos, Histories, Instance, Kind, MasterFacts, PeerFacts, ReplicaFacts,
 };
 use crate::sentinel::link::{Channel, Link, Side};
 use crate::sentinel::names::{Epoch, HostAddr, RunId, endpoint_text};
+use crate::sentinel::record::Records;
 use crate::sentinel::scripts::Script;
 use crate::sentinel::watch::{Act, Watch};
 use crate::sentinel::{GroupId, InstanceId, LinkId};
@@ -48,9 +50,12 @@ impl Watch {
             kind: Kind::Master(MasterFacts::new(now)),
             link: None,
         };
+        let state_file = self.settings.state_file.is_some();
+        let configured = state_file.then(|| (newcomer.addr.host().into(), newcomer.addr.port()));
         let (instances, links) = (&mut self.instances, &mut self.links);
         let group = self.groups.insert_with(|group| Group {
             name: name.into(),
+            configured,
             master: take_in(instances, links, now, group, newcomer),
             replicas: Vec::new(),
             peers: Vec::new(),
@@ -61,6 +66,8 @@ impl Watch {
             failover: Failover::Idle,
             start: Start::default(),
             histories: Histories::default(),
+            records: Records::default(),
+            forgotten: Forgotten::default(),
         });
         self.by_name.insert(name.into(), group);
         self.mark(group);
@@ -151,6 +158,14 @@ impl Watch {
         self.groups[group].peers.push(id);
         self.mark(group);
         Some(id)
+    }
+
+    /// Lets go of a replica.
+    pub(super) fn remove_replica(&mut self, id: InstanceId) {
+        let group = self.instances[id].group;
+        self.groups[group].replicas.retain(|&replica| replica != id);
+        self.remove_instance(id);
+        self.mark(group);
     }
 
     /// Lets go of another Sentinel under one master.
@@ -258,12 +273,14 @@ impl Watch {
 
     /// Forgets the replicas and Sentinels of a master, and any failover.
     pub fn reset_group(&mut self, now: Mono, group: GroupId) {
+        self.record_end(now, group, events::RESET_MASTER.name);
         let master = self.groups[group].master;
         let addr = self.instances[master].addr.clone();
         for id in self.groups[group].members().collect::<Vec<_>>() {
             self.remove_instance(id);
         }
         self.groups[group].peers.clear();
+        self.groups[group].forgotten = Forgotten::default();
         self.install_master(now, group, addr, None);
         let master = self.groups[group].master;
         self.tell_of(events::RESET_MASTER, master, "");

@@ -2,11 +2,13 @@
 
 use core::time::Duration;
 
-use crate::machine::Mono;
+use crate::machine::{Mono, Now};
 use crate::sentinel::failover::Failover;
+use crate::sentinel::group::Group;
 use crate::sentinel::info::LinkDown;
 use crate::sentinel::instance::{Instance, Kind, Reconf, Reported};
 use crate::sentinel::names::{Epoch, HostAddr, RunId};
+use crate::sentinel::record::{self, Record, STEPS};
 use crate::sentinel::select::Candidate;
 use crate::sentinel::watch::Watch;
 use crate::sentinel::{GroupId, InstanceId};
@@ -49,6 +51,29 @@ pub struct ReplicaView<'a> {
     pub is_good: bool,
     /// Whether it is the one being promoted.
     pub is_promoted: bool,
+}
+
+/// How many Sentinels could take part in a failover, and how many have to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach {
+    /// Those that are up, this one among them.
+    pub(super) usable: usize,
+    /// To find the master down.
+    pub(super) quorum: usize,
+    /// To elect a leader.
+    pub(super) majority: usize,
+}
+
+impl Reach {
+    /// Whether a master can be found down.
+    pub(super) fn has_quorum(self) -> bool {
+        self.quorum <= self.usable
+    }
+
+    /// Whether a leader can be elected.
+    pub(super) fn has_majority(self) -> bool {
+        self.majority <= self.usable
+    }
 }
 
 /// The names and values of one instance, in the order Redis has them.
@@ -173,12 +198,75 @@ impl Watch {
         fields.push(("quorum", options.quorum.to_string()));
         fields.push(("failover-timeout", ms(options.failover_timeout)));
         fields.push(("parallel-syncs", options.parallel_syncs.to_string()));
+        let auto = if options.auto_failover { "yes" } else { "no" };
         if let Some(path) = &options.notification_script {
             fields.push(("notification-script", path.to_string()));
         }
         if let Some(path) = &options.client_reconfig_script {
             fields.push(("client-reconfig-script", path.to_string()));
         }
+        fields.push(("auto-failover", auto.to_owned()));
+        let leader = group.vote.leader;
+        let leader = leader.map_or_else(|| "?".to_owned(), |id| id.to_string());
+        fields.push(("voted-leader", leader));
+        fields.push(("voted-leader-epoch", group.vote.epoch.to_string()));
+        let reach = self.reach(group);
+        let authorized = reach.has_quorum() && reach.has_majority();
+        fields.push(("usable-sentinels", reach.usable.to_string()));
+        let authorized = if authorized { "yes" } else { "no" };
+        fields.push(("failover-authorized", authorized.to_owned()));
+    }
+
+    /// How many Sentinels could take part in a failover.
+    pub(super) fn reach(&self, group: &Group) -> Reach {
+        let up = |id: &&InstanceId| self.instances[**id].s_down.is_none();
+        Reach {
+            usable: 1 + group.peers.iter().filter(up).count(),
+            quorum: usize::try_from(group.options.quorum).expect("a u32 fits a usize"),
+            majority: group.voters() / 2 + 1,
+        }
+    }
+
+    /// The failovers of a master, newest first.
+    pub(super) fn failovers(&self, now: Now, group: GroupId) -> Vec<Fields> {
+        let records = self.groups[group].records.iter();
+        records
+            .map(|record| self.record_fields(now, record))
+            .collect()
+    }
+
+    /// Steps are told by how long after the first one they were taken; -1 is never.
+    fn record_fields(&self, now: Now, record: &Record) -> Fields {
+        let announce = self.settings.announce_hostnames;
+        let role = match record.role {
+            record::Role::Leader => "leader",
+            record::Role::Observer => "observer",
+        };
+        let began = record.began();
+        let age = i64::try_from(now.mono.since(began).as_millis()).unwrap_or(i64::MAX);
+        let time = now.wall.as_millis().saturating_sub(age);
+        let to = record.to.as_ref();
+        let mut fields: Fields = vec![
+            ("epoch", record.epoch.to_string()),
+            ("role", role.to_owned()),
+            (
+                "outcome",
+                record.outcome.unwrap_or("in-progress").to_owned(),
+            ),
+            ("from-ip", record.from.shown(announce)),
+            ("from-port", record.from.port().to_string()),
+            (
+                "to-ip",
+                to.map_or_else(|| "?".to_owned(), |to| to.shown(announce)),
+            ),
+            ("to-port", to.map_or(0, HostAddr::port).to_string()),
+            ("time", time.to_string()),
+        ];
+        for (name, step) in STEPS {
+            let after = record.at(step).map(|at| ms(at.since(began)));
+            fields.push((name, after.unwrap_or_else(|| "-1".to_owned())));
+        }
+        fields
     }
 
     /// The flags of an instance, in Redis's order.

@@ -86,6 +86,7 @@ impl Watch {
         g.vote.leader = Some(candidate);
         g.vote.epoch = epoch;
         g.vote.version = version;
+        g.vote.given = Some(now);
         let master = g.master;
         self.tell(
             events::VOTE_FOR_LEADER,
@@ -99,7 +100,7 @@ impl Watch {
             start.last = Some(now + delay);
             start.at = None;
             start.retry_at = None;
-            self.yield_election(group);
+            self.yield_election(now, group);
         }
         self.mark(group);
     }

@@ -198,6 +198,14 @@ impl Watch {
         self.marked.extend(electing);
     }
 
+    /// Goes by other periods and limits from here on.
+    pub(super) fn set_timing(&mut self, timing: Timing) {
+        self.timing = timing;
+        self.tilt.trigger = timing.tilt_trigger;
+        self.tilt.period = timing.tilt_period;
+        self.mark_all();
+    }
+
     /// Something to be done, in the order in which it was decided.
     pub fn poll_act(&mut self) -> Option<Act> {
         self.acts.pop_front()

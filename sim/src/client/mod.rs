@@ -26,6 +26,8 @@ use workload::{Plan, encode};
 
 /// The name of the monitored master.
 pub const MASTER_NAME: &str = "mymaster";
+/// The name of the second master.
+pub const SIDE_NAME: &str = "side";
 
 /// The parts of the world a client touches.
 pub struct Env<'a> {
@@ -101,6 +103,13 @@ impl Order {
 
     fn sentinel(to: SocketAddr, word: &[u8]) -> Self {
         Self::new(to, &[b"SENTINEL", word, MASTER_NAME.as_bytes()])
+    }
+
+    /// Any `SENTINEL` command to a Sentinel.
+    pub fn to_sentinel(sentinel: SocketAddr, words: &[&str]) -> Self {
+        let words = words.iter().map(|word| word.as_bytes());
+        let words: Vec<&[u8]> = std::iter::once(&b"SENTINEL"[..]).chain(words).collect();
+        Self::new(sentinel, &words)
     }
 
     /// `CLIENT KILL TYPE` to a server, of its replicas or of its master.

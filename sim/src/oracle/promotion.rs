@@ -2,10 +2,11 @@
 //! replicates itself.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use super::Violation;
 use crate::ids::NodeId;
-use crate::program::{MasterView, ReplicaView, SentinelView, ServerView};
+use crate::program::{FailoverState, MasterView, ReplicaView, SentinelView, ServerView};
 
 const ORACLE: &str = "promotion";
 
@@ -44,6 +45,60 @@ impl Promotion {
         }
         Ok(())
     }
+}
+
+/// A `+convert-to-slave`: whom a Sentinel makes a replica, of which master.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Correction {
+    /// The one that says it is a master.
+    pub replica: SocketAddr,
+}
+
+impl Correction {
+    /// Reads the text of an event, if it is that one.
+    pub fn parse(event: &str) -> Option<Self> {
+        let mut words = event.split(' ');
+        if words.next() != Some("+convert-to-slave") {
+            return None;
+        }
+        let (ip, port) = (words.nth(2)?, words.next()?);
+        let replica = SocketAddr::new(ip.parse().ok()?, port.parse().ok()?);
+        Some(Self { replica })
+    }
+}
+
+/// Checks that nobody is demoted whom a newer configuration has made the master.
+pub fn undoes_none<'a>(
+    by: NodeId,
+    own: Option<&SentinelView>,
+    Correction { replica }: Correction,
+    others: impl Iterator<Item = (NodeId, &'a SentinelView)>,
+) -> Result<(), Violation> {
+    let Some(own) = own.and_then(|view| view.masters.first()) else {
+        return Ok(());
+    };
+    for (node, view) in others {
+        for master in &view.masters {
+            let told = matches!(
+                master.state,
+                FailoverState::WaitPromotion | FailoverState::ReconfSlaves
+            );
+            let promoted = master.replicas.iter().find(|replica| replica.promoted);
+            let promotes = told
+                && own.config_epoch < master.failover_epoch
+                && promoted.is_some_and(|promoted| promoted.addr == replica);
+            let has = own.config_epoch < master.config_epoch && master.addr == replica;
+            if promotes || has {
+                let message = format!(
+                    "{by}, of config epoch {}, demotes {replica}, which {node} promotes or has \
+                     promoted in epoch {} (config epoch {})",
+                    own.config_epoch, master.failover_epoch, master.config_epoch
+                );
+                return Err(Violation::new(ORACLE, message));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn best(node: NodeId, master: &MasterView, chosen: &ReplicaView) -> Result<(), Violation> {

@@ -1,6 +1,6 @@
 //! Carries out the schedule, and heals and freezes for the liveness phase.
 
-use crate::client::Order;
+use crate::client::{MASTER_NAME, Order, SIDE_NAME};
 use crate::disk::{Faults, Image};
 use crate::ids::NodeId;
 use crate::net::Quality;
@@ -9,7 +9,7 @@ use crate::oracle::liveness::Core;
 use crate::program::FailoverState;
 use crate::queue::Event;
 use crate::rng::Stream;
-use crate::schedule::{Direction, Fault, Moment, Step, Target, Upkeep};
+use crate::schedule::{Change, Direction, Fault, Moment, Step, Target, Upkeep};
 use crate::time::{Time, ms, us};
 
 use super::World;
@@ -110,6 +110,18 @@ impl World {
             Fault::Handover { .. } => {}
             &Fault::Unlink { replicas, .. } => self.on_node(node, |world, server| {
                 world.order(Order::unlink(server.at(DATA_PORT), replicas));
+            }),
+            &Fault::Order { what, .. } => self.on_node(node, |world, sentinel| {
+                world.change(sentinel, what);
+            }),
+            Fault::Move { .. } => self.on_node(node, |world, sentinel| {
+                world.move_to(sentinel, SENTINEL_PORT + 1);
+            }),
+            Fault::NoNames { .. } => self.on_node(node, |world, node| {
+                world.nodes[node.index()].pace.resolve_fails = true;
+            }),
+            &Fault::LateNames { most_ms, .. } => self.on_node(node, |world, node| {
+                world.nodes[node.index()].pace.resolve_max = ms(most_ms);
             }),
             Fault::Decision { .. } => self.armed.push(number),
         }
@@ -244,7 +256,14 @@ impl World {
             Fault::OneSyncFails { .. } => self.spoil(struck.node, |faults| faults.one_sync = false),
             Fault::DiskFails { .. } => self.spoil(struck.node, |faults| faults.dead = false),
             Fault::DiskFull { .. } => self.spoil(struck.node, |faults| faults.full = false),
-            Fault::Isolate { .. }
+            Fault::Order {
+                what: Change::Unwatch,
+                ..
+            } => self.watch_side(node),
+            Fault::Move { .. } => self.move_to(node, SENTINEL_PORT),
+            Fault::NoNames { .. } | Fault::LateNames { .. } => self.give_names(node),
+            Fault::Order { .. }
+            | Fault::Isolate { .. }
             | Fault::Cut { .. }
             | Fault::Reset { .. }
             | Fault::Jump { .. }
@@ -263,7 +282,10 @@ impl World {
         self.faults_over = true;
         let now = self.queue.now();
         self.judges.fault_times.push((now, now));
-        for struck in std::mem::take(&mut self.striking) {
+        for (number, struck) in std::mem::take(&mut self.striking).into_iter().enumerate() {
+            if let (Fault::Move { .. }, Some(node)) = (&self.schedule[number].fault, struck.node) {
+                self.move_to(node, SENTINEL_PORT);
+            }
             for (from, to) in struck.cuts {
                 if core.has(from) && core.has(to) {
                     self.net.mend(&mut self.queue, from, to);
@@ -278,6 +300,7 @@ impl World {
                 continue;
             }
             self.drift(id, 0);
+            self.give_names(id);
             let disk = &mut self.nodes[id.index()].disk;
             disk.faults = Faults::default();
             self.resume(id);
@@ -471,12 +494,114 @@ impl World {
             | Fault::Upkeep { target, .. }
             | Fault::Failover { target }
             | Fault::Handover { target, .. }
-            | Fault::Unlink { target, .. } => self.resolve(*target),
+            | Fault::Unlink { target, .. }
+            | Fault::Order { target, .. }
+            | Fault::Move { target }
+            | Fault::NoNames { target }
+            | Fault::LateNames { target, .. } => self.resolve(*target),
             Fault::Isolate { .. }
             | Fault::Cut { .. }
             | Fault::Reset { .. }
             | Fault::Decision { .. } => None,
         }
+    }
+
+    /// Restarts a Sentinel on another port.
+    fn move_to(&mut self, id: NodeId, port: u16) {
+        let config = self.nodes[id.index()].disk.content(super::CONFIG_PATH);
+        let config = String::from_utf8(config.unwrap_or_default().to_vec());
+        let config = config.expect("a configuration is text");
+        let lines = config.lines().map(|line| match line.strip_prefix("port ") {
+            Some(_) => format!("port {port}\n"),
+            None => format!("{line}\n"),
+        });
+        let moved: String = lines.collect();
+        if moved == config {
+            return;
+        }
+        let was_up = !matches!(self.nodes[id.index()].state, State::Down);
+        self.kill(id, false);
+        let disk = &mut self.nodes[id.index()].disk;
+        disk.install(super::CONFIG_PATH, moved.as_bytes());
+        if was_up {
+            self.start_at(id, self.queue.now());
+        }
+    }
+
+    fn give_names(&mut self, id: NodeId) {
+        let pace = &mut self.nodes[id.index()].pace;
+        pace.resolve_fails = false;
+        pace.resolve_max = crate::driver::Pace::default().resolve_max;
+    }
+
+    /// Has the operator change something at a Sentinel, if a careful one would: whoever makes
+    /// Sentinels forget others needs a quorum that is a majority, and peace.
+    fn change(&mut self, sentinel: NodeId, what: Change) {
+        let topology = self.options.topology.clone();
+        let at = sentinel.at(SENTINEL_PORT);
+        let gone =
+            |world: &Self, node: &NodeId| matches!(world.nodes[node.index()].state, State::Down);
+        let careful = topology.quorum >= topology.majority() && self.is_peaceful();
+        match what {
+            Change::Set(syncs) => {
+                let syncs = syncs.to_string();
+                let words = ["SET", MASTER_NAME, "parallel-syncs", &syncs];
+                self.order(Order::to_sentinel(at, &words));
+            }
+            Change::Reset if careful && self.all_known() => {
+                self.order(Order::to_sentinel(at, &["RESET", MASTER_NAME]));
+            }
+            Change::ForgetReplica => {
+                if let Some(node) = topology.data().find(|node| gone(self, node)) {
+                    let (ip, port) = (node.ip().to_string(), DATA_PORT.to_string());
+                    let words = ["FORGET-REPLICA", MASTER_NAME, &ip, &port];
+                    self.order(Order::to_sentinel(at, &words));
+                }
+            }
+            Change::ForgetSentinel if careful => {
+                let id = topology.sentinels().find(|node| gone(self, node));
+                let id = id.and_then(|node| self.identity(node));
+                if let Some(id) = id {
+                    let words = ["FORGET-SENTINEL", MASTER_NAME, &id];
+                    self.order(Order::to_sentinel(at, &words));
+                }
+            }
+            Change::Unwatch if topology.side => {
+                self.order(Order::to_sentinel(at, &["REMOVE", SIDE_NAME]));
+            }
+            Change::Reset | Change::ForgetSentinel | Change::Unwatch => {}
+        }
+    }
+
+    fn watch_side(&mut self, sentinel: NodeId) {
+        if let Some(side) = self.options.topology.side() {
+            let (ip, port) = (side.ip().to_string(), DATA_PORT.to_string());
+            let quorum = self.options.topology.quorum.to_string();
+            let words = ["MONITOR", SIDE_NAME, &ip, &port, &quorum];
+            let at = sentinel.at(SENTINEL_PORT);
+            self.order(Order::to_sentinel(at, &words));
+            let words = ["SET", SIDE_NAME, "auto-failover", "no"];
+            self.order(Order::to_sentinel(at, &words));
+        }
+    }
+
+    /// A Sentinel's identity, as its file has it.
+    fn identity(&self, node: NodeId) -> Option<String> {
+        let config = self.nodes[node.index()].disk.content(super::CONFIG_PATH)?;
+        let config = std::str::from_utf8(config).ok()?;
+        let id = config
+            .lines()
+            .find_map(|line| line.strip_prefix("sentinel myid "));
+        id.map(str::to_owned)
+    }
+
+    /// Whether no Sentinel that is up sees or does anything out of the ordinary.
+    fn is_peaceful(&self) -> bool {
+        let sentinels = self.options.topology.sentinels();
+        let views = sentinels.filter_map(|node| self.judges.sentinel(node));
+        { views }
+            .flat_map(|view| &view.masters)
+            .all(|master| !master.s_down && !master.o_down && master.state == FailoverState::None)
     }
 
     /// Whether every Sentinel knows every server.

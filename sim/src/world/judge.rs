@@ -10,7 +10,7 @@ use crate::oracle::durability::{Durability, Promise};
 use crate::oracle::election::Election;
 use crate::oracle::history::{Position, Tree};
 use crate::oracle::loss::{self, Reign};
-use crate::oracle::promotion::Promotion;
+use crate::oracle::promotion::{self, Correction, Promotion};
 use crate::oracle::quiet::Quiet;
 use crate::oracle::session::Sessions;
 use crate::oracle::wire::Fact;
@@ -170,6 +170,7 @@ impl World {
             driver.program().check_invariants();
         }
         match self.nodes[id.index()].kind {
+            Kind::Data if self.options.topology.side() == Some(id) => {}
             Kind::Data => self.observe_server(id),
             Kind::Sentinel => self.observe_sentinel(id),
             Kind::Client => self.observe_clients(),
@@ -191,6 +192,10 @@ impl World {
                 } else {
                     self.judges.events.insert(name.to_owned(), 1);
                 }
+                if let Some(replica) = Correction::parse(&line.text) {
+                    let result = self.judge_correction(id, replica);
+                    self.judge(result);
+                }
                 if let Some(quiet) = &self.judges.quiet {
                     let result = quiet.announced(now, id, &line.text);
                     self.judge(result);
@@ -210,6 +215,15 @@ impl World {
             }
         }
         self.judges.logged = logged;
+    }
+
+    /// A Sentinel makes a master a replica.
+    fn judge_correction(&self, by: NodeId, replica: Correction) -> Result<(), Violation> {
+        let own = self.judges.sentinel(by);
+        let sentinels = self.options.topology.sentinels();
+        let others = sentinels.filter(|&node| node != by);
+        let others = others.filter_map(|node| Some((node, self.judges.sentinel(node)?)));
+        promotion::undoes_none(by, own, replica, others)
     }
 
     fn observe_server(&mut self, id: NodeId) {
@@ -331,12 +345,11 @@ impl World {
             .collect();
         let moment = now.iter().find_map(|state| match state {
             FailoverState::WaitStart => Some(Moment::Candidacy),
+            FailoverState::SelectSlave => Some(Moment::Select),
+            FailoverState::SendSlaveofNoOne => Some(Moment::Send),
             FailoverState::WaitPromotion => Some(Moment::Order),
-            FailoverState::None
-            | FailoverState::SelectSlave
-            | FailoverState::SendSlaveofNoOne
-            | FailoverState::ReconfSlaves
-            | FailoverState::UpdateConfig => None,
+            FailoverState::ReconfSlaves => Some(Moment::Reconf),
+            FailoverState::None | FailoverState::UpdateConfig => None,
         });
         let configs = |view: &SentinelView| -> Vec<u64> {
             let masters = view.masters.iter();
@@ -346,6 +359,9 @@ impl World {
         if old.map(states).as_ref() != Some(&now) {
             let text = format!("failover {now:?} in epoch {epochs:?}");
             self.note(id, "failover", &text);
+            if moment == Some(Moment::Candidacy) && self.candidates() > 1 {
+                self.judges.mark("two candidates at once");
+            }
             if let Some(moment) = moment {
                 self.done(id, moment);
             }
@@ -353,6 +369,19 @@ impl World {
         if switched {
             self.done(id, Moment::Switch);
         }
+    }
+
+    /// How many Sentinels gather votes.
+    fn candidates(&self) -> usize {
+        let sentinels = self.options.topology.sentinels();
+        let gathers = |node: &NodeId| {
+            let view = self.judges.sentinel(*node);
+            view.is_some_and(|view| {
+                let mut masters = view.masters.iter();
+                masters.any(|master| master.state == FailoverState::WaitStart)
+            })
+        };
+        sentinels.filter(gathers).count()
     }
 
     fn observe_clients(&mut self) {

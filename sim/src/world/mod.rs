@@ -269,7 +269,7 @@ impl World {
                 };
                 let notices = node.inbox.drain(..).filter_map(|input| match input {
                     Input::Net(notice) => Some(notice),
-                    Input::Done(_) | Input::Signal(_) => None,
+                    Input::Done(_) | Input::Spawned(..) | Input::Signal(_) => None,
                 });
                 client.turn(&mut env, notices);
                 let deadline = client.deadline();

@@ -23,6 +23,7 @@ fn small_plan(seed: u64) -> Plan {
             workers: 2,
             followers: 1,
             readers: 0,
+            side: false,
         },
         knobs: Knobs {
             down_after_ms: 1_000,
@@ -39,6 +40,8 @@ fn small_plan(seed: u64) -> Plan {
             appendfsync: String::new(),
             save: String::new(),
             backlog_ttl_s: 3_600,
+            names: false,
+            scripts: false,
         },
         network: Quality {
             cut_ppm: 200_000,

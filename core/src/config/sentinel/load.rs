@@ -50,6 +50,11 @@ impl SentinelConfig {
                 let repeated = "Duplicate hostname and port for replica.";
                 add(known, replica, repeated, |old, new| old == new)
             }
+            ("configured", &[name, host, port]) => {
+                let configured = (self.host(host)?, parse_port(port)?);
+                self.master(name)?.configured = Some(configured);
+                Ok(())
+            }
             ("known-sentinel", &[name, host, port, runid]) => {
                 let repeated = "Duplicate runid for sentinel.";
                 let malformed = "Malformed Sentinel id in known-sentinel option.";
@@ -106,6 +111,7 @@ impl SentinelConfig {
             "announce-ip" => self.announce_ip = non_empty(value).map(parse_text).transpose()?,
             "announce-port" => self.announce_port = parse_port(value)?,
             "sentinel-user" => self.sentinel_user = non_empty(value).map(<[u8]>::to_vec),
+            "state-file" => self.state_file = non_empty(value).map(parse_text).transpose()?,
             "sentinel-pass" => self.sentinel_pass = non_empty(value).map(<[u8]>::to_vec),
             _ => return Err(UNRECOGNIZED),
         }
@@ -170,6 +176,11 @@ impl MasterConfig {
             }
             "auth-pass" => self.auth_pass = non_empty(value).map(<[u8]>::to_vec),
             "auth-user" => self.auth_user = non_empty(value).map(<[u8]>::to_vec),
+            "auto-failover" => {
+                self.auto_failover = parse_bool(value).ok_or(Fault::Because(
+                    "Please specify yes or no for the auto-failover option.",
+                ))?;
+            }
             "config-epoch" => self.config_epoch = parse_number(value, 0, u64::MAX)?,
             "leader-epoch" => self.leader_epoch = parse_number(value, 0, u64::MAX)?,
             _ => return Err(UNRECOGNIZED),

@@ -2,11 +2,13 @@
 
 mod load;
 mod rewrite;
+mod state;
 
 use super::fault::{ConfigError, Fault, Origin};
 use super::store::Config;
 
-pub use rewrite::rewrite_sentinel;
+pub use rewrite::{rewrite_sentinel, rewrite_settings};
+pub use state::state_text;
 
 /// A Sentinel's configuration and state, as its file holds them.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +33,8 @@ pub struct SentinelConfig {
     pub sentinel_user: Option<Vec<u8>>,
     /// The password for other Sentinels.
     pub sentinel_pass: Option<Vec<u8>>,
+    /// Where what the Sentinel learns is kept, if not in the operator's file.
+    pub state_file: Option<String>,
     /// What is watched, by unique name.
     pub masters: Vec<MasterConfig>,
     /// Where scripts are named, for [`check_scripts`](Self::check_scripts).
@@ -46,6 +50,8 @@ pub struct MasterConfig {
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// Where the operator's file has it, if what was learnt is kept elsewhere.
+    pub configured: Option<(String, u16)>,
     /// How many Sentinels must agree that it is down.
     pub quorum: u32,
     /// Silence after which it counts as down.
@@ -64,6 +70,8 @@ pub struct MasterConfig {
     pub auth_pass: Option<Vec<u8>>,
     /// The user at the master and its replicas.
     pub auth_user: Option<Vec<u8>>,
+    /// Whether a failover may start without an operator's word.
+    pub auto_failover: bool,
     /// The epoch of its present address.
     pub config_epoch: u64,
     /// The epoch of our last vote.
@@ -90,6 +98,7 @@ impl SentinelConfig {
             announce_port: 0,
             sentinel_user: None,
             sentinel_pass: None,
+            state_file: None,
             masters: Vec::new(),
             scripts: Vec::new(),
         }
@@ -123,6 +132,7 @@ impl MasterConfig {
             name: name.to_owned(),
             host: host.to_owned(),
             port,
+            configured: None,
             quorum,
             down_after_ms: Self::DOWN_AFTER_MS,
             failover_timeout_ms: Self::FAILOVER_TIMEOUT_MS,
@@ -132,6 +142,7 @@ impl MasterConfig {
             client_reconfig_script: None,
             auth_pass: None,
             auth_user: None,
+            auto_failover: true,
             config_epoch: 0,
             leader_epoch: 0,
             known_replicas: Vec::new(),
@@ -170,6 +181,7 @@ pub(super) const GLOBAL_OPTIONS: &[&str] = &[
     "announce-port",
     "sentinel-user",
     "sentinel-pass",
+    "state-file",
 ];
 
 #[cfg(test)]

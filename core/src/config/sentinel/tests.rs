@@ -409,3 +409,45 @@ proptest! {
         let _ = try_load(lines.join("\n").as_bytes());
     }
 }
+
+#[test]
+fn a_state_file_takes_what_was_learnt_and_the_operators_file_keeps_the_settings() {
+    let file = "# mine\nsentinel state-file /var/lib/s.state\n\
+                sentinel monitor mm 127.0.0.1 6379 2\nsentinel auth-pass mm \"p w\"\n";
+    let mut image = load(file);
+    assert_eq!(image.state_file.as_deref(), Some("/var/lib/s.state"));
+    image.myid = Some(ID.to_owned());
+    image.current_epoch = 9;
+    let master = &mut image.masters[0];
+    master.configured = Some((master.host.clone(), master.port));
+    master.port = 6380;
+    (master.config_epoch, master.leader_epoch) = (8, 9);
+    master.known_replicas = vec![("127.0.0.1".to_owned(), 6379)];
+    master.known_sentinels = vec![("::1".to_owned(), 7, ID.to_owned())];
+    let state = state_text(&image);
+    let shown = String::from_utf8(state.clone()).unwrap();
+    assert!(!shown.contains("auth-pass"), "{shown}");
+
+    let settings = rewrite_settings(file.as_bytes(), &image, None);
+    let settings = String::from_utf8(settings).unwrap();
+    assert!(settings.starts_with(file), "{settings}");
+    assert!(
+        !settings.contains(ID) && !settings.contains("epoch"),
+        "{settings}"
+    );
+
+    let mut again = load(file);
+    again.take_state("s.state", &state).unwrap();
+    assert_eq!(again.masters, image.masters);
+    assert_eq!((&again.myid, again.current_epoch), (&image.myid, 9));
+
+    // The operator has moved the master.
+    let mut moved = load(&file.replace("6379", "7000"));
+    moved.take_state("s.state", &state).unwrap();
+    let master = &moved.masters[0];
+    assert_eq!((master.port, master.config_epoch), (7000, 8));
+    assert!(master.known_replicas.is_empty());
+
+    let broken = load(file).take_state("s.state", b"sentinel nonsense\n");
+    assert!(broken.is_err());
+}

@@ -69,6 +69,7 @@ impl Disk {
             | DiskOp::Truncate { .. }
             | DiskOp::Length { .. }
             | DiskOp::MakeDir { .. }
+            | DiskOp::CanRun { .. }
             | DiskOp::ChangeDir { .. } => panic!("a load only reads"),
         }
     }

@@ -66,7 +66,7 @@ fn server(sentinel: &Sentinel, now: Now, text: &mut String) -> fmt::Result {
         uptime / 86_400,
         now.wall.as_secs() & 0xff_ffff,
         process.executable,
-        sentinel.file.path(),
+        sentinel.config_path(),
     )
 }
 

@@ -1,7 +1,9 @@
 //! The commands of a Sentinel.
 
 mod client;
+mod config;
 mod connection;
+mod debug;
 mod info;
 mod meta;
 mod monitor;
@@ -12,6 +14,7 @@ mod simulate;
 mod table;
 
 pub(super) use monitor::check_free;
+pub(super) use set::SetRequest;
 pub(super) use table::{Found, find};
 
 use crate::conn::{OutBuf, SlotId};
@@ -19,6 +22,7 @@ use crate::machine::{ConnId, Now};
 use crate::resp::{ArgvRef, Proto, Reply};
 use crate::sentinel::GroupId;
 use crate::sentinel::client::Client;
+use crate::sentinel::file::Which;
 use crate::sentinel::machine::Sentinel;
 use crate::sentinel::saver::Version;
 
@@ -76,7 +80,7 @@ impl Cx<'_> {
     /// Replies when `version` is durable, one way or the other.
     pub(super) fn reply_when_saved(
         &mut self,
-        version: Version,
+        version: (Which, Version),
         saved: impl FnOnce(&mut Reply<'_>),
         failed: impl FnOnce(&mut Reply<'_>),
     ) {
@@ -89,9 +93,15 @@ impl Cx<'_> {
             .reply_later(self.conn, slot, version, saved, failed);
     }
 
-    /// Saves the state and answers OK when that is done.
+    /// Saves what was learnt and answers OK when that is done.
     pub(super) fn save_and_ok(&mut self) {
-        let version = self.sentinel.watch.saver.touch();
+        let version = (Which::State, self.sentinel.watch.saver.touch());
+        self.reply_when_saved(version, |reply| reply.ok(), save_failed);
+    }
+
+    /// Saves what an operator changed and answers OK when that is done.
+    pub(super) fn save_settings_and_ok(&mut self) {
+        let version = self.sentinel.touch_settings();
         self.reply_when_saved(version, |reply| reply.ok(), save_failed);
     }
 
@@ -101,9 +111,11 @@ impl Cx<'_> {
         let found = name
             .and_then(|name| self.sentinel.watch.by_name.get(name))
             .copied();
-        found.ok_or_else(|| "ERR No such master with that name".to_owned())
+        found.ok_or_else(|| NO_SUCH_MASTER.to_owned())
     }
 }
+
+const NO_SUCH_MASTER: &str = "ERR No such master with that name";
 
 /// The reply that `write` writes.
 pub(super) fn encoded(proto: Proto, write: impl FnOnce(&mut Reply<'_>)) -> Vec<u8> {

@@ -8,9 +8,11 @@ use crate::limits::SENTINEL_MASTERS_MAX;
 use crate::resp::{ArgvRef, parse_int};
 use crate::sentinel::completions::Monitor;
 use crate::sentinel::events;
+use crate::sentinel::file::Which;
+use crate::sentinel::forget::ForgetRefusal;
 use crate::sentinel::lead::FailoverRefusal;
 use crate::sentinel::machine::Sentinel;
-use crate::sentinel::names::HostAddr;
+use crate::sentinel::names::{HostAddr, RunId};
 
 pub(super) fn monitor(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     let quorum = parse_int(args.get(5)).ok_or("ERR Invalid quorum")?;
@@ -33,7 +35,7 @@ pub(super) fn monitor(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     check_free(cx.sentinel, &request.name)?;
     if host.parse::<IpAddr>().is_ok() {
         cx.sentinel.start_monitoring(cx.now.mono, request);
-        cx.save_and_ok();
+        cx.save_settings_and_ok();
     } else if cx.sentinel.watch.settings.resolve_hostnames {
         let slot = cx.defer();
         cx.sentinel.monitor_when_resolved(cx.conn, slot, request);
@@ -71,6 +73,33 @@ pub(super) fn remove(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     let master = watch.groups[group].master;
     watch.tell_of(events::UNMONITOR, master, "");
     watch.remove_group(group);
+    cx.save_settings_and_ok();
+    Ok(())
+}
+
+pub(super) fn forget_replica(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
+    let group = cx.master(args.get(2))?;
+    let port = sentinel::port(args.get(4))?;
+    let host = String::from_utf8_lossy(args.get(3));
+    let watch = &mut cx.sentinel.watch;
+    let outcome = watch.forget_replica(cx.now.mono, group, &host, port);
+    outcome.map_err(|refusal| match refusal {
+        ForgetRefusal::Promoted => "INPROG This replica is being promoted",
+        ForgetRefusal::Unknown | ForgetRefusal::Up => "ERR No such replica with that address",
+    })?;
+    cx.save_and_ok();
+    Ok(())
+}
+
+pub(super) fn forget_sentinel(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
+    const UNKNOWN: &str = "ERR No such Sentinel with that id";
+    let group = cx.master(args.get(2))?;
+    let id = RunId::parse(args.get(3)).ok_or(UNKNOWN)?;
+    let outcome = cx.sentinel.watch.forget_peer(cx.now.mono, group, id);
+    outcome.map_err(|refusal| match refusal {
+        ForgetRefusal::Up => "ERR This Sentinel is up: stop it first, and wait until it is down",
+        ForgetRefusal::Unknown | ForgetRefusal::Promoted => UNKNOWN,
+    })?;
     cx.save_and_ok();
     Ok(())
 }
@@ -91,7 +120,7 @@ pub(super) fn reset(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     for group in matching {
         watch.reset_group(cx.now.mono, group);
     }
-    let version = cx.sentinel.watch.saver.touch();
+    let version = (Which::State, cx.sentinel.watch.saver.touch());
     cx.reply_when_saved(version, |reply| reply.int(count), save_failed);
     Ok(())
 }

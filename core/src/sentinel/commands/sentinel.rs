@@ -4,6 +4,7 @@ use super::{Cx, Fail, encoded};
 use crate::machine::Mono;
 use crate::resp::{ArgvRef, Reply, parse_int};
 use crate::sentinel::InstanceId;
+use crate::sentinel::file::Which;
 use crate::sentinel::names::{Epoch, RunId, parse_port};
 use crate::sentinel::scripts::JobState;
 use crate::sentinel::view::Fields;
@@ -53,6 +54,16 @@ pub(super) fn sentinels(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> 
     Ok(())
 }
 
+/// What became of the latest failovers.
+pub(super) fn failovers(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
+    let group = cx.master(args.get(2))?;
+    let all = cx.sentinel.watch.failovers(cx.now, group);
+    let mut reply = cx.reply();
+    reply.array(all.len());
+    all.iter().for_each(|fields| show(&mut reply, fields));
+    Ok(())
+}
+
 fn show_all(cx: &mut Cx<'_>, ids: Vec<InstanceId>) {
     let now = cx.now.mono;
     let all: Vec<_> = ids
@@ -99,18 +110,15 @@ pub(super) fn myid(cx: &mut Cx<'_>, _: ArgvRef<'_>) -> Result<(), Fail> {
 pub(super) fn ckquorum(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     let group = cx.master(args.get(2))?;
     let watch = &cx.sentinel.watch;
-    let group = &watch.groups[group];
-    let up = |id: &&InstanceId| watch.instances[**id].s_down.is_none();
-    let usable = 1 + group.peers.iter().filter(up).count();
-    let quorum = usize::try_from(group.options.quorum).expect("a u32 fits a usize");
-    let majority = group.voters() / 2 + 1;
+    let reach = watch.reach(&watch.groups[group]);
+    let usable = reach.usable;
     let mut text = String::new();
-    if usable < quorum {
+    if !reach.has_quorum() {
         text.push_str(
             ". Not enough available Sentinels to reach the specified quorum for this master",
         );
     }
-    if usable < majority {
+    if !reach.has_majority() {
         text.push_str(
             ". Not enough available Sentinels to reach the majority and authorize a failover",
         );
@@ -151,7 +159,7 @@ pub(super) fn is_master_down(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), F
     };
     match answer.vote {
         Some(vote) => cx.reply_when_saved(
-            vote.version,
+            (Which::State, vote.version),
             |reply| write(reply, vote.leader.as_str().as_bytes(), vote.epoch.0),
             |reply| write(reply, b"*", 0),
         ),
@@ -221,18 +229,19 @@ pub(super) fn pending_scripts(cx: &mut Cx<'_>, _: ArgvRef<'_>) -> Result<(), Fai
                 .args
                 .iter()
                 .for_each(|arg| reply.bulk(arg.as_bytes()));
-            let (flags, field, span) = match job.state {
-                JobState::Running { since, .. } => ("running", "run-time", now.since(since)),
+            let (flags, pid, field, span) = match job.state {
+                JobState::Running { since, pid, .. } => {
+                    ("running", pid, "run-time", now.since(since))
+                }
                 JobState::Scheduled { at } => {
                     let delay = at.map_or(core::time::Duration::ZERO, |at| at.since(now));
-                    ("scheduled", "run-delay", delay)
+                    ("scheduled", None, "run-delay", delay)
                 }
             };
             reply.bulk(b"flags");
             reply.bulk(flags.as_bytes());
-            // The process ids of running scripts are the driver's.
             reply.bulk(b"pid");
-            reply.bulk(b"0");
+            reply.bulk(pid.unwrap_or(0).to_string().as_bytes());
             reply.bulk(field.as_bytes());
             reply.bulk(span.as_millis().to_string().as_bytes());
             reply.bulk(b"retry-num");
@@ -255,10 +264,18 @@ const HELP: &[&str] = &[
     "    Show settings that concern all masters.",
     "CONFIG SET <param> <value>",
     "    Change a setting that concerns all masters.",
+    "DEBUG [<param> <value> ...]",
+    "    Show the periods and time limits, in milliseconds, or change some until the end of this run.",
     "FAILOVER <master-name>",
     "    Fail a master over that is up; a majority of the Sentinels has to agree.",
+    "FAILOVERS <master-name>",
+    "    Tell what became of the latest failovers of a master, and when each step was taken.",
     "FLUSHCONFIG",
     "    Write the configuration file with the present state in it.",
+    "FORGET-REPLICA <master-name> <ip> <port>",
+    "    Forget a replica that is gone; it is not taken in again for two minutes.",
+    "FORGET-SENTINEL <master-name> <runid>",
+    "    Forget a Sentinel that is down; it is not taken in again for two minutes.",
     "GET-MASTER-ADDR-BY-NAME <master-name>",
     "    Tell the address of a master.",
     "INFO-CACHE <master-name>",

@@ -1,38 +1,142 @@
-//! SENTINEL SET and SENTINEL CONFIG.
+//! SENTINEL SET.
 
 use core::time::Duration;
 
-use super::{Cx, Fail, shown};
-use crate::glob;
-use crate::resp::{ArgvRef, parse_int};
+use super::{Cx, Fail, NO_SUCH_MASTER, encoded, save_failed, shown};
+use crate::conn::SlotId;
+use crate::limits::SENTINEL_LOOKUPS_MAX;
+use crate::machine::{ConnId, DiskOp, Mono};
+use crate::resp::{ArgvRef, Proto, parse_int};
 use crate::sentinel::GroupId;
+use crate::sentinel::completions::Waiting;
 use crate::sentinel::events;
+use crate::sentinel::file::Which;
 use crate::sentinel::group::Options;
-use crate::sentinel::names::parse_port;
+use crate::sentinel::machine::Sentinel;
+use crate::sentinel::saver::Version;
+use crate::sentinel::watch::Watch;
 
 /// Changes settings of one master, one option after the other; those before a bad one stay.
+///
+/// Whether a script can be run is for the system to say, so it is asked first for all of them.
 pub(super) fn set(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     let group = cx.master(args.get(2))?;
     let words: Vec<_> = args.skip(3).iter().collect();
-    let mut rest = words.as_slice();
-    let mut outcome = Ok(());
+    let unchecked = if cx.sentinel.watch.settings.deny_scripts_reconfig {
+        Vec::new()
+    } else {
+        scripts_in(&words)
+    };
+    if unchecked.is_empty() {
+        let version = set_all(cx.sentinel, cx.now.mono, group, &words, &[])?;
+        cx.reply_when_saved(version, |reply| reply.ok(), save_failed);
+        return Ok(());
+    }
+    let (proto, slot) = (cx.client().proto, cx.defer());
+    let request = SetRequest {
+        reply: slot.map(|slot| (cx.conn, slot, proto)),
+        group,
+        words: words.into_iter().map(Box::from).collect(),
+        unchecked,
+        runnable: Vec::new(),
+    };
+    cx.sentinel.check_scripts(request)
+}
+
+/// A SENTINEL SET that waits to learn which scripts can be run.
+#[derive(Debug)]
+pub(in super::super) struct SetRequest {
+    reply: Option<(ConnId, SlotId, Proto)>,
+    group: GroupId,
+    words: Vec<Box<[u8]>>,
+    unchecked: Vec<Box<str>>,
+    runnable: Vec<Box<str>>,
+}
+
+impl Sentinel {
+    /// Has the next script looked at; at the end the settings are changed.
+    fn check_scripts(&mut self, request: SetRequest) -> Result<(), Fail> {
+        let asked = |waiting: &&Waiting| matches!(waiting, Waiting::CanRun(_));
+        if self.waiting.values().filter(asked).count() >= SENTINEL_LOOKUPS_MAX {
+            return Err("ERR Too many scripts are being looked at".to_owned());
+        }
+        let path = request.unchecked[0].clone();
+        self.ask_disk(DiskOp::CanRun { path }, Waiting::CanRun(Box::new(request)));
+        Ok(())
+    }
+
+    /// Takes the answer to that.
+    pub(in super::super) fn on_can_run(
+        &mut self,
+        now: Mono,
+        mut request: Box<SetRequest>,
+        can_run: bool,
+    ) {
+        let path = request.unchecked.remove(0);
+        if can_run {
+            request.runnable.push(path);
+        }
+        if let Some(path) = request.unchecked.first().cloned() {
+            return self.ask_disk(DiskOp::CanRun { path }, Waiting::CanRun(request));
+        }
+        let words: Vec<_> = request.words.iter().map(|word| &**word).collect();
+        let outcome = if self.watch.groups.get(request.group).is_some() {
+            set_all(self, now, request.group, &words, &request.runnable)
+        } else {
+            Err(NO_SUCH_MASTER.to_owned())
+        };
+        let Some((conn, slot, proto)) = request.reply else {
+            return;
+        };
+        match outcome {
+            Ok(version) => {
+                let saved = encoded(proto, |reply| reply.ok());
+                self.reply_later(conn, slot, version, saved, encoded(proto, save_failed));
+            }
+            Err(fail) => {
+                let error = encoded(proto, |reply| reply.error(&fail));
+                self.conns.fill(conn, slot, &error);
+            }
+        }
+    }
+}
+
+/// The scripts that these options name, up to one that makes no sense.
+fn scripts_in(words: &[&[u8]]) -> Vec<Box<str>> {
+    let mut paths = Vec::new();
+    let mut rest = words;
+    while let Some((option, values)) = rest.split_first() {
+        let Ok(setting) = Setting::parse(option, values) else {
+            break;
+        };
+        paths.extend(setting.script().map(Box::from));
+        rest = &values[setting.words()..];
+    }
+    paths
+}
+
+/// Sets all options there are; the state of the file that holds them.
+fn set_all(
+    sentinel: &mut Sentinel,
+    now: Mono,
+    group: GroupId,
+    words: &[&[u8]],
+    runnable: &[Box<str>],
+) -> Result<(Which, Version), Fail> {
+    let mut rest = words;
     let mut changes = 0;
     while let Some((option, values)) = rest.split_first() {
-        match set_one(cx, group, option, values) {
+        match set_one(&mut sentinel.watch, now, group, option, values, runnable) {
             Ok(used) => rest = &values[used..],
-            Err(fail) => {
-                outcome = Err(fail);
-                break;
+            Err(fail) if changes > 0 => {
+                sentinel.touch_settings();
+                return Err(fail);
             }
+            Err(fail) => return Err(fail),
         }
         changes += 1;
     }
-    match outcome {
-        Ok(()) => cx.save_and_ok(),
-        Err(_) if changes > 0 => drop(cx.sentinel.watch.saver.touch()),
-        Err(_) => {}
-    }
-    outcome
+    Ok(sentinel.touch_settings())
 }
 
 /// One setting of a master, with the value it is to have.
@@ -47,6 +151,7 @@ enum Setting {
     AuthPass(Option<Box<[u8]>>),
     AuthUser(Option<Box<[u8]>>),
     RenameCommand { old: String, new: String },
+    AutoFailover(bool),
 }
 
 impl Setting {
@@ -84,6 +189,11 @@ impl Setting {
             b"client-reconfig-script" => Self::ClientReconfigScript(path()?),
             b"auth-pass" => Self::AuthPass(secret()),
             b"auth-user" => Self::AuthUser(secret()),
+            b"auto-failover" => match &*value.to_ascii_lowercase() {
+                b"yes" => Self::AutoFailover(true),
+                b"no" => Self::AutoFailover(false),
+                _ => return Err(bad()),
+            },
             b"rename-command" => {
                 let new = str::from_utf8(values.get(1).ok_or_else(unknown)?).map_err(|_| bad())?;
                 let old = text()?.to_ascii_lowercase();
@@ -113,6 +223,31 @@ impl Setting {
         )
     }
 
+    /// The script it names.
+    fn script(&self) -> Option<&str> {
+        match self {
+            Self::NotificationScript(path) | Self::ClientReconfigScript(path) => path.as_deref(),
+            Self::DownAfter(_)
+            | Self::FailoverTimeout(_)
+            | Self::ParallelSyncs(_)
+            | Self::Quorum(_)
+            | Self::RebootDownAfter(_)
+            | Self::AuthPass(_)
+            | Self::AuthUser(_)
+            | Self::RenameCommand { .. }
+            | Self::AutoFailover(_) => None,
+        }
+    }
+
+    /// Why it can't be set when its script can't be run.
+    fn not_runnable(&self) -> &'static str {
+        if matches!(self, Self::NotificationScript(_)) {
+            "ERR Notification script seems non existing or non executable"
+        } else {
+            "ERR Client reconfiguration script seems non existing or non executable"
+        }
+    }
+
     fn is_credential(&self) -> bool {
         matches!(self, Self::AuthPass(_) | Self::AuthUser(_))
     }
@@ -128,6 +263,7 @@ impl Setting {
             Self::ClientReconfigScript(path) => options.client_reconfig_script = path,
             Self::AuthPass(pass) => options.auth_pass = pass,
             Self::AuthUser(user) => options.auth_user = user,
+            Self::AutoFailover(on) => options.auto_failover = on,
             Self::RenameCommand { old, new } if old.eq_ignore_ascii_case(&new) => {
                 options.renamed.remove(&old);
             }
@@ -140,15 +276,21 @@ impl Setting {
 
 /// Sets one option and returns how many words its value took.
 fn set_one(
-    cx: &mut Cx<'_>,
+    watch: &mut Watch,
+    now: Mono,
     group: GroupId,
     option: &[u8],
     values: &[&[u8]],
+    runnable: &[Box<str>],
 ) -> Result<usize, Fail> {
     let setting = Setting::parse(option, values)?;
-    let watch = &mut cx.sentinel.watch;
     if setting.is_script() && watch.settings.deny_scripts_reconfig {
         return Err(DENIED.to_owned());
+    }
+    if let Some(path) = setting.script()
+        && !runnable.iter().any(|known| **known == *path)
+    {
+        return Err(setting.not_runnable().to_owned());
     }
     let words = setting.words();
     let value = if matches!(setting, Setting::AuthPass(_)) {
@@ -162,7 +304,7 @@ fn set_one(
         let servers: Vec<_> = watch.groups[group].servers().collect();
         for id in servers {
             let link = watch.instances[id].link;
-            watch.hang_up_all(cx.now.mono, link);
+            watch.hang_up_all(now, link);
         }
     }
     let master = watch.groups[group].master;
@@ -174,96 +316,3 @@ fn set_one(
 const DENIED: &str = "ERR Reconfiguration of scripts path is denied for security reasons. Check \
                       the deny-scripts-reconfig configuration directive in your Sentinel \
                       configuration";
-
-pub(super) fn config(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
-    let word = args.get(2).to_ascii_lowercase();
-    match (word.as_slice(), args.len()) {
-        (b"get", 4) => {
-            config_get(cx, args.get(3));
-            Ok(())
-        }
-        (b"set", 5) => config_set(cx, args.get(3), args.get(4)),
-        (_, _) => Err(
-            "ERR Only SENTINEL CONFIG GET <option> / SET <option> <value> are \
-                       supported."
-                .to_owned(),
-        ),
-    }
-}
-
-fn config_get(cx: &mut Cx<'_>, pattern: &[u8]) {
-    let settings = &cx.sentinel.watch.settings;
-    let yes_no = |on: bool| if on { b"yes".to_vec() } else { b"no".to_vec() };
-    let bytes = |secret: &Option<Box<[u8]>>| secret.as_deref().unwrap_or_default().to_vec();
-    let ip = settings.announce_ip.as_deref().unwrap_or_default();
-    let all = [
-        ("resolve-hostnames", yes_no(settings.resolve_hostnames)),
-        ("announce-hostnames", yes_no(settings.announce_hostnames)),
-        ("announce-ip", ip.as_bytes().to_vec()),
-        (
-            "announce-port",
-            settings.announce_port.unwrap_or(0).to_string().into_bytes(),
-        ),
-        ("sentinel-user", bytes(&settings.sentinel_user)),
-        ("sentinel-pass", bytes(&settings.sentinel_pass)),
-    ];
-    let matching: Vec<_> = all
-        .iter()
-        .filter(|(name, _)| glob::matches_ignore_case(pattern, name.as_bytes()))
-        .collect();
-    let mut reply = cx.reply();
-    reply.map(matching.len());
-    for (name, value) in matching {
-        reply.bulk(name.as_bytes());
-        reply.bulk(value);
-    }
-}
-
-fn config_set(cx: &mut Cx<'_>, option: &[u8], value: &[u8]) -> Result<(), Fail> {
-    let invalid = || {
-        let option = shown(option);
-        format!(
-            "ERR Invalid value '{}' to SENTINEL CONFIG SET '{option}'",
-            shown(value)
-        )
-    };
-    let yes_no = || match &*value.to_ascii_lowercase() {
-        b"yes" => Ok(true),
-        b"no" => Ok(false),
-        _ => Err(invalid()),
-    };
-    let secret = || (!value.is_empty()).then(|| Box::from(value));
-    let settings = &mut cx.sentinel.watch.settings;
-    let mut peers_changed = false;
-    match &*option.to_ascii_lowercase() {
-        b"resolve-hostnames" => settings.resolve_hostnames = yes_no()?,
-        b"announce-hostnames" => settings.announce_hostnames = yes_no()?,
-        b"announce-ip" => {
-            let text = str::from_utf8(value).map_err(|_| invalid())?;
-            settings.announce_ip = (!text.is_empty()).then(|| text.into());
-        }
-        b"announce-port" => {
-            let port = parse_port(value).ok_or_else(invalid)?;
-            settings.announce_port = (port != 0).then_some(port);
-        }
-        b"sentinel-user" => {
-            settings.sentinel_user = secret();
-            peers_changed = true;
-        }
-        b"sentinel-pass" => {
-            settings.sentinel_pass = secret();
-            peers_changed = true;
-        }
-        _ => {
-            let option = shown(option);
-            return Err(format!(
-                "ERR Invalid argument '{option}' to SENTINEL CONFIG SET"
-            ));
-        }
-    }
-    if peers_changed {
-        cx.sentinel.watch.hang_up_peers(cx.now.mono);
-    }
-    cx.save_and_ok();
-    Ok(())
-}

@@ -4,11 +4,11 @@ use super::{Cx, Fail};
 use crate::resp::ArgvRef;
 use crate::sentinel::watch::SimulateFailure;
 
+/// What is asked for takes the place of what was asked for before, as far as it is understood.
 pub(super) fn simulate_failure(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
-    // As in Redis, whatever comes takes back what was asked for before.
     cx.sentinel.watch.simulate = SimulateFailure::default();
-    let mut simulate = SimulateFailure::default();
     for word in args.skip(2).iter() {
+        let simulate = &mut cx.sentinel.watch.simulate;
         match &*word.to_ascii_lowercase() {
             b"crash-after-election" => simulate.after_election = true,
             b"crash-after-promotion" => simulate.after_promotion = true,
@@ -22,7 +22,6 @@ pub(super) fn simulate_failure(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(),
             _ => return Err("ERR Unknown failure simulation specified".to_owned()),
         }
     }
-    cx.sentinel.watch.simulate = simulate;
     cx.reply().ok();
     Ok(())
 }

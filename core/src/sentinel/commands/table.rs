@@ -1,6 +1,9 @@
 //! One row per command: name, arity and what COMMAND tells of it.
 
-use super::{Handler, client, connection, info, meta, monitor, pubsub, sentinel, set, simulate};
+use super::{
+    Handler, client, config, connection, debug, info, meta, monitor, pubsub, sentinel, set,
+    simulate,
+};
 
 /// A command or subcommand.
 #[derive(Debug)]
@@ -221,11 +224,19 @@ static COMMAND_ROWS: &[Row] = &[
 static SENTINEL_ROWS: &[Row] = &[
     row! { "sentinel|ckquorum", 3, sentinel::ckquorum, "2.8.4",
     "Tells whether a failover could be agreed on." },
-    row! { "sentinel|config", -3, set::config, "6.2.0",
+    row! { "sentinel|config", -3, config::config, "6.2.0",
     "Reads and changes settings that concern all masters." },
+    row! { "sentinel|debug", -2, debug::debug, "7.0.0",
+    "Shows and changes periods and time limits." },
     row! { "sentinel|failover", 3, monitor::failover, "2.8.4", "Fails a master over that is up." },
+    row! { "sentinel|failovers", 3, sentinel::failovers, "7.2.0",
+    "Tells what became of the latest failovers." },
     row! { "sentinel|flushconfig", 2, monitor::flushconfig, "2.8.4",
     "Writes the configuration file." },
+    row! { "sentinel|forget-replica", 5, monitor::forget_replica, "7.2.0",
+    "Forgets a replica of a master." },
+    row! { "sentinel|forget-sentinel", 4, monitor::forget_sentinel, "7.2.0",
+    "Forgets another Sentinel of a master." },
     row! { "sentinel|get-master-addr-by-name", 3, sentinel::master_addr, "2.8.4",
     "Tells the address of a master." },
     row! { "sentinel|help", 2, sentinel::help, "6.2.0", "Explains the subcommands." },

@@ -23,6 +23,10 @@ pub(super) struct FakeServer {
     pub(super) seen: Vec<String>,
     /// Whether SLAVEOF is obeyed.
     pub(super) obeys: bool,
+    /// Whether it wants a password that nobody has.
+    pub(super) locked: bool,
+    /// Whether replicas that are gone are still listed.
+    pub(super) lists_dead: bool,
     conns: BTreeMap<u64, FakeConn>,
     runs: u32,
 }
@@ -66,6 +70,8 @@ impl FakeServer {
             down_for: 1,
             seen: Vec::new(),
             obeys: true,
+            locked: false,
+            lists_dead: false,
             conns: BTreeMap::new(),
             runs: 0,
         }
@@ -163,6 +169,7 @@ impl FakeServer {
 
     fn execute(&mut self, conn: u64, words: &[String], others: &[Neighbour], out: &mut Output) {
         let reply = match words[0].to_uppercase().as_str() {
+            _ if self.locked => b"-NOAUTH Authentication required.\r\n".to_vec(),
             "PING" => b"+PONG\r\n".to_vec(),
             "INFO" => {
                 let info = self.info(others);
@@ -231,7 +238,7 @@ impl FakeServer {
             let mut info = format!("{common}role:master\r\n");
             let replicas = others
                 .iter()
-                .filter(|one| one.alive && one.master == Some(self.port));
+                .filter(|one| (one.alive || self.lists_dead) && one.master == Some(self.port));
             for (index, one) in replicas.enumerate() {
                 let port = one.port;
                 let offset = one.offset;

@@ -1,6 +1,7 @@
 //! Whole groups of Sentinels in virtual time.
 
 mod fake;
+mod operators;
 mod world;
 
 use core::time::Duration;
@@ -722,6 +723,22 @@ fn an_election_nobody_could_win_is_held_again_soon() {
         world.log()
     );
     assert_eq!(world.count("+elected-leader"), 1);
+}
+
+#[test]
+fn with_sentinels_of_redis_it_is_held_again_at_their_pace() {
+    let mut world = World::new(1, 2, 2);
+    for node in &mut world.nodes {
+        node.foreign = true;
+    }
+    world.run_for(ms(3_000));
+    world.latency_us = 40_000;
+    world.run_for(ms(1_000));
+    world.kill_server(6379);
+    let took = world.run_until(ms(100_000), |world| all_see(world, 6380));
+    assert!(ms(40_000) < took, "{took:?}\n{:#?}", world.log());
+    let tries = world.count("+try-failover");
+    assert!((3..=6).contains(&tries), "{tries}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::fake::{FakeServer, Output};
 use crate::config::{Config, MasterConfig, SentinelConfig, Source};
 use crate::machine::{
     Addr, Completion, ConnId, ConnectFault, DiskFault, DiskOp, Done, Effect, FileId, Hangup,
-    Machine, Mono, Now, OpenMode, Peer, Slices, Ticket, Wall,
+    Machine, Mono, Now, OpenMode, Peer, ScriptId, Slices, Ticket, Wall,
 };
 use crate::resp::{ReplyParser, Value, encode_command};
 use crate::sentinel::Sentinel;
@@ -43,6 +43,10 @@ enum Event {
         life: u32,
         done: Completion,
     },
+    Spawned {
+        sentinel: usize,
+        script: ScriptId,
+    },
     Wake {
         sentinel: usize,
     },
@@ -53,7 +57,14 @@ pub(super) struct Node {
     pub(super) alive: bool,
     pub(super) files: BTreeMap<String, Vec<u8>>,
     pub(super) disk_fails: bool,
+    /// Whether others take it for one of Redis's.
+    pub(super) foreign: bool,
+    /// A file that can't be written.
+    pub(super) read_only: Option<String>,
+    /// Steps that changed a file.
+    pub(super) renames: usize,
     pub(super) disk_slow: Duration,
+    pub(super) script_takes: Duration,
     /// Not run before this instant.
     frozen_until: u64,
     open: BTreeMap<FileId, (String, OpenMode)>,
@@ -130,7 +141,11 @@ impl World {
             alive: true,
             files: BTreeMap::new(),
             disk_fails: false,
+            foreign: false,
+            read_only: None,
+            renames: 0,
             disk_slow: Duration::ZERO,
+            script_takes: Duration::from_millis(10),
             frozen_until: 0,
             open: BTreeMap::new(),
             disk_free_at: 0,
@@ -238,6 +253,10 @@ impl World {
         let source = Source::new("sentinel.conf", file);
         let mut config = SentinelConfig::load(&[source], &mut |_| Ok(Vec::new())).unwrap();
         config.config.set_file(&file_of(n));
+        if let Some(path) = config.state_file.clone() {
+            let text = self.nodes[n].files.get(&path).cloned();
+            config.take_state(&path, &text.unwrap_or_default()).unwrap();
+        }
         let machine = Sentinel::new(config, [7; 32], self.time());
         let node = &mut self.nodes[n];
         node.machine = machine;
@@ -360,6 +379,11 @@ impl World {
                     self.turn(sentinel, |machine, now| machine.handle_done(now, done));
                 }
             }
+            Event::Spawned { sentinel, script } => {
+                self.turn(sentinel, |machine, now| {
+                    machine.handle_spawned(now, script, 4711);
+                });
+            }
             Event::Wake { sentinel } => {
                 let node = &self.nodes[sentinel];
                 let due = node
@@ -471,6 +495,13 @@ impl World {
                 .collect::<Vec<_>>();
             drop(slices);
             machine.consume(now, conn, bytes.len());
+            let bytes = if self.nodes[n].foreign {
+                let text = String::from_utf8(bytes).expect("a Sentinel speaks in text");
+                let text = text.replace("server_name:holdfast", "server_name:redisxxx");
+                text.into_bytes()
+            } else {
+                bytes
+            };
             if let Some(&to) = self.peers.get(&End::Sentinel(n, conn)) {
                 self.at(self.latency_us, Event::Bytes { to, bytes });
             }
@@ -496,9 +527,15 @@ impl World {
                 self.done(n, 5_000, ticket, Done::Resolved(ips));
             }
             Effect::Disk { ticket, op } => self.disk(n, ticket, op),
-            Effect::Spawn { ticket, .. } => {
+            Effect::Spawn { ticket, script, .. } => {
+                let event = Event::Spawned {
+                    sentinel: n,
+                    script,
+                };
+                self.at(0, event);
                 let exit = crate::machine::ScriptExit::Exited { code: 0 };
-                self.done(n, 10_000, ticket, Done::Script { pid: 1, exit });
+                let takes = u64::try_from(self.nodes[n].script_takes.as_micros()).unwrap();
+                self.done(n, takes, ticket, Done::Script { pid: 4711, exit });
             }
             Effect::Exit { code } => self.exits.push((n, code)),
             Effect::Unlisten { .. }
@@ -596,7 +633,11 @@ impl World {
                 node.open.remove(&file);
                 Ok(Bytes::new())
             }
+            DiskOp::Rename { to, .. } if node.read_only.as_deref() == Some(&*to) => {
+                Err(DiskFault::Failed { errno: 30 })
+            }
             DiskOp::Rename { from, to } => {
+                node.renames += 1;
                 let text = node.files.remove(&*from).expect("it was written");
                 node.files.insert(to.to_string(), text);
                 Ok(Bytes::new())
@@ -605,6 +646,8 @@ impl World {
                 node.files.remove(&*path);
                 Ok(Bytes::new())
             }
+            DiskOp::CanRun { path } if path.starts_with("/bin/") => Ok(Bytes::new()),
+            DiskOp::CanRun { .. } => Err(DiskFault::NotFound),
             DiskOp::ChangeDir { .. }
             | DiskOp::Truncate { .. }
             | DiskOp::Length { .. }
@@ -628,7 +671,9 @@ impl Event {
         let end = match self {
             Self::Connected { from, .. } => *from,
             Self::Bytes { to, .. } | Self::Hangup { to } => *to,
-            Self::Done { sentinel, .. } | Self::Wake { sentinel } => return Some(*sentinel),
+            Self::Done { sentinel, .. }
+            | Self::Spawned { sentinel, .. }
+            | Self::Wake { sentinel } => return Some(*sentinel),
         };
         match end {
             End::Sentinel(n, _) => Some(n),
