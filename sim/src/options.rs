@@ -157,7 +157,7 @@ impl Families {
     }
 
     /// The families by name.
-    pub const fn by_name(&self) -> [(&'static str, Option<u64>); 14] {
+    pub const fn by_name(&self) -> [(&'static str, Option<u64>); 17] {
         [
             ("kill", self.kill),
             ("power", self.power),
@@ -414,12 +414,12 @@ fn draw_families(draws: &mut Draws) -> Families {
         disk: family(8_000, 60_000),
         operator: family(8_000, 60_000),
         decision: family(3_000, 30_000),
-        rot: draw(0.25, 8_000, 60_000),
-        amnesia: draw(0.25, 10_000, 80_000),
-        between: draw(0.5, 4_000, 30_000),
         orders: family(4_000, 40_000),
         moves: family(8_000, 60_000),
         names: family(4_000, 40_000),
+        rot: draw(0.25, 8_000, 60_000),
+        amnesia: draw(0.25, 10_000, 80_000),
+        between: draw(0.5, 4_000, 30_000),
     }
 }
 

@@ -319,9 +319,10 @@ impl Step {
             DiskOp::Rename { .. } => Self::Rename,
             DiskOp::Remove { .. } => Self::Remove,
             DiskOp::SyncDir { .. } => Self::SyncDir,
-            DiskOp::Length { .. } | DiskOp::MakeDir { .. } | DiskOp::ChangeDir { .. } => {
-                Self::Other
-            }
+            DiskOp::Length { .. }
+            | DiskOp::MakeDir { .. }
+            | DiskOp::ChangeDir { .. }
+            | DiskOp::CanRun { .. } => Self::Other,
         }
     }
 }

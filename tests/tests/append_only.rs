@@ -22,7 +22,14 @@ fn fill(node: &Node) {
         "SADD ints 1 2 3",
         "ZADD zset 1 a 2.5 b",
         "XADD stream 1-1 f v",
+        "XADD stream 2-1 f w g x",
+        "XADD stream 3-1 f v",
         "XGROUP CREATE stream group 0",
+        "XREADGROUP GROUP group reader COUNT 2 STREAMS stream >",
+        "XACK stream group 1-1",
+        "XDEL stream 3-1",
+        "XGROUP CREATE none group $ MKSTREAM",
+        "XGROUP CREATECONSUMER none group idle",
         "SETBIT bits 100 1",
         "PFADD hll a b c",
         "SELECT 3",
@@ -38,6 +45,18 @@ fn fill(node: &Node) {
         let reply = client.text(&words);
         assert!(!reply.starts_with('-'), "{line}: {reply}");
     }
+    for command in [
+        "RPUSH long-list",
+        "SADD long-set",
+        "ZADD long-zset",
+        "HSET long-hash",
+    ] {
+        let mut words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+        words.extend((0..700).map(|n| format!("{n}.5")));
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        client.text(&words);
+    }
+    client.text(&["SET", "long", &"x".repeat(200_000)]);
 }
 
 /// Everything that [`fill`] has made, as text.
@@ -52,6 +71,14 @@ fn content(node: &Node) -> Vec<String> {
         "ZRANGE zset 0 -1 WITHSCORES",
         "XRANGE stream - +",
         "XPENDING stream group",
+        "XINFO GROUPS none",
+        "LRANGE long-list 0 -1",
+        "SMISMEMBER long-set 0.5 1.5 699.5 700.5",
+        "SCARD long-set",
+        "ZRANGE long-zset 0 -1 WITHSCORES",
+        "HMGET long-hash 0.5 2.5 698.5",
+        "HLEN long-hash",
+        "STRLEN long",
         "PFCOUNT hll",
         "DBSIZE",
         "SELECT 3",

@@ -110,6 +110,11 @@ impl Config {
         self.bool(const { bools("aof-load-truncated") })
     }
 
+    /// Whether the base of the append-only file is RDB data.
+    pub fn aof_use_rdb_preamble(&self) -> bool {
+        self.bool(const { bools("aof-use-rdb-preamble") })
+    }
+
     /// Whether the time is noted in the append-only file.
     pub fn aof_timestamp_enabled(&self) -> bool {
         self.bool(const { bools("aof-timestamp-enabled") })

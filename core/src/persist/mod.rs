@@ -5,6 +5,7 @@ pub mod crc;
 pub mod listpack;
 pub mod load;
 pub mod lzf;
+mod out;
 pub mod pace;
 pub mod rdb;
 pub mod replace;

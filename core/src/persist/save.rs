@@ -25,6 +25,8 @@ pub struct Save {
     unsynced: usize,
     syncs_by_and_by: bool,
     cancelled: bool,
+    /// No more chunks will come.
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -78,6 +80,7 @@ impl Save {
             unsynced: 0,
             syncs_by_and_by,
             cancelled: false,
+            ended: false,
         };
         (save, DiskOp::Open { file, path, mode })
     }
@@ -107,6 +110,7 @@ impl Save {
 
     /// Says that all chunks were appended.
     pub fn end(&mut self, ops: &mut Vec<DiskOp>) {
+        self.ended = true;
         if matches!(self.phase, Phase::Write) {
             self.phase = Phase::Drain;
             self.go_on(ops);
@@ -140,6 +144,7 @@ impl Save {
             .pop_front()
             .expect("an answer belongs to an op");
         match (&self.phase, result) {
+            (Phase::Open, Ok(())) if self.ended => self.phase = Phase::Drain,
             (Phase::Open, Ok(())) => self.phase = Phase::Write,
             // The first fault is the one that is reported.
             (Phase::Fail(_), _) | (Phase::Write | Phase::Drain, Ok(())) => {}
@@ -273,6 +278,25 @@ mod tests {
             .filter(|op| matches!(op, DiskOp::Sync { .. }))
             .count();
         assert_eq!(syncs, 1 + (20 << 20) / SAVE_SYNC_BYTES);
+    }
+
+    #[test]
+    fn a_file_without_bytes_is_whole_as_soon_as_it_is_there() {
+        for late in [false, true] {
+            let (mut save, mut ops) = started();
+            if !late {
+                save.end(&mut ops);
+            }
+            let mut state = save.handle_done(Ok(()), &mut ops);
+            if late {
+                save.end(&mut ops);
+            }
+            while state == SaveState::Working {
+                state = save.handle_done(Ok(()), &mut ops);
+            }
+            assert_eq!(state, SaveState::Saved);
+            assert_eq!(ops.len(), 5);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! before an entry changes that the walk has not reached. It copies them (long values are shared
 //! instead), which is quick, and encodes them by and by, a slice in each turn.
 
+mod form;
 mod held;
 
 use bytes::Bytes;
@@ -12,7 +13,9 @@ use crate::keyspace::Keyspace;
 use crate::limits::{
     SNAPSHOT_AHEAD_BYTES, SNAPSHOT_HELD_BYTES_MAX, SNAPSHOT_HELD_SHARE, SNAPSHOT_TURN_BYTES,
 };
+use crate::persist::aof::base::Commands;
 use crate::persist::rdb::{Encoder, Preamble};
+use form::Writer;
 use held::Held;
 
 /// What a snapshot shall hold beside the keys, and in which form.
@@ -26,6 +29,24 @@ pub struct SnapshotOptions {
     pub preamble: Preamble,
     /// The sources of function libraries.
     pub functions: Vec<Bytes>,
+    /// Whether it is RDB data.
+    pub form: Form,
+}
+
+/// What a snapshot is written as.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Form {
+    /// RDB data.
+    #[default]
+    Rdb,
+    /// Commands that make the dataset, as the base of an append-only file. Of the options nothing
+    /// else counts.
+    Commands {
+        /// Lines that are no commands, before them.
+        head: Bytes,
+        /// The same behind them.
+        tail: Bytes,
+    },
 }
 
 /// How far a snapshot has come.
@@ -65,22 +86,15 @@ enum Phase {
 impl Snapshot {
     /// Begins a snapshot of the keyspace as it is now. There is one at a time.
     pub fn begin(keyspace: &mut Keyspace, options: &SnapshotOptions) -> Self {
-        let mut encoder = Encoder::new(options.compress, options.checksum);
-        encoder.preamble(&options.preamble);
-        options
-            .functions
-            .iter()
-            .for_each(|library| encoder.function(library));
-        for (index, db) in keyspace.dbs().iter().enumerate() {
-            if !db.is_empty() {
-                encoder.select_db(u32::try_from(index).expect("databases are few"));
-                let wide = |count| u64::try_from(count).expect("a count fits 64 bits");
-                encoder.resize_db(wide(db.len()), wide(db.expires()));
+        let writer = match &options.form {
+            Form::Rdb => Writer::Rdb(Box::new(rdb_head(keyspace, options))),
+            Form::Commands { head, tail } => {
+                Writer::Commands(Box::new(Commands::new(head, tail.clone())))
             }
-        }
+        };
         let keys_total = keyspace.len();
         let usage = keyspace.usage();
-        keyspace.begin_snapshot(Box::new(Held::new(encoder, usage)));
+        keyspace.begin_snapshot(Box::new(Held::new(writer, usage)));
         Self {
             keys_total,
             bytes: 0,
@@ -98,7 +112,7 @@ impl Snapshot {
     /// end.
     pub fn step_paced(&mut self, keyspace: &mut Keyspace, keys: usize) -> bool {
         let held = held(keyspace);
-        if held.encoder().buffered() >= SNAPSHOT_AHEAD_BYTES {
+        if held.writer().buffered() >= SNAPSHOT_AHEAD_BYTES {
             return false;
         }
         if keys == 0 && (!held.is_empty() || self.phase == Phase::Rest) {
@@ -108,7 +122,7 @@ impl Snapshot {
             held.encode_some(SNAPSHOT_TURN_BYTES, keys);
             if keys < usize::MAX {
                 // The keys that may come are on their way, few as they are.
-                held.encoder().flush();
+                held.writer().flush();
             }
             return true;
         }
@@ -121,8 +135,12 @@ impl Snapshot {
             }
             Phase::Rest => {
                 assert_eq!(held.keys(), self.keys_total, "every key comes exactly once");
-                held.encoder().eof();
-                self.phase = Phase::Encoded;
+                held.writer().eof();
+                // A file without a single command has no bytes.
+                self.phase = match held.writer().buffered() {
+                    0 => Phase::Done,
+                    1.. => Phase::Encoded,
+                };
                 true
             }
             Phase::Encoded | Phase::Done => false,
@@ -133,10 +151,10 @@ impl Snapshot {
     /// [`is_done`](Self::is_done).
     #[must_use]
     pub fn poll_chunk(&mut self, keyspace: &mut Keyspace) -> Option<Bytes> {
-        let encoder = held(keyspace).encoder();
-        let chunk = encoder.poll_chunk()?;
+        let writer = held(keyspace).writer();
+        let chunk = writer.poll_chunk()?;
         self.bytes += u64::try_from(chunk.len()).expect("a length fits 64 bits");
-        if self.phase == Phase::Encoded && encoder.buffered() == 0 {
+        if self.phase == Phase::Encoded && writer.buffered() == 0 {
             self.phase = Phase::Done;
         }
         Some(chunk)
@@ -155,7 +173,7 @@ impl Snapshot {
     pub fn wants_stall(&self, keyspace: &mut Keyspace) -> bool {
         let share = keyspace.memory() / SNAPSHOT_HELD_SHARE;
         let held = held(keyspace);
-        let waiting = held.bytes() + held.encoder().buffered();
+        let waiting = held.bytes() + held.writer().buffered();
         waiting > SNAPSHOT_HELD_BYTES_MAX + share
     }
 
@@ -173,7 +191,7 @@ impl Snapshot {
     #[must_use]
     pub fn memory(&self, keyspace: &mut Keyspace) -> usize {
         let held = held(keyspace);
-        held.bytes() + held.encoder().buffered()
+        held.bytes() + held.writer().buffered()
     }
 
     /// Ends it, done or not.
@@ -181,6 +199,23 @@ impl Snapshot {
         let sink = keyspace.end_snapshot();
         assert!(sink.is_some(), "a snapshot is under way until it is ended");
     }
+}
+
+fn rdb_head(keyspace: &Keyspace, options: &SnapshotOptions) -> Encoder {
+    let mut encoder = Encoder::new(options.compress, options.checksum);
+    encoder.preamble(&options.preamble);
+    options
+        .functions
+        .iter()
+        .for_each(|library| encoder.function(library));
+    for (index, db) in keyspace.dbs().iter().enumerate() {
+        if !db.is_empty() {
+            encoder.select_db(u32::try_from(index).expect("databases are few"));
+            let wide = |count| u64::try_from(count).expect("a count fits 64 bits");
+            encoder.resize_db(wide(db.len()), wide(db.expires()));
+        }
+    }
+    encoder
 }
 
 fn held(keyspace: &mut Keyspace) -> &mut Held {

@@ -8,11 +8,11 @@ use crate::command::fail::Fail;
 use crate::command::gates::Conditions;
 use crate::keyspace::Keyspace;
 use crate::machine::{DiskOp, Done, FileId, Mono, Now};
-use crate::persist::aof::manifest::Part;
+use crate::persist::aof::manifest::{BaseForm, Part};
 use crate::persist::pace::Pace;
 use crate::persist::rdb::{Encoder, Preamble, ReplPoint};
 use crate::persist::save::{Save, SaveState};
-use crate::persist::snapshot::{Progress, Snapshot, SnapshotOptions};
+use crate::persist::snapshot::{Form, Progress, Snapshot, SnapshotOptions};
 use crate::repl::action::SnapshotId;
 use crate::repl::primary::{Contents, StartFault};
 use core::time::Duration;
@@ -130,6 +130,7 @@ impl State {
                 aof_base: false,
             },
             functions: Vec::new(),
+            form: Form::Rdb,
         }
     }
 
@@ -242,7 +243,7 @@ impl Server {
     }
 
     /// Begins to write the base of the append-only file.
-    pub(super) fn start_base(&mut self, base: &Part) {
+    pub(super) fn start_base(&mut self, base: &Part, form: BaseForm) {
         let st = &mut self.st;
         let names = st.aof_names();
         let (pid, number) = (st.launch.pid, st.persist.next);
@@ -250,6 +251,10 @@ impl Server {
         let target = names.path(&base.name);
         let mut options = st.snapshot_options(st.used_memory(&self.keys));
         options.preamble.aof_base = true;
+        options.form = match form {
+            BaseForm::Rdb => Form::Rdb,
+            BaseForm::Commands => st.base_of_commands(),
+        };
         let by_and_by = st.config.aof_rewrite_incremental_fsync();
         st.start_file(
             &mut self.keys,

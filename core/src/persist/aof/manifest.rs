@@ -23,6 +23,25 @@ pub struct Part {
     pub seq: u64,
 }
 
+/// What a base is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BaseForm {
+    /// RDB data.
+    Rdb,
+    /// Commands.
+    Commands,
+}
+
+impl BaseForm {
+    /// How the names of such files end.
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Rdb => "base.rdb",
+            Self::Commands => "base.aof",
+        }
+    }
+}
+
 /// What is wrong with the text of a manifest, in Redis's words.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ManifestFault {
@@ -143,11 +162,13 @@ impl Manifest {
 
     /// The file that would take the place of the base.
     #[must_use]
-    pub fn next_base(&self, stem: &str) -> Part {
+    pub fn next_base(&self, stem: &str, form: BaseForm) -> Part {
         let base = self.base.as_ref().map_or(0, |part| part.seq);
-        let seq = 1 + base.max(self.history_seq("base.rdb"));
+        let forms = [BaseForm::Rdb, BaseForm::Commands];
+        let gone = forms.map(|form| self.history_seq(form.ending()));
+        let seq = 1 + base.max(gone[0]).max(gone[1]);
         Part {
-            name: format!("{stem}.{seq}.base.rdb").into(),
+            name: format!("{stem}.{seq}.{}", form.ending()).into(),
             seq,
         }
     }
@@ -368,7 +389,7 @@ mod tests {
         let old = old.with_incr(first);
         let last = old.next_incr("appendonly.aof");
         let old = old.with_incr(last.clone());
-        let base = old.next_base("appendonly.aof");
+        let base = old.next_base("appendonly.aof", BaseForm::Rdb);
         assert_eq!(&*base.name, "appendonly.aof.2.base.rdb");
         let new = old.rebased(base, Some(&last));
         let text = String::from_utf8(new.encode()).unwrap();
@@ -379,7 +400,7 @@ mod tests {
         assert_eq!(text, expected);
         assert_eq!(new.without_history().history(), []);
         assert_eq!(new.next_incr("x").seq, 3);
-        assert_eq!(new.next_base("x").seq, 3);
+        assert_eq!(new.next_base("x", BaseForm::Commands).seq, 3);
     }
 
     #[test]
@@ -388,6 +409,9 @@ mod tests {
         let manifest = Manifest::parse(text).unwrap();
         assert!(manifest.is_empty());
         assert_eq!(&*manifest.next_incr("x").name, "x.10.incr.aof");
-        assert_eq!(&*manifest.next_base("x").name, "x.5.base.rdb");
+        let base = manifest.next_base("x", BaseForm::Rdb);
+        assert_eq!(&*base.name, "x.5.base.rdb");
+        let base = manifest.next_base("x", BaseForm::Commands);
+        assert_eq!(&*base.name, "x.5.base.aof");
     }
 }

@@ -17,6 +17,7 @@
 //! - A file of which a sync failed is not trusted again: its bytes may be lost although a later
 //!   sync succeeds. It is replaced by a rewrite.
 
+pub mod base;
 pub mod load;
 pub mod manifest;
 pub mod writer;

@@ -7,12 +7,12 @@ use crate::machine::Wall;
 use crate::persist::crc::Crc64;
 use crate::persist::listpack;
 use crate::persist::lzf::Compressor;
+use crate::persist::out::Out;
 use crate::persist::rdb::kind::{
     LEN_32_BITS, LEN_64_BITS, OP_AUX, OP_EOF, OP_EXPIRE_MS, OP_FREQ, OP_FUNCTION2, OP_IDLE,
     OP_RESIZE_DB, OP_SELECT_DB, STR_INT8, STR_INT16, STR_INT32, STR_LZF, TYPE_STRING,
     VERSION_WRITTEN,
 };
-use crate::persist::rdb::out::Out;
 use crate::persist::rdb::{hash, list, set, stream, zset};
 use crate::value::{Parts, StrRef, ValueRef, parse_int};
 

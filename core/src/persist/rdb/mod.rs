@@ -8,7 +8,6 @@ mod hash;
 mod input;
 mod kind;
 mod list;
-mod out;
 mod read;
 mod set;
 mod stream;

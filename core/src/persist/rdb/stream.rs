@@ -40,7 +40,7 @@ pub(super) fn write_part(out: &mut Encoder, parts: &mut StreamParts) -> Option<u
             None => {
                 write_figures(out, stream.log());
                 out.len(stream.group_count() as u64);
-                (FIXED_COST, group_behind(stream, None))
+                (FIXED_COST, stream.part_behind_group(None))
             }
         },
         Part::Group(name) => {
@@ -59,7 +59,7 @@ pub(super) fn write_part(out: &mut Encoder, parts: &mut StreamParts) -> Option<u
                 Some(from) => Part::Pending(name, from),
                 None => {
                     out.len(group.consumer_count() as u64);
-                    consumer_behind(stream, name, None)
+                    stream.part_behind_consumer(name, None)
                 }
             };
             (PENDING_AT_A_TIME * 25, after)
@@ -82,7 +82,7 @@ pub(super) fn write_part(out: &mut Encoder, parts: &mut StreamParts) -> Option<u
             }
             let after = match own.next() {
                 Some((id, ())) => Part::Owned(name, consumer, id),
-                None => consumer_behind(stream, name, Some(&consumer)),
+                None => stream.part_behind_consumer(name, Some(&consumer)),
             };
             (PENDING_AT_A_TIME * 16, after)
         }
@@ -93,20 +93,6 @@ pub(super) fn write_part(out: &mut Encoder, parts: &mut StreamParts) -> Option<u
 
 fn group<'a>(stream: StreamRef<'a>, name: &[u8]) -> &'a Group {
     stream.group(name).expect("the parts stay as they were")
-}
-
-fn group_behind(stream: StreamRef<'_>, name: Option<&[u8]>) -> Part {
-    match stream.group_behind(name) {
-        Some(name) => Part::Group(name.into()),
-        None => Part::End,
-    }
-}
-
-fn consumer_behind(stream: StreamRef<'_>, name: Box<[u8]>, consumer: Option<&[u8]>) -> Part {
-    match group(stream, &name).consumer_behind(consumer) {
-        Some(consumer) => Part::Consumer(name, consumer.into()),
-        None => group_behind(stream, Some(&name)),
-    }
 }
 
 /// Writes some unacknowledged entries and returns where to go on.

@@ -8,12 +8,13 @@ use bytes::Bytes;
 use crate::keyspace::{EntryRef, SegmentSink, Usage};
 use crate::limits::SNAPSHOT_AHEAD_BYTES;
 use crate::machine::Wall;
-use crate::persist::rdb::{Encoder, KeyMeta};
+use crate::persist::rdb::KeyMeta;
+use crate::persist::snapshot::form::Writer;
 use crate::value::{Form, Parts, StrRef, ValueRef};
 
 /// Takes entries as they were and encodes them by and by.
 pub(super) struct Held {
-    encoder: Encoder,
+    writer: Writer,
     /// How to read what is kept of an entry's use.
     usage: Usage,
     /// Oldest first, none empty.
@@ -55,9 +56,9 @@ enum Body {
 }
 
 impl Held {
-    pub(super) fn new(encoder: Encoder, usage: Usage) -> Self {
+    pub(super) fn new(writer: Writer, usage: Usage) -> Self {
         Self {
-            encoder,
+            writer,
             usage,
             batches: VecDeque::new(),
             parts: None,
@@ -66,8 +67,8 @@ impl Held {
         }
     }
 
-    pub(super) fn encoder(&mut self) -> &mut Encoder {
-        &mut self.encoder
+    pub(super) fn writer(&mut self) -> &mut Writer {
+        &mut self.writer
     }
 
     /// Whether all entries that came are encoded.
@@ -87,7 +88,7 @@ impl Held {
     pub(super) fn encode_some(&mut self, budget: usize, keys: usize) {
         let mut left = budget;
         let enough = self.keys.saturating_add(keys);
-        while left > 0 && self.keys < enough && self.encoder.buffered() < SNAPSHOT_AHEAD_BYTES {
+        while left > 0 && self.keys < enough && self.writer.buffered() < SNAPSHOT_AHEAD_BYTES {
             let cost = if self.parts.is_some() {
                 self.encode_part()
             } else {
@@ -105,7 +106,7 @@ impl Held {
         let Some((parts, held)) = &mut self.parts else {
             return 0;
         };
-        let cost = self.encoder.part(parts);
+        let cost = self.writer.part(parts);
         if cost.is_none() {
             self.bytes -= *held;
             self.keys += 1;
@@ -132,31 +133,31 @@ impl Held {
             idle_secs,
             freq,
         };
-        self.encoder.select_db(batch.db);
+        self.writer.select_db(batch.db);
         let mut text_len = 0;
         let mut shared_len = 0;
         match core::mem::replace(body, Body::Int(0)) {
             Body::Int(number) => {
-                self.encoder
+                self.writer
                     .key(key, ValueRef::Str(StrRef::Int(number)), meta);
             }
             Body::Text(len) => {
-                self.encoder
+                self.writer
                     .key(key, ValueRef::Str(StrRef::Raw(&rest[..len])), meta);
                 text_len = len;
             }
             Body::Shared(bytes) => {
-                self.encoder
+                self.writer
                     .key(key, ValueRef::Str(StrRef::Shared(&bytes)), meta);
                 shared_len = bytes.len();
             }
             Body::Small(form, len) => {
                 let value = ValueRef::small(form, &rest[..len]);
-                self.encoder.key(key, value, meta);
+                self.writer.key(key, value, meta);
                 text_len = len;
             }
             Body::Parts(parts) => {
-                self.encoder.parts_head(key, &parts, meta);
+                self.writer.parts_head(key, &parts, meta);
                 let held = parts.memory();
                 self.parts = Some((parts, held));
             }

@@ -29,7 +29,9 @@ use crate::machine::{DiskFault, DiskOp, Done, FileId, Mono};
 use crate::persist::aof::Names;
 use crate::persist::aof::manifest::Manifest;
 use crate::persist::aof::writer::{Asked, Event, Policy, Writer};
+use crate::persist::snapshot::Form;
 use crate::repl::Offset;
+use crate::repl::stream::LogStream;
 use opening::{Cleaning, Learning, Opening};
 use rewriting::{Past, Rewrite};
 
@@ -285,6 +287,21 @@ impl State {
         if !rests && !log.is_noted(place.replid, place.offset) {
             self.aof.noted_at = now;
             log.note_place(place.replid, place.offset, place.db);
+        }
+    }
+
+    /// The form of a base of plain commands, with the time before them and, behind them, where
+    /// in the replication stream the dataset is.
+    pub(super) fn base_of_commands(&self) -> Form {
+        let stamped = self.config.aof_timestamp_enabled();
+        let head = stamped.then(|| format!("#TS:{}\r\n", self.now.wall.as_secs()));
+        let mut notes = LogStream::default();
+        if let Some(place) = self.repl.place() {
+            notes.note_place(place.replid, place.offset, place.db);
+        }
+        Form::Commands {
+            head: head.unwrap_or_default().into(),
+            tail: notes.take().into(),
         }
     }
 

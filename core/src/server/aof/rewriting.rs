@@ -20,7 +20,7 @@ use super::{Phase, RETRY_DELAY};
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
 use crate::machine::{DiskFault, DiskOp, Done, FileId, Mono, Now, OpenMode};
-use crate::persist::aof::manifest::{Manifest, Part};
+use crate::persist::aof::manifest::{BaseForm, Manifest, Part};
 use crate::persist::aof::writer::Writer;
 use crate::persist::replace::{Advance, Replace, ReplaceStep};
 use crate::server::Server;
@@ -41,6 +41,7 @@ pub(super) struct Rewrite {
     file: FileId,
     /// The new base.
     base: Part,
+    form: BaseForm,
     /// How long it is; a fault if it could not be written or is not wanted any more.
     written: Option<Result<u64, ()>>,
     /// Whether it is not wanted any more, which is no failure.
@@ -198,7 +199,11 @@ impl Server {
         (st.aof.past.scheduled, st.aof.past.asked) = (false, false);
         let file = st.aof.free_file();
         let part = st.aof.manifest.next_incr(&names.stem);
-        let base = st.aof.manifest.next_base(&names.stem);
+        let form = match st.config.aof_use_rdb_preamble() {
+            true => BaseForm::Rdb,
+            false => BaseForm::Commands,
+        };
+        let base = st.aof.manifest.next_base(&names.stem, form);
         let (dir, path) = (names.dir.clone(), names.path(&part.name));
         let mode = OpenMode::Create;
         let mut steps = VecDeque::from([
@@ -222,6 +227,7 @@ impl Server {
             part,
             file,
             base,
+            form,
             written: None,
             aborted: false,
             stage: Stage::Make(steps),
@@ -299,7 +305,7 @@ impl Server {
         let (now, mark) = (self.st.now.mono, self.st.aof.first_mark());
         let aof = &mut self.st.aof;
         let rewrite = aof.rewrite.as_mut().expect("a rewrite is under way");
-        let base = rewrite.base.clone();
+        let (base, form) = (rewrite.base.clone(), rewrite.form);
         rewrite.stage = match rewrite.kind {
             Kind::Following => Stage::Complete,
             Kind::Initial | Kind::BaseOnly => Stage::Write,
@@ -326,7 +332,7 @@ impl Server {
         if !self.st.lifecycle.is_loading() {
             tracing::info!("Background append only file rewriting started");
         }
-        self.start_base(&base);
+        self.start_base(&base, form);
     }
 
     /// The old file is whole, or can't be made so.

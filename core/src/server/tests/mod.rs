@@ -14,6 +14,7 @@ mod hashes;
 mod hyperloglog;
 mod lists;
 mod persistence;
+mod plain_base;
 mod replication;
 mod sets;
 mod sorted_sets;

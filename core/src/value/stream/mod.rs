@@ -183,6 +183,23 @@ impl<'a> StreamRef<'a> {
         "stream"
     }
 
+    /// What comes behind a group, by name, or behind what is known of the entries.
+    pub fn part_behind_group(self, name: Option<&[u8]>) -> Part {
+        match self.group_behind(name) {
+            Some(name) => Part::Group(name.into()),
+            None => Part::End,
+        }
+    }
+
+    /// What comes behind a consumer of a group, or behind what is known of the group as such.
+    pub fn part_behind_consumer(self, name: Box<[u8]>, consumer: Option<&[u8]>) -> Part {
+        let group = self.group(&name).expect("it is one of the stream");
+        match group.consumer_behind(consumer) {
+            Some(consumer) => Part::Consumer(name, consumer.into()),
+            None => self.part_behind_group(Some(&name)),
+        }
+    }
+
     /// A copy.
     pub fn to_stream(self) -> Stream {
         self.0.clone()
