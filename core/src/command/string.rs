@@ -323,17 +323,17 @@ struct SetOptions<'a> {
 /// The condition of NX, XX, and IFEQ, which later servers than Redis 7.2 have.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Only<'a> {
-    IfMissing,
-    IfThere,
-    IfEqual(&'a [u8]),
+    Missing,
+    There,
+    Equal(&'a [u8]),
 }
 
 impl Only<'_> {
     fn holds(self, cx: &mut Cx<'_>, key: &[u8]) -> Result<bool, Fail> {
         Ok(match self {
-            Self::IfMissing => !cx.data.exists(key),
-            Self::IfThere => cx.data.exists(key),
-            Self::IfEqual(value) => {
+            Self::Missing => !cx.data.exists(key),
+            Self::There => cx.data.exists(key),
+            Self::Equal(value) => {
                 let mut digits = IntText::default();
                 let found = cx.data.read_str(key)?;
                 found.is_some_and(|found| found.text(&mut digits) == value)
@@ -346,12 +346,12 @@ impl<'a> SetOptions<'a> {
     fn parse(mut args: Args<'a>) -> Result<Self, Fail> {
         let mut options = Self::default();
         while !args.is_done() {
-            if matches!(options.only, None | Some(Only::IfMissing)) && args.keyword("nx") {
-                options.only = Some(Only::IfMissing);
-            } else if matches!(options.only, None | Some(Only::IfThere)) && args.keyword("xx") {
-                options.only = Some(Only::IfThere);
+            if matches!(options.only, None | Some(Only::Missing)) && args.keyword("nx") {
+                options.only = Some(Only::Missing);
+            } else if matches!(options.only, None | Some(Only::There)) && args.keyword("xx") {
+                options.only = Some(Only::There);
             } else if options.only.is_none() && args.left() >= 2 && args.keyword("ifeq") {
-                options.only = Some(Only::IfEqual(args.bulk()?));
+                options.only = Some(Only::Equal(args.bulk()?));
             } else if args.keyword("get") {
                 options.get = true;
             } else if options.given.is_none() && args.keyword("keepttl") {
@@ -392,7 +392,7 @@ fn set(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     cx.data.set_str(key, argv.shared(at), value, ttl);
     cx.data.changed(key, Class::STRING, "set");
     // A replica or a file's reader need not know IFEQ.
-    let compared = matches!(options.only, Some(Only::IfEqual(_)));
+    let compared = matches!(options.only, Some(Only::Equal(_)));
     if let Ttl::At(deadline) = ttl {
         cx.data.notify(Class::GENERIC, "expire", key);
         // A relative time would be counted again from when a replica or a restart reads it.
