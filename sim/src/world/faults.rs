@@ -252,8 +252,16 @@ impl World {
             Fault::Pause { .. } => self.resume(node),
             Fault::Slow { .. } => self.slow(node, us(0)),
             Fault::Drift { .. } => self.drift(node, 0),
-            Fault::SyncFails { .. } => self.spoil(struck.node, |faults| faults.sync = false),
-            Fault::OneSyncFails { .. } => self.spoil(struck.node, |faults| faults.one_sync = false),
+            Fault::SyncFails { power, .. } | Fault::OneSyncFails { power, .. } => {
+                self.spoil(struck.node, |faults| {
+                    (faults.sync, faults.one_sync) = (false, false);
+                });
+                if power {
+                    self.crash(node, true);
+                    self.net.restore_power(&mut self.queue, node);
+                    self.start_at(node, self.queue.now() + ms(200));
+                }
+            }
             Fault::DiskFails { .. } => self.spoil(struck.node, |faults| faults.dead = false),
             Fault::DiskFull { .. } => self.spoil(struck.node, |faults| faults.full = false),
             Fault::Order {
@@ -482,9 +490,9 @@ impl World {
             | Fault::Slow { target, .. }
             | Fault::Jump { target, .. }
             | Fault::Drift { target, .. }
-            | Fault::SyncFails { target }
+            | Fault::SyncFails { target, .. }
             | Fault::DiskFull { target }
-            | Fault::OneSyncFails { target }
+            | Fault::OneSyncFails { target, .. }
             | Fault::DiskFails { target }
             | Fault::Stall { target }
             | Fault::BitFlip { target }
