@@ -177,7 +177,14 @@ impl World {
         });
         if let Some(place) = due {
             let entry = self.armed.remove(place);
-            self.trip(entry, id);
+            let draws = &mut self.nodes[id.index()].draws;
+            // At once, or when something has come of it already.
+            let after = match draws.chance(0.5) {
+                true => us(0),
+                false => draws.log_duration(us(10), ms(20)),
+            };
+            let at = self.queue.now() + after;
+            self.queue.push(at, Event::Trip { entry, node: id });
         }
     }
 
