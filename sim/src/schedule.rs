@@ -90,6 +90,9 @@ pub enum Fault {
     SyncFails {
         /// Whose.
         target: Target,
+        /// Whether the host loses power at the end.
+        #[serde(default)]
+        power: bool,
     },
     /// Writes find no space until the end.
     DiskFull {
@@ -100,6 +103,9 @@ pub enum Fault {
     OneSyncFails {
         /// Whose.
         target: Target,
+        /// Whether the host loses power at the end.
+        #[serde(default)]
+        power: bool,
     },
     /// Reads and writes fail until the end.
     DiskFails {
@@ -560,9 +566,10 @@ fn any_sentinel(draws: &mut Draws, options: &Options) -> Target {
 
 fn draw_disk(draws: &mut Draws, options: &Options) -> Fault {
     let target = any_server(draws, options);
+    let power = draws.chance(0.5);
     match draws.below(8) {
-        0..=2 => Fault::SyncFails { target },
-        3 => Fault::OneSyncFails { target },
+        0..=2 => Fault::SyncFails { target, power },
+        3 => Fault::OneSyncFails { target, power },
         4 | 5 => Fault::DiskFull { target },
         6 => Fault::DiskFails { target },
         _ => Fault::Stall { target },

@@ -2,7 +2,7 @@
 //! makes a branch. The tree is built from the bytes that masters write to their replicas, which
 //! no machine can colour, and from the ids and offsets that nodes claim.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Violation, short};
 use crate::ids::NodeId;
@@ -217,10 +217,16 @@ impl Tree {
     /// Where each pushed value is, with the offset at which its command (or the transaction
     /// around it) ends; and whether every stream is well formed.
     pub fn index(&self) -> Result<BTreeMap<u64, Vec<Position>>, Violation> {
+        let mut forks: BTreeMap<Id, BTreeSet<u64>> = BTreeMap::new();
+        for (parent, last) in self.branches.values().filter_map(|branch| branch.fork) {
+            forks.entry(parent).or_default().insert(last);
+        }
+        let none = BTreeSet::new();
         let mut found: BTreeMap<u64, Vec<Position>> = BTreeMap::new();
         for (replid, branch) in &self.branches {
+            let forks = forks.get(replid).unwrap_or(&none);
             for segment in &branch.seen {
-                index_segment(replid, segment, &mut found)?;
+                index_segment(replid, segment, forks, &mut found)?;
             }
         }
         Ok(found)
@@ -288,10 +294,13 @@ fn join(one: Segment, two: Segment) -> Result<Segment, u64> {
 fn index_segment(
     replid: &Id,
     segment: &Segment,
+    forks: &BTreeSet<u64>,
     found: &mut BTreeMap<u64, Vec<Position>>,
 ) -> Result<(), Violation> {
     let mut reader = Reader::default();
     reader.push(&segment.bytes);
+    // The last offset behind a command and outside a transaction.
+    let mut whole = segment.start - 1;
     let mut in_multi = false;
     let mut waiting: Vec<u64> = Vec::new();
     loop {
@@ -327,6 +336,10 @@ fn index_segment(
         }
         if !in_multi {
             let offset = segment.end() - reader.rest().len() as u64 - 1;
+            if forks.range(whole + 1..offset).next().is_some() {
+                return Err(broken("is gone on from inside a command or transaction"));
+            }
+            whole = offset;
             for value in waiting.drain(..) {
                 let position = Position {
                     replid: *replid,
@@ -406,6 +419,28 @@ mod tests {
         tree.wrote(B, &OLD, 9, b"rld").unwrap();
         tree.wrote(B, &OLD, 12, b"12345678later").unwrap();
         assert_eq!(tree.wrote(B, &OLD, 10, b"lX").unwrap_err().oracle, ORACLE);
+    }
+
+    #[test]
+    fn a_branch_begins_behind_a_command_and_outside_a_transaction() {
+        let mut bytes = Vec::new();
+        let mut ends = Vec::new();
+        for words in [&[&b"SET"[..], b"a", b"1"][..], &[b"MULTI"], &[b"EXEC"]] {
+            command(&mut bytes, words);
+            ends.push(bytes.len() as u64);
+        }
+        for (fork, sound) in [
+            (0, true),
+            (5, false),
+            (ends[0], true),
+            (ends[1], false),
+            (ends[2], true),
+        ] {
+            let mut tree = Tree::default();
+            tree.wrote(A, &OLD, 1, &bytes).unwrap();
+            tree.claims(B, &promoted(fork, fork)).unwrap();
+            assert_eq!(tree.index().is_ok(), sound, "{fork}");
+        }
     }
 
     #[test]

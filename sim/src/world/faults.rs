@@ -177,7 +177,14 @@ impl World {
         });
         if let Some(place) = due {
             let entry = self.armed.remove(place);
-            self.trip(entry, id);
+            let draws = &mut self.nodes[id.index()].draws;
+            // At once, or when something has come of it already.
+            let after = match draws.chance(0.5) {
+                true => us(0),
+                false => draws.log_duration(us(10), ms(20)),
+            };
+            let at = self.queue.now() + after;
+            self.queue.push(at, Event::Trip { entry, node: id });
         }
     }
 
@@ -252,8 +259,16 @@ impl World {
             Fault::Pause { .. } => self.resume(node),
             Fault::Slow { .. } => self.slow(node, us(0)),
             Fault::Drift { .. } => self.drift(node, 0),
-            Fault::SyncFails { .. } => self.spoil(struck.node, |faults| faults.sync = false),
-            Fault::OneSyncFails { .. } => self.spoil(struck.node, |faults| faults.one_sync = false),
+            Fault::SyncFails { power, .. } | Fault::OneSyncFails { power, .. } => {
+                self.spoil(struck.node, |faults| {
+                    (faults.sync, faults.one_sync) = (false, false);
+                });
+                if power {
+                    self.crash(node, true);
+                    self.net.restore_power(&mut self.queue, node);
+                    self.start_at(node, self.queue.now() + ms(200));
+                }
+            }
             Fault::DiskFails { .. } => self.spoil(struck.node, |faults| faults.dead = false),
             Fault::DiskFull { .. } => self.spoil(struck.node, |faults| faults.full = false),
             Fault::Order {
@@ -482,9 +497,9 @@ impl World {
             | Fault::Slow { target, .. }
             | Fault::Jump { target, .. }
             | Fault::Drift { target, .. }
-            | Fault::SyncFails { target }
+            | Fault::SyncFails { target, .. }
             | Fault::DiskFull { target }
-            | Fault::OneSyncFails { target }
+            | Fault::OneSyncFails { target, .. }
             | Fault::DiskFails { target }
             | Fault::Stall { target }
             | Fault::BitFlip { target }
