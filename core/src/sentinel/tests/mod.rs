@@ -511,6 +511,30 @@ fn a_name_that_does_not_resolve_stalls_nothing() {
 }
 
 #[test]
+fn a_server_known_by_name_and_by_address_is_one_once_the_name_is_resolved() {
+    let mut world = World::new(1, 0, 1);
+    let mut master = crate::config::MasterConfig::new("mymaster", "127.0.0.1", 6379, 1);
+    master.down_after_ms = 5_000;
+    master.known_replicas = vec![("redis-b".to_owned(), 6380)];
+    world.add_sentinel(0, vec![master]);
+    world.nodes[0].machine.watch.settings.resolve_hostnames = true;
+    world.run_for(ms(1_000));
+    let replicas = |world: &World| {
+        let master = world.nodes[0].machine.watch().masters().next().unwrap();
+        master.replicas
+    };
+    assert_eq!(replicas(&world), 2);
+    world.names.insert("redis-b".to_owned(), 6380);
+    world.run_for(ms(1_000));
+    assert_eq!(replicas(&world), 1);
+    let shown = world.ask(0, &["sentinel", "replicas", "mymaster"]);
+    let fields = shown.as_array().unwrap()[0].as_array().unwrap();
+    assert_eq!(fields[3], Value::Bulk(b"127.0.0.1".to_vec()));
+    world.run_for(ms(10_000));
+    assert_eq!((replicas(&world), world.count("+sdown")), (1, 0));
+}
+
+#[test]
 fn a_leader_that_crashes_after_its_election_is_followed_by_another() {
     let mut world = settled(1, 3, 2);
     for n in 0..3 {
