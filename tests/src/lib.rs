@@ -19,7 +19,7 @@ mod program;
 mod wait;
 
 pub use client::{Client, text_of};
-pub use failover::{Failover, Rejoin};
+pub use failover::{Failover, Loss, Rejoin};
 pub use group::{Group, MASTER, Shape};
 pub use info::Info;
 pub use node::{Kind, Node};

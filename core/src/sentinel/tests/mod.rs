@@ -197,6 +197,18 @@ fn an_operator_moves_the_master_with_the_votes_of_a_majority() {
 }
 
 #[test]
+fn an_election_waits_for_a_voter_that_is_restarted() {
+    let mut world = settled(1, 2, 2);
+    world.kill_sentinel(0);
+    let order = ["sentinel", "failover", "mymaster"];
+    assert_eq!(world.ask(1, &order), Value::Simple(b"OK".to_vec()));
+    world.run_for(ms(300));
+    world.restart_sentinel(0);
+    world.run_until(ms(2_000), |world| all_see(world, 6380));
+    assert_eq!(world.count("-failover-abort-not-elected"), 0);
+}
+
+#[test]
 fn a_vote_is_not_told_before_it_is_durable() {
     let mut world = settled(1, 1, 1);
     world.nodes[0].disk_slow = ms(50);
