@@ -442,7 +442,7 @@ impl World {
             Change::Reset if self.may_forget() && self.all_known() => {
                 self.order(Order::to_sentinel(at, &["RESET", MASTER_NAME]));
             }
-            Change::ForgetReplica => {
+            Change::ForgetReplica if self.is_in_order() => {
                 let master = self.known_master();
                 let node = topology.data().find(|&node| Some(node) != master)?;
                 self.kill(node, false);
@@ -459,7 +459,7 @@ impl World {
             Change::Unwatch if topology.side => {
                 self.order(Order::to_sentinel(at, &["REMOVE", SIDE_NAME]));
             }
-            Change::Reset | Change::ForgetSentinel | Change::Unwatch => {}
+            Change::Reset | Change::ForgetReplica | Change::ForgetSentinel | Change::Unwatch => {}
         }
         None
     }
@@ -485,7 +485,19 @@ impl World {
 
     fn may_forget(&self) -> bool {
         let topology = &self.options.topology;
-        topology.quorum >= topology.majority() && self.is_peaceful()
+        topology.quorum >= topology.majority() && self.is_peaceful() && self.is_in_order()
+    }
+
+    /// Whether the servers are what the Sentinels take them for: whoever is forgotten while it is
+    /// the master is found by nobody.
+    fn is_in_order(&self) -> bool {
+        let master = self.known_master();
+        let agrees = |node| {
+            let view = self.judges.server(node);
+            view.is_none_or(|view| view.master.is_none() == (Some(node) == master))
+        };
+        master.is_some_and(|node| self.judges.server(node).is_some())
+            && self.options.topology.data().all(agrees)
     }
 
     fn watch_side(&mut self, sentinel: NodeId) {
