@@ -75,7 +75,7 @@ impl Default for Pace {
             script_max: ms(500),
             script_retry: 0.05,
             script_fails: 0.03,
-            script_hangs: 0.01,
+            script_hangs: 0.03,
         }
     }
 }

@@ -289,7 +289,11 @@ impl Run {
     fn recover(&mut self, core: &Core) -> Result<NodeId, Violation> {
         let world = &mut self.world;
         let start = world.queue.now();
-        let deadline = liveness::deadline(start, &world.options.knobs);
+        let mut deadline = liveness::deadline(start, &world.options.knobs);
+        if world.options.families.orders.is_some() {
+            // Whoever was forgotten is not taken in again for so long.
+            deadline = deadline + Duration::from_secs(120);
+        }
         let mut since: Option<(NodeId, Time)> = None;
         loop {
             let now = world.queue.now() + ms(100);

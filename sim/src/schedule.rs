@@ -184,6 +184,11 @@ pub enum Fault {
         /// Which.
         target: Target,
     },
+    /// A Sentinel is restarted with another identity, and with all else it knows.
+    Rename {
+        /// Which.
+        target: Target,
+    },
     /// Names that a host looks up are not found until the end.
     NoNames {
         /// Which.
@@ -211,9 +216,10 @@ pub enum Change {
     Set(u32),
     /// `SENTINEL RESET`.
     Reset,
-    /// `SENTINEL FORGET-REPLICA` of a replica whose process is gone.
+    /// `SENTINEL FORGET-REPLICA` of a replica whose process is ended, and started at the end.
     ForgetReplica,
-    /// `SENTINEL FORGET-SENTINEL` of a Sentinel whose process is gone.
+    /// The process of another Sentinel is ended. At the end comes `SENTINEL FORGET-SENTINEL`, and it
+    /// is started again.
     ForgetSentinel,
     /// `SENTINEL REMOVE` of the second master, and at the end `SENTINEL MONITOR`.
     Unwatch,
@@ -399,6 +405,7 @@ impl Fault {
             Self::Unlink { .. } => "unlink",
             Self::Order { .. } => "order",
             Self::Move { .. } => "move",
+            Self::Rename { .. } => "rename",
             Self::NoNames { .. } => "no_names",
             Self::LateNames { .. } => "late_names",
             Self::Decision { .. } => "decision",
@@ -509,7 +516,11 @@ fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) ->
         }
         "moves" => {
             let target = any_sentinel(draws, options);
-            (Fault::Move { target }, lasting(draws))
+            if draws.chance(0.3) {
+                (Fault::Rename { target }, at_ms)
+            } else {
+                (Fault::Move { target }, lasting(draws))
+            }
         }
         "names" => (draw_names(draws, options), lasting(draws)),
         other => unreachable!("there is no fault family {other}"),

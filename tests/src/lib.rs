@@ -8,6 +8,7 @@
 mod client;
 pub mod differential;
 mod failover;
+pub mod farm;
 mod group;
 mod info;
 pub mod kills;
@@ -18,12 +19,12 @@ mod program;
 mod wait;
 
 pub use client::{Client, text_of};
-pub use failover::{Failover, Rejoin};
+pub use failover::{Failover, Loss, Rejoin};
 pub use group::{Group, MASTER, Shape};
 pub use info::Info;
 pub use node::{Kind, Node};
 pub use ports::Port;
-pub use process::{Process, resident_bytes};
+pub use process::{Process, cpu_time, resident_bytes};
 pub use program::{Flavour, executable, peers_are_here, redis_cli};
 pub use wait::{PATIENCE, wait_until};
 

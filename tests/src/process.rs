@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use holdfast_io::daemon;
 
@@ -95,4 +96,18 @@ pub fn resident_bytes(pid: u32) -> u64 {
     kib.and_then(|kib| kib.parse::<u64>().ok())
         .expect("the system tells kB")
         * 1024
+}
+
+/// The time a process has had a processor, for itself and in the system.
+///
+/// # Panics
+///
+/// If there is no such process.
+pub fn cpu_time(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");
+    // The name before it may have spaces.
+    let fields = stat.rsplit(')').next().expect("a split has a last part");
+    let ticks = |at: usize| fields.split_whitespace().nth(at)?.parse::<u64>().ok();
+    let ticks = ticks(11).zip(ticks(12)).map(|(user, system)| user + system);
+    Duration::from_millis(10 * ticks.expect("the system tells both"))
 }

@@ -223,6 +223,80 @@ fn our_sentinels_and_those_of_redis_are_one_quorum() {
 }
 
 #[test]
+fn each_kind_leads_with_the_votes_of_the_other_and_is_restarted_from_its_file() {
+    if !peers_are_here("elections with the sentinels of Redis") {
+        return;
+    }
+    for sentinels in [&[OURS, OURS, REDIS], &[REDIS, REDIS, OURS]] {
+        let mut shape = Shape::of(OURS);
+        shape.sentinels = sentinels;
+        shape.failover_timeout_ms = 3_000;
+        let mut group = Group::start(&shape);
+        let ids = |group: &Group, kind: Flavour| -> Vec<String> {
+            let of_kind = sentinels.iter().zip(&group.sentinels);
+            let of_kind = of_kind.filter(|(one, _)| **one == kind);
+            of_kind
+                .map(|(_, node)| node.text(&["SENTINEL", "MYID"]))
+                .collect()
+        };
+        let set_auto = |group: &Group, word: &str| {
+            for (_, node) in sentinels
+                .iter()
+                .zip(&group.sentinels)
+                .filter(|(one, _)| **one == OURS)
+            {
+                let set = ["SENTINEL", "SET", MASTER, "auto-failover", word];
+                assert_eq!(node.text(&set), "OK");
+            }
+        };
+        // Whether a sentinel of this kind has voted for one of the other.
+        let voted = |group: &Group, voter: Flavour, leader: Flavour| {
+            let leaders = ids(group, leader);
+            let voters = sentinels.iter().zip(&group.sentinels);
+            voters.filter(|(one, _)| **one == voter).any(|(_, node)| {
+                let log = node.log();
+                leaders
+                    .iter()
+                    .any(|id| log.contains(&format!("+vote-for-leader {id}")))
+            })
+        };
+
+        set_auto(&group, "no");
+        let failover = group.kill_master();
+        assert_eq!(
+            group.wait_for_switch(failover.old, &[0, 1, 2]),
+            failover.new
+        );
+        assert!(voted(&group, OURS, REDIS), "{sentinels:?}");
+        group.restart(failover);
+        set_auto(&group, "yes");
+
+        let known: Vec<String> = { group.sentinels.iter() }
+            .map(|node| node.text(&["SENTINEL", "MYID"]))
+            .collect();
+        for (sentinel, id) in group.sentinels.iter_mut().zip(&known) {
+            sentinel.kill();
+            sentinel.start();
+            assert_eq!(&sentinel.text(&["SENTINEL", "MYID"]), id);
+            let info = sentinel.info("sentinel");
+            let line = info.get("master0");
+            assert!(line.contains("slaves=2,sentinels=3"), "{line}");
+        }
+        let ours = sentinels.iter().position(|one| *one == OURS).unwrap();
+        wait_until(PATIENCE, "a failover can be ordered", || {
+            let order = ["SENTINEL", "FAILOVER", MASTER];
+            let ready = group.sentinels.iter().all(|node| {
+                let check = node.text(&["SENTINEL", "CKQUORUM", MASTER]);
+                check.starts_with("OK 3 ")
+            });
+            (ready && group.sentinels[ours].text(&order) == "OK").then_some(())
+        });
+        group.wait_for_switch(failover.new, &[0, 1, 2]);
+        assert!(voted(&group, REDIS, OURS), "{sentinels:?}");
+    }
+}
+
+#[test]
 fn our_sentinels_watch_servers_of_redis_and_theirs_watch_ours() {
     if !peers_are_here("sentinels and servers of both kinds") {
         return;

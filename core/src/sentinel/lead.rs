@@ -293,7 +293,8 @@ impl Watch {
             // A vote in a newer election is one against me.
             Some(leader) if peer.leader_epoch > epoch && leader != self.id => Ballot::For(leader),
             Some(_) | None if peer.vote_answered >= epoch => Ballot::Refused,
-            Some(_) | None if self.can_vote(id) => Ballot::Open,
+            // One whose connection is just being made may still be asked.
+            Some(_) | None if self.instances[id].s_down.is_none() => Ballot::Open,
             Some(_) | None => Ballot::Unreachable,
         }
     }

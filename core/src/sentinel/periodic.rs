@@ -116,6 +116,27 @@ impl Watch {
                 *retry_at = now;
             }
             self.mark(self.instances[id].group);
+            self.drop_double(id);
+        }
+    }
+
+    /// Lets go of a replica that turned out to be a server known otherwise already.
+    fn drop_double(&mut self, id: InstanceId) {
+        let one = &self.instances[id];
+        if one.peer().is_some() {
+            return;
+        }
+        let group = &self.groups[one.group];
+        let kept = [Some(group.master), group.failover.promoted_replica()];
+        let same =
+            |other: &InstanceId| *other != id && self.instances[*other].addr.is_same(&one.addr);
+        let Some(other) = group.servers().find(same) else {
+            return;
+        };
+        if !kept.contains(&Some(other)) {
+            self.remove_replica(other);
+        } else if !kept.contains(&Some(id)) {
+            self.remove_replica(id);
         }
     }
 

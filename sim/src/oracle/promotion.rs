@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::Violation;
 use crate::ids::NodeId;
 use crate::program::{FailoverState, MasterView, ReplicaView, SentinelView, ServerView};
+use crate::time::Time;
 
 const ORACLE: &str = "promotion";
 
@@ -47,23 +49,35 @@ impl Promotion {
     }
 }
 
-/// A `+convert-to-slave`: whom a Sentinel makes a replica, of which master.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Correction {
-    /// The one that says it is a master.
-    pub replica: SocketAddr,
+/// How long every Sentinel leaves a replica that says it is a master alone, unless it knows that
+/// nobody can have made it one.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// Those that say they are masters and are not to be, and since when, as each Sentinel knows it.
+#[derive(Default)]
+pub struct Corrections {
+    reported: BTreeMap<(NodeId, SocketAddr), Time>,
 }
 
-impl Correction {
-    /// Reads the text of an event, if it is that one.
-    pub fn parse(event: &str) -> Option<Self> {
+impl Corrections {
+    /// Takes in an event of a Sentinel. Returns whom it makes a replica without the usual grace.
+    pub fn hear(&mut self, at: Time, by: NodeId, event: &str) -> Option<SocketAddr> {
         let mut words = event.split(' ');
-        if words.next() != Some("+convert-to-slave") {
-            return None;
-        }
+        let name = words.next()?;
         let (ip, port) = (words.nth(2)?, words.next()?);
-        let replica = SocketAddr::new(ip.parse().ok()?, port.parse().ok()?);
-        Some(Self { replica })
+        let addr = || Some(SocketAddr::new(ip.parse().ok()?, port.parse().ok()?));
+        match name {
+            "-role-change" if event.ends_with("role is master") => {
+                self.reported.insert((by, addr()?), at);
+                None
+            }
+            "+convert-to-slave" => {
+                let addr = addr()?;
+                let since = self.reported.get(&(by, addr))?;
+                (at.since(*since) < GRACE).then_some(addr)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -71,7 +85,7 @@ impl Correction {
 pub fn undoes_none<'a>(
     by: NodeId,
     own: Option<&SentinelView>,
-    Correction { replica }: Correction,
+    replica: SocketAddr,
     others: impl Iterator<Item = (NodeId, &'a SentinelView)>,
 ) -> Result<(), Violation> {
     let Some(own) = own.and_then(|view| view.masters.first()) else {
@@ -201,6 +215,38 @@ mod tests {
         let mut group = vec![replica(1, 10, 5, b'a'), replica(2, 10, 9, b'b')];
         group[0].followed = true;
         promote(group, 0).unwrap();
+    }
+
+    #[test]
+    fn a_promotion_that_is_not_known_yet_is_not_undone_before_its_time() {
+        let mut heard = Corrections::default();
+        let at = |ms| Time::from_millis(ms);
+        let addr = NodeId(1).at(6379);
+        let who = "slave 10.0.0.2:6379 10.0.0.2 6379 @ mymaster 10.0.0.1 6379";
+        let told = format!("-role-change {who} new reported role is master");
+        let corrected = format!("+convert-to-slave {who}");
+        assert_eq!(heard.hear(at(0), ONE, &corrected), None);
+        assert_eq!(heard.hear(at(1_000), ONE, &told), None);
+        assert_eq!(heard.hear(at(1_500), ONE, &corrected), Some(addr));
+        assert_eq!(heard.hear(at(9_000), ONE, &corrected), None);
+
+        let own = view(1, master());
+        let mut newer = master();
+        newer.state = FailoverState::WaitPromotion;
+        newer.failover_epoch = newer.config_epoch + 1;
+        newer.replicas = vec![replica(1, 100, 1, b'a')];
+        newer.replicas[0].promoted = true;
+        let judge = |other: &MasterView| {
+            let other = view(2, other.clone());
+            undoes_none(ONE, Some(&own), addr, [(NodeId(9), &other)].into_iter())
+        };
+        assert!(judge(&newer).is_err());
+        newer.failover_epoch = own.masters[0].config_epoch;
+        judge(&newer).unwrap();
+        newer.state = FailoverState::None;
+        newer.config_epoch += 1;
+        newer.addr = addr;
+        assert!(judge(&newer).is_err());
     }
 
     #[test]

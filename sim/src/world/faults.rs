@@ -19,6 +19,8 @@ use super::node::{Body, State};
 #[derive(Default)]
 pub(super) struct Striking {
     node: Option<NodeId>,
+    /// Whose process was ended for an order.
+    ended: Option<NodeId>,
     cuts: Vec<(NodeId, NodeId)>,
     /// Steps that are let pass before the host dies.
     left: u32,
@@ -111,9 +113,11 @@ impl World {
             &Fault::Unlink { replicas, .. } => self.on_node(node, |world, server| {
                 world.order(Order::unlink(server.at(DATA_PORT), replicas));
             }),
-            &Fault::Order { what, .. } => self.on_node(node, |world, sentinel| {
-                world.change(sentinel, what);
-            }),
+            &Fault::Order { what, .. } => {
+                let ended = node.and_then(|sentinel| self.change(sentinel, what));
+                self.striking[number as usize].ended = ended;
+            }
+            Fault::Rename { .. } => self.on_node(node, Self::rename),
             Fault::Move { .. } => self.on_node(node, |world, sentinel| {
                 world.move_to(sentinel, SENTINEL_PORT + 1);
             }),
@@ -271,13 +275,10 @@ impl World {
             }
             Fault::DiskFails { .. } => self.spoil(struck.node, |faults| faults.dead = false),
             Fault::DiskFull { .. } => self.spoil(struck.node, |faults| faults.full = false),
-            Fault::Order {
-                what: Change::Unwatch,
-                ..
-            } => self.watch_side(node),
+            Fault::Order { what, .. } => self.end_change(node, what, struck.ended),
             Fault::Move { .. } => self.move_to(node, SENTINEL_PORT),
             Fault::NoNames { .. } | Fault::LateNames { .. } => self.give_names(node),
-            Fault::Order { .. }
+            Fault::Rename { .. }
             | Fault::Isolate { .. }
             | Fault::Cut { .. }
             | Fault::Reset { .. }
@@ -512,6 +513,7 @@ impl World {
             | Fault::Unlink { target, .. }
             | Fault::Order { target, .. }
             | Fault::Move { target }
+            | Fault::Rename { target }
             | Fault::NoNames { target }
             | Fault::LateNames { target, .. } => self.resolve(*target),
             Fault::Isolate { .. }
@@ -523,13 +525,29 @@ impl World {
 
     /// Restarts a Sentinel on another port.
     fn move_to(&mut self, id: NodeId, port: u16) {
+        self.edit(id, "port ", &port.to_string());
+    }
+
+    /// Gives a Sentinel another identity.
+    fn rename(&mut self, id: NodeId) {
+        let mut draws = self
+            .keys
+            .draws(Stream::Core, 1_000 + self.queue.now().as_millis());
+        let digits = (0..40).map(|_| char::from(*draws.pick(b"0123456789abcdef")));
+        self.edit(id, "sentinel myid ", &digits.collect::<String>());
+    }
+
+    /// Changes a line of a configuration file, and restarts the process if it runs.
+    fn edit(&mut self, id: NodeId, directive: &str, value: &str) {
         let config = self.nodes[id.index()].disk.content(super::CONFIG_PATH);
         let config = String::from_utf8(config.unwrap_or_default().to_vec());
         let config = config.expect("a configuration is text");
-        let lines = config.lines().map(|line| match line.strip_prefix("port ") {
-            Some(_) => format!("port {port}\n"),
-            None => format!("{line}\n"),
-        });
+        let lines = config
+            .lines()
+            .map(|line| match line.strip_prefix(directive) {
+                Some(_) => format!("{directive}{value}\n"),
+                None => format!("{line}\n"),
+            });
         let moved: String = lines.collect();
         if moved == config {
             return;
@@ -550,42 +568,76 @@ impl World {
     }
 
     /// Has the operator change something at a Sentinel, if a careful one would: whoever makes
-    /// Sentinels forget others needs a quorum that is a majority, and peace.
-    fn change(&mut self, sentinel: NodeId, what: Change) {
+    /// Sentinels forget others needs a quorum that is a majority, and peace. Returns whose
+    /// process was ended for it.
+    fn change(&mut self, sentinel: NodeId, what: Change) -> Option<NodeId> {
         let topology = self.options.topology.clone();
         let at = sentinel.at(SENTINEL_PORT);
-        let gone =
-            |world: &Self, node: &NodeId| matches!(world.nodes[node.index()].state, State::Down);
-        let careful = topology.quorum >= topology.majority() && self.is_peaceful();
         match what {
             Change::Set(syncs) => {
                 let syncs = syncs.to_string();
                 let words = ["SET", MASTER_NAME, "parallel-syncs", &syncs];
                 self.order(Order::to_sentinel(at, &words));
             }
-            Change::Reset if careful && self.all_known() => {
+            Change::Reset if self.may_forget() && self.all_known() => {
                 self.order(Order::to_sentinel(at, &["RESET", MASTER_NAME]));
             }
-            Change::ForgetReplica => {
-                if let Some(node) = topology.data().find(|node| gone(self, node)) {
-                    let (ip, port) = (node.ip().to_string(), DATA_PORT.to_string());
-                    let words = ["FORGET-REPLICA", MASTER_NAME, &ip, &port];
-                    self.order(Order::to_sentinel(at, &words));
-                }
+            Change::ForgetReplica if self.is_in_order() => {
+                let master = self.known_master();
+                let node = topology.data().find(|&node| Some(node) != master)?;
+                self.kill(node, false);
+                let (ip, port) = (node.ip().to_string(), DATA_PORT.to_string());
+                let words = ["FORGET-REPLICA", MASTER_NAME, &ip, &port];
+                self.order(Order::to_sentinel(at, &words));
+                return Some(node);
             }
-            Change::ForgetSentinel if careful => {
-                let id = topology.sentinels().find(|node| gone(self, node));
-                let id = id.and_then(|node| self.identity(node));
-                if let Some(id) = id {
-                    let words = ["FORGET-SENTINEL", MASTER_NAME, &id];
-                    self.order(Order::to_sentinel(at, &words));
-                }
+            Change::ForgetSentinel if self.may_forget() => {
+                let node = topology.sentinels().find(|&node| node != sentinel)?;
+                self.kill(node, false);
+                return Some(node);
             }
             Change::Unwatch if topology.side => {
                 self.order(Order::to_sentinel(at, &["REMOVE", SIDE_NAME]));
             }
-            Change::Reset | Change::ForgetSentinel | Change::Unwatch => {}
+            Change::Reset | Change::ForgetReplica | Change::ForgetSentinel | Change::Unwatch => {}
         }
+        None
+    }
+
+    fn end_change(&mut self, sentinel: NodeId, what: Change, ended: Option<NodeId>) {
+        let now = self.queue.now();
+        match (what, ended) {
+            (Change::Unwatch, _) => self.watch_side(sentinel),
+            (Change::ForgetSentinel, Some(node)) => {
+                if let Some(id) = self.identity(node)
+                    && self.may_forget()
+                {
+                    let words = ["FORGET-SENTINEL", MASTER_NAME, &id];
+                    let at = sentinel.at(SENTINEL_PORT);
+                    self.order(Order::to_sentinel(at, &words));
+                }
+                self.start_at(node, now + ms(3_000));
+            }
+            (_, Some(node)) => self.start_at(node, now),
+            (_, None) => {}
+        }
+    }
+
+    fn may_forget(&self) -> bool {
+        let topology = &self.options.topology;
+        topology.quorum >= topology.majority() && self.is_peaceful() && self.is_in_order()
+    }
+
+    /// Whether the servers are what the Sentinels take them for: whoever is forgotten while it is
+    /// the master is found by nobody.
+    fn is_in_order(&self) -> bool {
+        let master = self.known_master();
+        let agrees = |node| {
+            let view = self.judges.server(node);
+            view.is_none_or(|view| view.master.is_none() == (Some(node) == master))
+        };
+        master.is_some_and(|node| self.judges.server(node).is_some())
+            && self.options.topology.data().all(agrees)
     }
 
     fn watch_side(&mut self, sentinel: NodeId) {

@@ -1,6 +1,7 @@
 //! Looks at the world after every turn and hands what it sees to the oracles.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use crate::client::record::{Op, Outcome, Record};
 use crate::ids::{Kind, NodeId};
@@ -10,7 +11,7 @@ use crate::oracle::durability::{Durability, Promise};
 use crate::oracle::election::Election;
 use crate::oracle::history::{Position, Tree};
 use crate::oracle::loss::{self, Reign};
-use crate::oracle::promotion::{self, Correction, Promotion};
+use crate::oracle::promotion::{self, Corrections, Promotion};
 use crate::oracle::quiet::Quiet;
 use crate::oracle::session::Sessions;
 use crate::oracle::wire::Fact;
@@ -49,6 +50,7 @@ pub struct Judges {
     /// For each client, when the last write and the last read that succeeded were asked.
     pub served: BTreeMap<NodeId, Served>,
     promotion: Promotion,
+    corrections: Corrections,
     sessions: Sessions,
     servers: Vec<Option<ServerView>>,
     rewriting: Vec<bool>,
@@ -95,6 +97,7 @@ impl Judges {
             marks: BTreeMap::new(),
             served: BTreeMap::new(),
             promotion: Promotion::default(),
+            corrections: Corrections::default(),
             sessions: Sessions::default(),
             servers: vec![None; nodes],
             rewriting: vec![false; nodes],
@@ -192,7 +195,8 @@ impl World {
                 } else {
                     self.judges.events.insert(name.to_owned(), 1);
                 }
-                if let Some(replica) = Correction::parse(&line.text) {
+                if let Some(replica) = self.judges.corrections.hear(now, id, &line.text) {
+                    self.judges.mark("correction without grace");
                     let result = self.judge_correction(id, replica);
                     self.judge(result);
                 }
@@ -218,7 +222,7 @@ impl World {
     }
 
     /// A Sentinel makes a master a replica.
-    fn judge_correction(&self, by: NodeId, replica: Correction) -> Result<(), Violation> {
+    fn judge_correction(&self, by: NodeId, replica: SocketAddr) -> Result<(), Violation> {
         let own = self.judges.sentinel(by);
         let sentinels = self.options.topology.sentinels();
         let others = sentinels.filter(|&node| node != by);

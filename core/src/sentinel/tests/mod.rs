@@ -197,6 +197,18 @@ fn an_operator_moves_the_master_with_the_votes_of_a_majority() {
 }
 
 #[test]
+fn an_election_waits_for_a_voter_that_is_restarted() {
+    let mut world = settled(1, 2, 2);
+    world.kill_sentinel(0);
+    let order = ["sentinel", "failover", "mymaster"];
+    assert_eq!(world.ask(1, &order), Value::Simple(b"OK".to_vec()));
+    world.run_for(ms(300));
+    world.restart_sentinel(0);
+    world.run_until(ms(2_000), |world| all_see(world, 6380));
+    assert_eq!(world.count("-failover-abort-not-elected"), 0);
+}
+
+#[test]
 fn a_vote_is_not_told_before_it_is_durable() {
     let mut world = settled(1, 1, 1);
     world.nodes[0].disk_slow = ms(50);
@@ -508,6 +520,30 @@ fn a_name_that_does_not_resolve_stalls_nothing() {
         address.as_array().unwrap()[0],
         Value::Bulk(b"redis-a".to_vec())
     );
+}
+
+#[test]
+fn a_server_known_by_name_and_by_address_is_one_once_the_name_is_resolved() {
+    let mut world = World::new(1, 0, 1);
+    let mut master = crate::config::MasterConfig::new("mymaster", "127.0.0.1", 6379, 1);
+    master.down_after_ms = 5_000;
+    master.known_replicas = vec![("redis-b".to_owned(), 6380)];
+    world.add_sentinel(0, vec![master]);
+    world.nodes[0].machine.watch.settings.resolve_hostnames = true;
+    world.run_for(ms(1_000));
+    let replicas = |world: &World| {
+        let master = world.nodes[0].machine.watch().masters().next().unwrap();
+        master.replicas
+    };
+    assert_eq!(replicas(&world), 2);
+    world.names.insert("redis-b".to_owned(), 6380);
+    world.run_for(ms(1_000));
+    assert_eq!(replicas(&world), 1);
+    let shown = world.ask(0, &["sentinel", "replicas", "mymaster"]);
+    let fields = shown.as_array().unwrap()[0].as_array().unwrap();
+    assert_eq!(fields[3], Value::Bulk(b"127.0.0.1".to_vec()));
+    world.run_for(ms(10_000));
+    assert_eq!((replicas(&world), world.count("+sdown")), (1, 0));
 }
 
 #[test]
