@@ -250,8 +250,10 @@ impl Server {
                     .repl_point()
                     .and_then(|point| u32::try_from(point.stream_db).ok());
                 let complete = end == LoadEnd::Complete;
+                self.st.persist.functions = core::mem::take(&mut intake.loaded_mut().functions);
                 if !complete {
                     self.keys.flush_all();
+                    self.st.persist.functions.clear();
                 }
                 self.dataset_replaced();
                 let outcome = if complete { Ok(db) } else { Err(()) };
@@ -282,7 +284,8 @@ impl Server {
 
     /// Takes up the history that the loaded dataset belongs to.
     fn start_from(&mut self, intake: &mut Intake) {
-        let loaded = intake.loaded();
+        let loaded = intake.loaded_mut();
+        self.st.persist.functions = core::mem::take(&mut loaded.functions);
         self.st.persist.loaded = (loaded.keys, loaded.expired);
         let place = intake.repl_point().and_then(place_of);
         if let Some(place) = place {
