@@ -255,6 +255,7 @@ impl Server {
                     self.keys.flush_all();
                     self.st.persist.functions.clear();
                 }
+                self.remove_synced_file();
                 self.dataset_replaced();
                 let outcome = if complete { Ok(db) } else { Err(()) };
                 if let Some((link, db)) = self.installed(attempt, outcome) {
@@ -273,6 +274,23 @@ impl Server {
                 self.start_from(intake);
                 self.serve_from_start();
             }
+        }
+    }
+
+    /// `rdb-del-sync-files`: what a full synchronisation has put on the disk does not stay there
+    /// if nothing else is kept on it.
+    fn remove_synced_file(&mut self) {
+        let config = &self.st.config;
+        let keeps = config.appendonly() || !config.save_points().is_empty();
+        if config.rdb_del_sync_files() && !keeps {
+            tracing::info!(
+                "Removing the RDB file obtained from the master. This replica has persistence \
+                 disabled"
+            );
+            let path = config.dbfilename().into();
+            self.st
+                .effects
+                .disk(Purpose::Ignore, DiskOp::Remove { path });
         }
     }
 

@@ -443,3 +443,25 @@ fn functions_that_came_with_a_dataset_are_in_every_file_and_with_every_replica()
     let base = "appendonlydir/appendonly.aof.2.base.rdb";
     assert!(holds(&world.nodes[again].disk.files, base));
 }
+
+#[test]
+fn the_file_of_a_full_synchronisation_goes_if_that_is_wanted_and_nothing_else_is_kept() {
+    for (config, stays) in [
+        ("save ''", true),
+        ("rdb-del-sync-files yes", true),
+        ("save ''\nrdb-del-sync-files yes\nappendonly yes", true),
+        ("save ''\nrdb-del-sync-files yes", false),
+    ] {
+        let mut world = World::new(1);
+        world.start("", BTreeMap::new());
+        let a = world.client(0);
+        world.ask(a, "set k 1");
+        let config = format!("{config}\nreplicaof 127.0.0.1 6379");
+        let replica = world.start(&config, BTreeMap::new());
+        world.wait(2_000);
+        assert_eq!(world.info(replica, "master_link_status"), "up");
+        assert_eq!(world.nodes[replica].server.keys().len(), 1);
+        let files = &world.nodes[replica].disk.files;
+        assert_eq!(files.contains_key("dump.rdb"), stays, "{config}");
+    }
+}
