@@ -9,9 +9,9 @@ use crate::command::fail::Fail;
 use crate::conn::Conn;
 use crate::machine::{ConnId, DiskOp, Done, Effect, FileId, Now};
 use crate::persist::aof::load::AofState;
-use crate::persist::load::{Expired, Intake, Load, LoadEnd, LoadState};
+use crate::persist::load::{Expired, Intake, Load, LoadEnd, LoadFault, LoadState};
 use crate::persist::pace::Pace;
-use crate::persist::rdb::{Decoder, Options, ReplPoint};
+use crate::persist::rdb::{Decoder, Options, Place as RdbPlace, RdbFault, ReplPoint};
 use crate::persist::snapshot::Snapshot;
 use crate::repl::action::Attempt;
 use crate::repl::node::Place;
@@ -243,6 +243,11 @@ impl Server {
                 tracing::warn!("Error loading the RDB file: {fault}");
             }
         }
+        let mut last_words = "Fatal error loading the DB, check server logs. Exiting.";
+        if let LoadEnd::Failed(LoadFault::Rdb(fault)) = end {
+            report_fault(fault, load.place());
+            last_words = "Terminating server after rdb file reading failure.";
+        }
         let intake = load.intake_mut();
         match loading.why {
             Why::Synced(attempt) => {
@@ -267,7 +272,7 @@ impl Server {
             Why::Asked => unreachable!("only the append-only file is loaded when asked"),
             Why::Start => {
                 if let LoadEnd::Failed(_) = end {
-                    tracing::warn!("Fatal error loading the DB, check server logs. Exiting.");
+                    tracing::warn!("{last_words}");
                     self.st.die();
                     return;
                 }
@@ -341,6 +346,20 @@ impl Server {
             .collect();
         self.st.dirty_watchers(&conns);
         self.st.blocked.keys.note_all();
+    }
+}
+
+/// Tells where the data of a file breaks, as Redis does.
+fn report_fault(fault: RdbFault, place: RdbPlace<'_>) {
+    let offset = fault.offset();
+    tracing::warn!("Internal error in RDB reading offset {offset} -> {fault}");
+    tracing::warn!("[additional info] While doing: {}", place.doing);
+    if let Some(key) = place.key {
+        let key = key.escape_ascii();
+        tracing::warn!("[additional info] Reading key '{key}'");
+    }
+    if let Some((kind, name)) = place.kind {
+        tracing::warn!("[additional info] Reading type {kind} ({name})");
     }
 }
 

@@ -175,7 +175,9 @@ impl Aof {
         let rewrite = self.rewrite.as_ref();
         // A first file that has not failed yet is on its way all the time.
         let missing = st.config.appendonly() && !self.is_on() && !st.is_loading();
-        let rewriting = (missing && self.past.failures == 0) || self.is_rewriting();
+        // It is over when what it has made useless is gone.
+        let rewriting =
+            (missing && self.past.failures == 0) || self.is_rewriting() || self.cleaning.is_some();
         let running = rewrite.map(|rewrite| rewrite.elapsed(st.now));
         report.line("aof_enabled", u8::from(st.config.appendonly()));
         report.line("aof_rewrite_in_progress", u8::from(rewriting));
