@@ -13,7 +13,9 @@ targets=("$@")
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(cd fuzz/fuzz_targets && ls -- *.rs | sed 's/\.rs$//')
 for target in "${targets[@]}"; do
   mkdir -p "target/fuzz-corpus/$target"
+  words=()
+  [ ! -f "fuzz/dictionaries/$target.dict" ] || words=(-dict="fuzz/dictionaries/$target.dict")
   # The first directory takes what is found; the second is the project's own and is left alone.
   cargo fuzz run --features libfuzzer "$target" "target/fuzz-corpus/$target" "fuzz/corpus/$target" -- \
-    -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048
+    -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 "${words[@]}"
 done

@@ -3,7 +3,9 @@
 
 #[cfg(test)]
 mod corpus;
+pub mod files;
 pub mod ops;
 pub mod rdb;
 pub mod resp;
+mod rig;
 pub mod strings;

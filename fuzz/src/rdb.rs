@@ -101,7 +101,7 @@ fn round_trip(value: &Value) {
     }
 }
 
-fn same(one: &Value, two: &Value) -> bool {
+pub(crate) fn same(one: &Value, two: &Value) -> bool {
     match (one, two) {
         (Value::Str(one), Value::Str(two)) => one.as_ref() == two.as_ref(),
         (one, two) => one == two,
@@ -109,7 +109,7 @@ fn same(one: &Value, two: &Value) -> bool {
 }
 
 /// The body with a sound footer, which no fuzzer would find.
-fn sealed(body: &[u8]) -> Vec<u8> {
+pub(crate) fn sealed(body: &[u8]) -> Vec<u8> {
     let mut payload = [body, &[11, 0]].concat();
     let checksum = holdfast_core::persist::crc::crc64(&payload);
     payload.extend_from_slice(&checksum.to_le_bytes());

@@ -102,6 +102,9 @@ pub struct Knobs {
     /// Whether the Sentinels have scripts to run.
     #[serde(default)]
     pub scripts: bool,
+    /// Bases of the append-only file are plain commands: aof-use-rdb-preamble no
+    #[serde(default)]
+    pub plain_base: bool,
 }
 
 const fn an_hour() -> u64 {
@@ -374,6 +377,7 @@ fn draw_knobs(draws: &mut Draws, topology: &Topology) -> Knobs {
         backlog_ttl_s: an_hour(),
         names: false,
         scripts: false,
+        plain_base: false,
     }
 }
 
@@ -381,6 +385,7 @@ fn draw_log(draws: &mut Draws, knobs: &mut Knobs) {
     knobs.appendonly = draws.chance(0.6);
     let policies = ["always", "always", "everysec", "no"];
     knobs.appendfsync = (*draws.pick(&policies)).to_owned();
+    knobs.plain_base = draws.chance(0.3);
 }
 
 fn draw_kept(draws: &mut Draws, knobs: &mut Knobs) {

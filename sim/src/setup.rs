@@ -36,6 +36,8 @@ fn data_config(options: &Options, node: NodeId) -> String {
     line("appendonly", &if knobs.appendonly { "yes" } else { "no" });
     if knobs.appendonly {
         line("appendfsync", &knobs.appendfsync);
+        let rdb = if knobs.plain_base { "no" } else { "yes" };
+        line("aof-use-rdb-preamble", &rdb);
         // So that rewrites are no rare thing.
         line("auto-aof-rewrite-min-size", &"2kb");
     }

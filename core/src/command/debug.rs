@@ -53,6 +53,14 @@ pub static COMMANDS: &[Spec] = &[Spec {
 
 const SUBCOMMANDS: &[Spec] = &[
     row(
+        "aof-flush-sleep",
+        flush_sleep,
+        (
+            "Holds back what goes to the append-only file, and with it the replies.",
+            "<microseconds>",
+        ),
+    ),
+    row(
         "assert",
         crash,
         ("Ends the process by a failed assertion.", ""),
@@ -121,7 +129,7 @@ const SUBCOMMANDS: &[Spec] = &[
     row(
         "loadaof",
         load_log,
-        ("Always fails: there is no log to load.", ""),
+        ("Loads the dataset anew from the append-only file.", ""),
     ),
     row("log", log, ("Writes a line into the log.", "<message>")),
     row(
@@ -409,6 +417,15 @@ fn stringmatch_test(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
         glob::matches(&pattern, &subject);
     }
     cx.out.simple("Apparently Redis did not crash: test passed");
+    Ok(())
+}
+
+fn flush_sleep(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
+    expect(args, 1..=1)?;
+    // As with atoi(3), what is no number is none.
+    let micros = args.int().ok().and_then(|n| u64::try_from(n).ok());
+    cx.data.st.debug.flush_sleep = Duration::from_micros(micros.unwrap_or(0));
+    cx.out.ok();
     Ok(())
 }
 

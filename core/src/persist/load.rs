@@ -12,7 +12,7 @@ pub use intake::{Expired, Intake, IntakeFault, Loaded};
 
 use crate::keyspace::Keyspace;
 use crate::machine::{DiskFault, DiskOp, FileId};
-use crate::persist::rdb::{Decoder, Item, Options, RdbFault};
+use crate::persist::rdb::{Decoder, Item, Options, Place, RdbFault};
 
 /// A file being read ahead, decoded and put into a keyspace, one piece in each turn.
 ///
@@ -151,6 +151,12 @@ impl Load {
     #[must_use]
     pub fn intake_mut(&mut self) -> &mut Intake {
         &mut self.intake
+    }
+
+    /// What was being read, and of which key, for whoever looks for the fault.
+    #[must_use]
+    pub fn place(&self) -> Place<'_> {
+        self.decoder.place()
     }
 
     fn state(&self) -> LoadState {

@@ -9,9 +9,9 @@ use crate::command::fail::Fail;
 use crate::conn::Conn;
 use crate::machine::{ConnId, DiskOp, Done, Effect, FileId, Now};
 use crate::persist::aof::load::AofState;
-use crate::persist::load::{Expired, Intake, Load, LoadEnd, LoadState};
+use crate::persist::load::{Expired, Intake, Load, LoadEnd, LoadFault, LoadState};
 use crate::persist::pace::Pace;
-use crate::persist::rdb::{Decoder, Options, ReplPoint};
+use crate::persist::rdb::{Decoder, Options, Place as RdbPlace, RdbFault, ReplPoint};
 use crate::persist::snapshot::Snapshot;
 use crate::repl::action::Attempt;
 use crate::repl::node::Place;
@@ -243,6 +243,11 @@ impl Server {
                 tracing::warn!("Error loading the RDB file: {fault}");
             }
         }
+        let mut last_words = "Fatal error loading the DB, check server logs. Exiting.";
+        if let LoadEnd::Failed(LoadFault::Rdb(fault)) = end {
+            report_fault(fault, load.place());
+            last_words = "Terminating server after rdb file reading failure.";
+        }
         let intake = load.intake_mut();
         match loading.why {
             Why::Synced(attempt) => {
@@ -250,9 +255,12 @@ impl Server {
                     .repl_point()
                     .and_then(|point| u32::try_from(point.stream_db).ok());
                 let complete = end == LoadEnd::Complete;
+                self.st.persist.functions = core::mem::take(&mut intake.loaded_mut().functions);
                 if !complete {
                     self.keys.flush_all();
+                    self.st.persist.functions.clear();
                 }
+                self.remove_synced_file();
                 self.dataset_replaced();
                 let outcome = if complete { Ok(db) } else { Err(()) };
                 if let Some((link, db)) = self.installed(attempt, outcome) {
@@ -264,13 +272,30 @@ impl Server {
             Why::Asked => unreachable!("only the append-only file is loaded when asked"),
             Why::Start => {
                 if let LoadEnd::Failed(_) = end {
-                    tracing::warn!("Fatal error loading the DB, check server logs. Exiting.");
+                    tracing::warn!("{last_words}");
                     self.st.die();
                     return;
                 }
                 self.start_from(intake);
                 self.serve_from_start();
             }
+        }
+    }
+
+    /// `rdb-del-sync-files`: what a full synchronisation has put on the disk does not stay there
+    /// if nothing else is kept on it.
+    fn remove_synced_file(&mut self) {
+        let config = &self.st.config;
+        let keeps = config.appendonly() || !config.save_points().is_empty();
+        if config.rdb_del_sync_files() && !keeps {
+            tracing::info!(
+                "Removing the RDB file obtained from the master. This replica has persistence \
+                 disabled"
+            );
+            let path = config.dbfilename().into();
+            self.st
+                .effects
+                .disk(Purpose::Ignore, DiskOp::Remove { path });
         }
     }
 
@@ -282,7 +307,8 @@ impl Server {
 
     /// Takes up the history that the loaded dataset belongs to.
     fn start_from(&mut self, intake: &mut Intake) {
-        let loaded = intake.loaded();
+        let loaded = intake.loaded_mut();
+        self.st.persist.functions = core::mem::take(&mut loaded.functions);
         self.st.persist.loaded = (loaded.keys, loaded.expired);
         let place = intake.repl_point().and_then(place_of);
         if let Some(place) = place {
@@ -320,6 +346,20 @@ impl Server {
             .collect();
         self.st.dirty_watchers(&conns);
         self.st.blocked.keys.note_all();
+    }
+}
+
+/// Tells where the data of a file breaks, as Redis does.
+fn report_fault(fault: RdbFault, place: RdbPlace<'_>) {
+    let offset = fault.offset();
+    tracing::warn!("Internal error in RDB reading offset {offset} -> {fault}");
+    tracing::warn!("[additional info] While doing: {}", place.doing);
+    if let Some(key) = place.key {
+        let key = key.escape_ascii();
+        tracing::warn!("[additional info] Reading key '{key}'");
+    }
+    if let Some((kind, name)) = place.kind {
+        tracing::warn!("[additional info] Reading type {kind} ({name})");
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the server knows of its dataset on disk.
 
+use bytes::Bytes;
+
 use super::info::Report;
 use super::loading::Loading;
 use super::saving::Running;
@@ -41,6 +43,9 @@ pub struct Persist {
     pub(super) saved_changes: u64,
     /// Saves that succeeded.
     pub(super) saves: u64,
+    /// The function libraries that came with the dataset: they can't be called, and are kept for
+    /// who can.
+    pub(super) functions: Vec<Bytes>,
     /// Keys loaded at the start, and keys left out because they had expired.
     pub(super) loaded: (u64, u64),
 }
@@ -63,6 +68,7 @@ impl Persist {
             last_took: None,
             saved_changes: 0,
             saves: 0,
+            functions: Vec::new(),
             loaded: (0, 0),
         }
     }

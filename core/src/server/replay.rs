@@ -315,6 +315,7 @@ impl Server {
             unreachable!("the append-only file was being loaded")
         };
         self.st.conns.remove(replay.conn);
+        self.st.persist.functions = replay.load.loaded().functions.clone();
         let took = self.st.now.mono.since(loading.started.mono);
         match &end {
             AofEnd::Failed(fault) => tracing::warn!("{fault}"),

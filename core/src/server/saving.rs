@@ -129,7 +129,7 @@ impl State {
                 repl,
                 aof_base: false,
             },
-            functions: Vec::new(),
+            functions: self.persist.functions.clone(),
             form: Form::Rdb,
         }
     }
@@ -504,13 +504,10 @@ impl Server {
     /// Replication wants a snapshot of the dataset as it is now.
     pub(super) fn start_replica_snapshot(&mut self, id: SnapshotId, contents: Contents) {
         let now = self.st.now;
-        let wanted = match contents {
-            Contents::All => true,
-            Contents::Functions | Contents::Nothing => false,
-        };
-        if !wanted {
-            self.send_empty_snapshot(id);
-            return;
+        match contents {
+            Contents::All => {}
+            Contents::Functions => return self.send_empty_snapshot(id, true),
+            Contents::Nothing => return self.send_empty_snapshot(id, false),
         }
         if self.st.persist.is_snapshotting() {
             self.st
@@ -537,7 +534,7 @@ impl Server {
     }
 
     /// A snapshot without keys, for `rdb-filter-only`.
-    fn send_empty_snapshot(&mut self, id: SnapshotId) {
+    fn send_empty_snapshot(&mut self, id: SnapshotId, functions: bool) {
         let now = self.st.now;
         if !self.st.repl.snapshot_started(now, id, Ok(())) {
             return;
@@ -545,6 +542,9 @@ impl Server {
         let options = self.st.snapshot_options(0);
         let mut encoder = Encoder::new(options.compress, options.checksum);
         encoder.preamble(&options.preamble);
+        for library in options.functions.iter().filter(|_| functions) {
+            encoder.function(library);
+        }
         encoder.eof();
         while let Some(chunk) = encoder.poll_chunk() {
             self.st.repl.snapshot_chunk(now, id, &chunk);

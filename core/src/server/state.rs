@@ -28,6 +28,7 @@ use crate::repl::Replication;
 use crate::repl::action::Attempt;
 use crate::rng::Rng;
 use crate::value::{KeyHasher, Shape};
+use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Everything of the server but its keys, so that a command may borrow both.
@@ -116,6 +117,8 @@ pub struct Debug {
     pub skip_checksum: bool,
     /// Whether who was never let in is cut off with the first reply it does not read.
     pub strangers_read: bool,
+    /// How long what goes to the append-only file is held back first.
+    pub flush_sleep: Duration,
     /// The server does nothing before this instant.
     pub asleep_until: Option<Mono>,
 }
@@ -191,6 +194,7 @@ impl State {
                 cron_paused: false,
                 skip_checksum: false,
                 strangers_read: false,
+                flush_sleep: Duration::ZERO,
                 asleep_until: None,
             },
             attack_logged: None,

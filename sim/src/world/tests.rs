@@ -42,6 +42,7 @@ fn small_plan(seed: u64) -> Plan {
             backlog_ttl_s: 3_600,
             names: false,
             scripts: false,
+            plain_base: false,
         },
         network: Quality {
             cut_ppm: 200_000,

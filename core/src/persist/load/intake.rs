@@ -133,6 +133,12 @@ impl Intake {
             Item::Aux { name, value } => self.take_aux(name, value),
             Item::EmptyKey { key } => self.skip_empty(key),
             Item::Function { library } => {
+                if self.loaded.functions.is_empty() {
+                    tracing::warn!(
+                        "The RDB file has functions, which can't be called here. They are kept \
+                         for the files and replicas to come."
+                    );
+                }
                 self.loaded.functions.push(Bytes::copy_from_slice(library));
             }
             Item::ModuleAux { module } => {
@@ -158,6 +164,11 @@ impl Intake {
     #[must_use]
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
+    }
+
+    /// The same, to take the functions from.
+    pub fn loaded_mut(&mut self) -> &mut Loaded {
+        &mut self.loaded
     }
 
     /// Where in a replication stream the data belongs, if it says so in full.

@@ -190,6 +190,11 @@ impl Reader {
                 };
                 if *packed {
                     each_listpack(&text, input, |item| list.push_back(item))?;
+                } else if with_text(&text, input, <[u8]>::is_empty) {
+                    // Only a long item is a node of its own.
+                    let what = "Quicklist integrity check failed: a plain node without bytes";
+                    let offset = input.offset();
+                    return Err(RdbFault::Corrupt { what, offset });
                 } else {
                     with_text(&text, input, |item| list.push_back(item));
                 }

@@ -315,6 +315,13 @@ fn lists_without_items_are_told_apart() {
 }
 
 #[test]
+fn a_node_of_its_own_without_bytes_is_refused() {
+    let fault = decode(&file(&[18, 1, b'k', 1, 1, 0])).unwrap_err();
+    let text = fault.to_string();
+    assert!(text.contains("Quicklist integrity check failed"), "{text}");
+}
+
+#[test]
 fn data_of_modules_and_slots_is_skipped() {
     let body = [
         [0xf7, 0x81].as_slice(),

@@ -84,6 +84,8 @@ pub struct Aof {
     replay_wanted: bool,
     /// `aof_delayed_fsync`
     delayed: u64,
+    /// When what is fed is handed over, if DEBUG AOF-FLUSH-SLEEP holds it back.
+    flush_at: Option<Mono>,
 }
 
 #[derive(Debug, Default)]
@@ -173,7 +175,9 @@ impl Aof {
         let rewrite = self.rewrite.as_ref();
         // A first file that has not failed yet is on its way all the time.
         let missing = st.config.appendonly() && !self.is_on() && !st.is_loading();
-        let rewriting = (missing && self.past.failures == 0) || self.is_rewriting();
+        // It is over when what it has made useless is gone.
+        let rewriting =
+            (missing && self.past.failures == 0) || self.is_rewriting() || self.cleaning.is_some();
         let running = rewrite.map(|rewrite| rewrite.elapsed(st.now));
         report.line("aof_enabled", u8::from(st.config.appendonly()));
         report.line("aof_rewrite_in_progress", u8::from(rewriting));
@@ -437,7 +441,9 @@ impl Server {
             && !log.is_empty()
             && !holds
             && writer.wants_piece()
+            && *aof.flush_at.get_or_insert(now + st.debug.flush_sleep) <= now
         {
+            aof.flush_at = None;
             let mark = writer.push(log.take().into());
             aof.offsets.push_back((mark, offset));
         }
@@ -561,7 +567,10 @@ impl Server {
         let st = &self.st;
         let policy = st.aof_policy();
         match &st.aof.phase {
-            Phase::On(writer) | Phase::Ending(writer) => writer.deadline(policy),
+            Phase::On(writer) | Phase::Ending(writer) => {
+                let flush = st.aof.flush_at.filter(|&at| at > st.now.mono);
+                writer.deadline(policy).into_iter().chain(flush).min()
+            }
             Phase::Off => {
                 let waits = st.config.appendonly() && st.aof.rewrite.is_none();
                 let at = st.aof.not_before;

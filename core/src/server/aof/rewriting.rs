@@ -199,7 +199,9 @@ impl Server {
         (st.aof.past.scheduled, st.aof.past.asked) = (false, false);
         let file = st.aof.free_file();
         let part = st.aof.manifest.next_incr(&names.stem);
-        let form = match st.config.aof_use_rdb_preamble() {
+        // Commands that load functions could not be run here again.
+        let has_functions = !st.persist.functions.is_empty();
+        let form = match has_functions || st.config.aof_use_rdb_preamble() {
             true => BaseForm::Rdb,
             false => BaseForm::Commands,
         };

@@ -93,3 +93,23 @@ fn commands_of_the_append_only_file_take_their_time_like_the_keys_of_its_base() 
     assert_eq!(world.ask_at(again, b, "get n"), "$1|2|");
     assert_eq!(world.ask_at(again, b, "dbsize"), ":11|");
 }
+
+#[test]
+fn a_reply_waits_for_what_is_held_back_from_the_append_only_file() {
+    for policy in ["always", "everysec"] {
+        let config = format!("appendonly yes\nappendfsync {policy}\nenable-debug-command yes");
+        let mut world = World::single(&config);
+        let a = world.client(0);
+        let file = "appendonlydir/appendonly.aof.1.incr.aof";
+        assert_eq!(world.ask(a, "debug aof-flush-sleep 500000"), "+OK|");
+        assert_eq!(world.ask(a, "set k 1"), "", "{policy}");
+        world.wait(499);
+        assert_eq!(world.heard(a), "");
+        assert!(world.nodes[0].disk.files[file].is_empty());
+        world.wait(1);
+        assert_eq!(world.heard(a), "+OK|");
+        assert!(!world.nodes[0].disk.files[file].is_empty());
+        world.ask(a, "debug aof-flush-sleep 0");
+        assert_eq!(world.ask(a, "set k 2"), "+OK|");
+    }
+}

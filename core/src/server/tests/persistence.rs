@@ -2,6 +2,7 @@
 
 use super::harness::{World, encoded};
 use crate::machine::{Machine as _, Signal};
+use crate::persist::rdb::{Encoder, Preamble};
 use std::collections::BTreeMap;
 
 #[test]
@@ -400,4 +401,67 @@ fn a_scheduled_save_begins_when_no_other_snapshot_is_taken() {
     assert_eq!(world.info(0, "rdb_saves"), "1");
     world.wait(10_000);
     assert_eq!(world.info(0, "rdb_saves"), "1");
+}
+
+#[test]
+fn functions_that_came_with_a_dataset_are_in_every_file_and_with_every_replica() {
+    const LIBRARY: &[u8] = b"#!lua name=lib\nredis.register_function('f', function() end)";
+    let mut encoder = Encoder::new(true, true);
+    encoder.preamble(&Preamble::default());
+    encoder.function(LIBRARY);
+    encoder.eof();
+    let mut file = Vec::new();
+    while let Some(chunk) = encoder.poll_chunk() {
+        file.extend_from_slice(&chunk);
+    }
+    let holds = |files: &BTreeMap<String, Vec<u8>>, name: &str| {
+        let bytes = &files[name];
+        bytes.windows(20).any(|part| part == &LIBRARY[..20])
+    };
+    let mut world = World::new(1);
+    let files = BTreeMap::from([("dump.rdb".to_owned(), file)]);
+    let config = "rdbcompression no\naof-use-rdb-preamble no";
+    world.start(config, files);
+    let a = world.client(0);
+    world.ask(a, "flushall");
+    assert_eq!(world.ask(a, "save"), "+OK|");
+    assert!(holds(&world.nodes[0].disk.files, "dump.rdb"));
+    world.ask(a, "config set appendonly yes");
+    let base = "appendonlydir/appendonly.aof.1.base.rdb";
+    assert!(holds(&world.nodes[0].disk.files, base));
+    let replica = world.start(
+        "rdbcompression no\nreplicaof 127.0.0.1 6379",
+        BTreeMap::new(),
+    );
+    world.wait(2_000);
+    let b = world.client(replica);
+    assert_eq!(world.ask_at(replica, b, "save"), "+OK|");
+    assert!(holds(&world.nodes[replica].disk.files, "dump.rdb"));
+    let again = world.restart(0, &format!("appendonly yes\n{config}"));
+    let c = world.client(again);
+    world.ask_at(again, c, "bgrewriteaof");
+    let base = "appendonlydir/appendonly.aof.2.base.rdb";
+    assert!(holds(&world.nodes[again].disk.files, base));
+}
+
+#[test]
+fn the_file_of_a_full_synchronisation_goes_if_that_is_wanted_and_nothing_else_is_kept() {
+    for (config, stays) in [
+        ("save ''", true),
+        ("rdb-del-sync-files yes", true),
+        ("save ''\nrdb-del-sync-files yes\nappendonly yes", true),
+        ("save ''\nrdb-del-sync-files yes", false),
+    ] {
+        let mut world = World::new(1);
+        world.start("", BTreeMap::new());
+        let a = world.client(0);
+        world.ask(a, "set k 1");
+        let config = format!("{config}\nreplicaof 127.0.0.1 6379");
+        let replica = world.start(&config, BTreeMap::new());
+        world.wait(2_000);
+        assert_eq!(world.info(replica, "master_link_status"), "up");
+        assert_eq!(world.nodes[replica].server.keys().len(), 1);
+        let files = &world.nodes[replica].disk.files;
+        assert_eq!(files.contains_key("dump.rdb"), stays, "{config}");
+    }
 }
