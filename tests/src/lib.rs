@@ -11,6 +11,7 @@ mod failover;
 mod group;
 mod info;
 pub mod kills;
+pub mod lab;
 mod node;
 mod ports;
 mod process;
