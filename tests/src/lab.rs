@@ -170,7 +170,7 @@ impl Lab {
         if at != 0 {
             server += &format!("replicaof {master} {PORT}\n");
         }
-        let prefix = if self.virtual_ip.is_ipv4() { 24 } else { 64 };
+        let prefix = self.prefix_len();
         let sentinel = format!(
             "port {SENTINEL_PORT}\nprotected-mode no\ndir {}\n\
              sentinel monitor {MASTER} {master} {PORT} 2\n\
@@ -197,7 +197,8 @@ impl Lab {
     }
 
     fn run(&self, at: usize, what: &str) -> Process {
-        let log = File::options().append(true).create(true);
+        let mut log = File::options();
+        let log = log.append(true).create(true);
         let log = log.open(self.path(at, &format!("{what}.log")));
         let log = log.expect("a temporary file");
         let mut command = Command::new("ip");
@@ -277,12 +278,14 @@ impl Lab {
     /// A host loses its power: nothing of it answers any more.
     pub fn kill_host(&mut self, at: usize) {
         self.cut_off(at);
-        for process in [&mut self.hosts[at].sentinel, &mut self.hosts[at].server] {
+        let host = &mut self.hosts[at];
+        for process in [&mut host.sentinel, &mut host.server] {
             if let Some(mut process) = process.take() {
                 process.kill();
             }
         }
-        let (space, address) = (self.namespace(&at.to_string()), self.virtual_ip.to_string());
+        let space = self.namespace(&at.to_string());
+        let address = format!("{}/{}", self.virtual_ip, self.prefix_len());
         let lost = ["-n", &space, "address", "del", &address, "dev", "eth0"];
         // It may not have had it.
         drop(Command::new("ip").args(lost).output());
@@ -290,7 +293,8 @@ impl Lab {
 
     /// SIGKILL for its server and its Sentinel; the host itself lives on.
     pub fn kill_processes(&mut self, at: usize) {
-        for process in [&mut self.hosts[at].server, &mut self.hosts[at].sentinel] {
+        let host = &mut self.hosts[at];
+        for process in [&mut host.server, &mut host.sentinel] {
             process.take().expect("it runs").kill();
         }
     }
@@ -372,13 +376,14 @@ impl Lab {
     /// The longest time for which two hosts on the same side had the address.
     pub fn longest_overlap(&self) -> Duration {
         let history = self.history();
+        let now = micros();
         let mut longest = 0;
         for (number, one) in history.iter().enumerate() {
             for two in &history[number + 1..] {
                 if one.host == two.host {
                     continue;
                 }
-                let end = |holding: &Holding| holding.to.unwrap_or(u64::MAX).min(micros());
+                let end = |holding: &Holding| holding.to.unwrap_or(now).min(now);
                 let (from, to) = (one.from.max(two.from), end(one).min(end(two)));
                 let mut shared = vec![(from, to)];
                 let away = [one, two].map(|holding| &self.hosts[holding.host].away);
@@ -405,6 +410,10 @@ impl Lab {
             format!("10.77.0.{}", at + 1)
         };
         text.parse().expect("an address")
+    }
+
+    fn prefix_len(&self) -> u8 {
+        if self.virtual_ip.is_ipv4() { 24 } else { 64 }
     }
 
     fn namespace(&self, name: &str) -> String {
