@@ -97,6 +97,24 @@ impl Lab {
     ///
     /// If that takes too long.
     pub fn start(virtual_ip: &str) -> Self {
+        let mut lab = Self::bare(virtual_ip);
+        for at in 0..HOSTS {
+            lab.write_config(at);
+            lab.start_server(at);
+        }
+        for at in 0..HOSTS {
+            lab.start_sentinel(at);
+        }
+        lab.wait_until_formed();
+        lab
+    }
+
+    /// One whose hosts have nothing on them but their addresses.
+    ///
+    /// # Panics
+    ///
+    /// If the network can't be made.
+    pub fn bare(virtual_ip: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("holdfast-lab-").tempdir();
         let mut lab = Self {
             hosts: Vec::new(),
@@ -107,18 +125,35 @@ impl Lab {
         };
         lab.make_network();
         for at in 0..HOSTS {
-            lab.write_config(at);
             let host = lab.make_host(at);
             lab.hosts.push(host);
         }
-        for at in 0..HOSTS {
-            lab.start_server(at);
-        }
-        for at in 0..HOSTS {
-            lab.start_sentinel(at);
-        }
-        lab.wait_until_formed();
         lab
+    }
+
+    /// What runs a line of shell on a host; the host behind the last one is that of the clients.
+    /// Each host has a working directory of its own, and all find `holdfast`.
+    ///
+    /// # Panics
+    ///
+    /// If the directories can't be made.
+    pub fn shell(&self, at: usize, line: &str) -> Command {
+        let bin = self.dir.path().join("bin");
+        let home = self.path(at, "home");
+        for dir in [&bin, &home] {
+            fs::create_dir_all(dir).expect("a directory can be made");
+        }
+        let link = bin.join("holdfast");
+        if !link.exists() {
+            std::os::unix::fs::symlink(executable(), link).expect("a link can be made");
+        }
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace(&at.to_string())]);
+        command.args(["sh", "-c", line]).current_dir(home);
+        command.env("PATH", format!("{}:{path}", bin.display()));
+        command.env_remove("REDISCLI_AUTH").stdin(Stdio::null());
+        command
     }
 
     fn make_network(&self) {
@@ -442,8 +477,18 @@ impl Drop for Lab {
         let numbers = (0..=HOSTS).map(|at| at.to_string());
         for name in numbers.chain(["sw".to_owned()]) {
             let space = self.namespace(&name);
+            end_all_in(&space);
             drop(Command::new("ip").args(["netns", "del", &space]).output());
         }
+    }
+}
+
+/// Ends what runs in a namespace: daemons have left everybody who could.
+fn end_all_in(space: &str) {
+    let listed = Command::new("ip").args(["netns", "pids", space]).output();
+    let listed = listed.map(|output| output.stdout).unwrap_or_default();
+    for pid in String::from_utf8_lossy(&listed).split_whitespace() {
+        drop(Command::new("kill").args(["-KILL", pid]).output());
     }
 }
 
