@@ -127,8 +127,8 @@ pub fn check(interface: &str) -> Result<(), String> {
     Err(format!(
         "A virtual IP takes the capabilities CAP_NET_ADMIN, to change the addresses of \
          {interface}, and CAP_NET_RAW, to tell the neighbours; this process lacks {missing}. Start \
-         it by the unit dist/systemd/holdfast-sentinel-virtual-ip.service, as root, or after `setcap \
-         cap_net_admin,cap_net_raw+ep` of the program; or remove this line."
+         it by the unit dist/systemd/holdfast-sentinel-virtual-ip.service, as root, or after \
+         `setcap cap_net_admin,cap_net_raw+ep` of the program; or remove this line."
     ))
 }
 

@@ -116,6 +116,7 @@ fn matches(lines: &[String], shown: &str) -> bool {
             .filter(|(number, _)| is_number(number));
         let line = item.map_or(line.as_str(), |(_, rest)| rest);
         let line = line.strip_prefix("(integer) ").unwrap_or(line);
+        let line = line.strip_prefix("(error) ").unwrap_or(line);
         line.trim_matches('"').to_owned()
     };
     let shown: Vec<String> = shown

@@ -1,10 +1,13 @@
 //! The virtual IP on a real network of three hosts, made of network namespaces. Without the right
 //! to make them, these tests are skipped.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use holdfast_tests::lab::{DOWN_AFTER, LIFETIME, Lab, can_have_one};
-use holdfast_tests::{PATIENCE, say, wait_until};
+use holdfast_tests::{PATIENCE, Process, executable, say, wait_until};
 
 const V4: &str = "10.77.0.100";
 const V6: &str = "fd77::100";
@@ -127,4 +130,52 @@ fn the_system_drops_the_address_of_a_sentinel_that_was_killed() {
     let gone = killed.elapsed();
     assert!(gone < LIFETIME + SLACK, "{gone:?}");
     assert!(lab.longest_overlap() < LIFETIME);
+}
+
+#[test]
+fn it_takes_two_capabilities_and_nothing_else() {
+    if !can_have_one("the rights for a virtual IP") {
+        return;
+    }
+    let lab = Lab::bare(V4);
+    // Everybody may read and run what is here.
+    let here = lab.dir().join("here");
+    fs::create_dir(&here).expect("a directory can be made");
+    for dir in [lab.dir(), here.as_path()] {
+        fs::set_permissions(dir, Permissions::from_mode(0o777)).expect("it can be opened to all");
+    }
+    let (program, conf) = (here.join("holdfast"), here.join("sentinel.conf"));
+    fs::copy(executable(), &program).expect("the program can be copied");
+    let text = "port 26379\nprotected-mode no\ndir .\nsentinel monitor mymaster 10.77.0.1 6379 1\n\
+                sentinel virtual-ip mymaster 10.77.0.100/24 eth0\n";
+    fs::write(&conf, text).expect("a file can be written");
+    fs::set_permissions(&conf, Permissions::from_mode(0o666)).expect("it can be opened to all");
+    let run = |rights: &str| {
+        let (program, conf, dir) = (program.display(), conf.display(), here.display());
+        format!(
+            "cd {dir} && exec setpriv --reuid 65534 --regid 65534 --clear-groups {rights} {program} \
+             sentinel {conf}"
+        )
+    };
+    let output = lab.shell(0, &run("--bounding-set=-all")).output();
+    let output = output.expect("a shell can be run");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    for part in [
+        ">>> 'sentinel virtual-ip mymaster 10.77.0.100/24 eth0'",
+        "this process lacks CAP_NET_ADMIN and CAP_NET_RAW",
+        &format!("(line 5 of {})", conf.display()),
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+
+    let mut server = lab.shell(0, "exec holdfast server --protected-mode no --save ''");
+    let _server = Process::start(server.stdout(Stdio::null()));
+    let two = "+net_admin,+net_raw";
+    let rights = format!("--bounding-set=-all,{two} --inh-caps=-all,{two} --ambient-caps={two}");
+    let mut sentinel = lab.shell(0, &run(&rights));
+    let _sentinel = Process::start(sentinel.stdout(Stdio::null()));
+    lab.wait_for_holder(0);
+    let log = lab.sentinel_says(0, &["SENTINEL", "MASTER", "mymaster"]);
+    assert!(log.unwrap_or_default().contains("virtual-ip-state held"));
 }

@@ -380,9 +380,10 @@ prop_compose! {
         (image.announce_ip, image.announce_port) = announce;
         (image.sentinel_user, image.sentinel_pass) = auth;
         for master in masters {
-            let address = |master: &MasterConfig| master.virtual_ip.as_ref().map(|ip| ip.address);
             let clashes = |other: &MasterConfig| {
-                other.name == master.name || address(other).is_some_and(|one| address(&master) == Some(one))
+                let addresses = [&master, other].map(|one| one.virtual_ip.as_ref());
+                let [one, two] = addresses.map(|spec| spec.map(|spec| spec.address));
+                other.name == master.name || (one.is_some() && one == two)
             };
             if !image.masters.iter().any(clashes) {
                 image.masters.push(master);
