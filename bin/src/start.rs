@@ -13,7 +13,7 @@ use holdfast_core::sentinel::{Process, Sentinel};
 use holdfast_core::server::{Launch, Server};
 use holdfast_io::daemon::{self, Pidfile, Title};
 use holdfast_io::log::{self, SyslogTarget, Target};
-use holdfast_io::{Clock, Options, crash};
+use holdfast_io::{Clock, Options, addresses, crash};
 
 use crate::{allocator, complain, files, logo, system};
 
@@ -115,6 +115,7 @@ fn prepare(run: &Run, name: &str) -> Result<Start, Stop> {
     enter_dir(kind.config_mut())?;
     if let Kind::Sentinel(config) = &mut kind {
         config.check_scripts(system::is_executable)?;
+        config.check_virtual_ips(|ip| addresses::check(&ip.interface))?;
         let file = file.as_deref().expect("it was asked for above");
         prepare_state(config, file).map_err(fail)?;
     }

@@ -98,6 +98,11 @@ pub const SCRIPTS_QUEUED_MAX: usize = 256;
 /// Scripts running at the same time.
 pub const SCRIPTS_RUNNING_MAX: usize = 16;
 
+/// The most masters with a virtual IP: each is looked at in every turn.
+pub const SENTINEL_VIRTUAL_IPS_MAX: usize = 64;
+/// After one announcement of a virtual IP the milliseconds to the next, until there is none.
+pub const VIRTUAL_IP_ANNOUNCEMENTS: [u64; 5] = [50, 200, 1_000, 3_000, 10_000];
+
 const _: () = assert!(SCRIPTS_RUNNING_MAX < SCRIPTS_QUEUED_MAX);
 /// The longest path of files that include each other.
 pub const CONFIG_INCLUDE_DEPTH_MAX: usize = 16;

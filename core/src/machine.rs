@@ -262,6 +262,13 @@ pub enum Effect {
         /// Which one.
         script: ScriptId,
     },
+    /// Do something to the addresses of this host. Answered by [`Done::Address`].
+    Address {
+        /// Answered with.
+        ticket: Ticket,
+        /// What to do.
+        op: AddressOp,
+    },
     /// Tell the service manager how we are (`READY=1`, `STATUS=...`). Not answered.
     Notify {
         /// One assignment per line, as sd_notify(3) has them.
@@ -287,6 +294,42 @@ pub struct UnixAccess {
     pub mode: Option<u32>,
     /// The name or number of its group.
     pub group: Option<Box<str>>,
+}
+
+/// One step on the addresses of this host's interfaces. They are carried out in the order given.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum AddressOp {
+    /// Asks for all of them.
+    List,
+    /// Puts an address on an interface, or renews it there. The system takes it away when its
+    /// time is over.
+    Add {
+        /// The address.
+        ip: IpAddr,
+        /// The length of its network's prefix.
+        prefix: u8,
+        /// The name of the interface.
+        interface: Box<str>,
+        /// How long it stays.
+        seconds: u32,
+    },
+    /// Takes an address away.
+    Remove {
+        /// The address.
+        ip: IpAddr,
+        /// The length of its network's prefix.
+        prefix: u8,
+        /// The name of the interface.
+        interface: Box<str>,
+    },
+    /// Tells the neighbours that an address is here: by a gratuitous ARP, or an unsolicited
+    /// neighbour advertisement.
+    Announce {
+        /// The address.
+        ip: IpAddr,
+        /// The name of the interface.
+        interface: Box<str>,
+    },
 }
 
 /// One primitive step on a file. Their order is the machine's business; the driver carries them
@@ -458,6 +501,8 @@ pub enum Done {
     Resolved(Vec<IpAddr>),
     /// The bytes of a `Read`, the number of a `Length`, none for any other step.
     Disk(Result<Bytes, DiskFault>),
+    /// The addresses of this host for a `List`, none for any other step; or the error number.
+    Address(Result<Vec<IpAddr>, i32>),
     /// How a script ended.
     Script {
         /// The process id it had; 0 if it never started.

@@ -18,6 +18,7 @@ use mio::{Events, Poll, Token};
 
 mod transfer;
 
+use crate::addresses::Addresses;
 use crate::clock::Clock;
 use crate::daemon::{Pidfile, Title};
 use crate::disk::Disk;
@@ -119,6 +120,7 @@ struct Services {
     disk: Disk,
     resolver: Resolver,
     scripts: Scripts,
+    addresses: Addresses,
     notifier: Option<Notifier>,
     title: Option<Title>,
 }
@@ -136,6 +138,7 @@ impl<M: Machine> Driver<M> {
             disk: Disk::start(Arc::clone(&inbox))?,
             resolver: Resolver::new(Arc::clone(&inbox)),
             scripts: Scripts::default(),
+            addresses: Addresses::new(Arc::clone(&inbox)),
             notifier: Notifier::from_env(),
             title: options.title.take(),
             taken: Vec::new(),
@@ -401,6 +404,11 @@ impl<M: Machine> Driver<M> {
                 Err(not_started) => self.answer(not_started),
             },
             Effect::Kill { script } => self.services.scripts.kill(script),
+            Effect::Address { ticket, op } => {
+                if let Err(refused) = self.services.addresses.push(ticket, op) {
+                    self.answer(refused);
+                }
+            }
             Effect::Notify { state } => {
                 if let Some(notifier) = &self.services.notifier {
                     notifier.send(&state);

@@ -5,6 +5,7 @@
 //! exists, starts the [`log`], installs the [`crash`] report, builds its machine with
 //! [`Clock::now`] and hands it to [`run`].
 
+pub mod addresses;
 pub mod clock;
 pub mod crash;
 pub mod daemon;

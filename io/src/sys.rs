@@ -10,6 +10,8 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
+use socket2::{SockAddr, SockAddrStorage};
+
 /// A point in local time, as calendars and clocks show it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct LocalTime {
@@ -186,6 +188,22 @@ const TITLE_BYTES_MAX: usize = 4096;
 
 fn is_settable(name: &std::ffi::OsStr) -> bool {
     !name.is_empty() && !name.as_encoded_bytes().contains(&b'=')
+}
+
+/// Everybody on the network of an interface, as a packet socket has it.
+pub(crate) fn link_address(interface: u32) -> io::Result<SockAddr> {
+    let mut storage = SockAddrStorage::zeroed();
+    let len =
+        libc::socklen_t::try_from(size_of::<libc::sockaddr_ll>()).map_err(io::Error::other)?;
+    // SAFETY: the storage is large enough and aligned for every kind of address, and all-zero is a
+    // valid one of this kind.
+    let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
+    link.sll_family = u16::try_from(libc::AF_PACKET).map_err(io::Error::other)?;
+    link.sll_ifindex = i32::try_from(interface).map_err(io::Error::other)?;
+    link.sll_halen = 6;
+    link.sll_addr[..6].fill(0xff);
+    // SAFETY: the storage holds an address of that kind and length.
+    Ok(unsafe { SockAddr::new(storage, len) })
 }
 
 /// The number of the group with this name, if there is one.

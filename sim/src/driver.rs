@@ -9,6 +9,7 @@ use holdfast_core::machine::{
     ScriptId, Signal, Slices, Ticket,
 };
 
+use crate::addresses::Addresses;
 use crate::disk::{Disk, Handles};
 use crate::ids::{End, NodeId};
 use crate::net::{Net, Notice, Read};
@@ -36,6 +37,8 @@ pub struct Env<'a> {
     pub net: &'a mut Net,
     /// The node's disk.
     pub disk: &'a mut Disk,
+    /// The addresses of its host.
+    pub addresses: &'a mut Addresses,
     /// The node's randomness.
     pub draws: &'a mut Draws,
     /// Who watches.
@@ -63,6 +66,8 @@ pub struct Pace {
     pub script_fails: f64,
     /// How often it does not end by itself.
     pub script_hangs: f64,
+    /// How often a step on the host's addresses fails.
+    pub address_failing: f64,
 }
 
 impl Default for Pace {
@@ -76,6 +81,7 @@ impl Default for Pace {
             script_retry: 0.05,
             script_fails: 0.03,
             script_hangs: 0.03,
+            address_failing: 0.02,
         }
     }
 }
@@ -360,6 +366,12 @@ impl Driver {
                     exit: ScriptExit::Exited { code },
                 };
                 self.start_job(env, ticket, Some(script), done, after);
+            }
+            Effect::Address { ticket, op } => {
+                let (now, failing) = (env.queue.now(), env.pace.address_failing);
+                let done = env.addresses.run(now, &op, failing, env.draws);
+                let after = env.draws.log_duration(us(20), ms(5));
+                self.start_job(env, ticket, None, Done::Address(done), after);
             }
             Effect::Kill { script } => self.kill_script(env, script),
             Effect::Keepalive { .. } | Effect::Notify { .. } | Effect::Title { .. } => {}

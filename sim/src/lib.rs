@@ -5,6 +5,7 @@
 //! hash map; the wall clock is read for the report alone.
 #![forbid(unsafe_code)]
 
+pub mod addresses;
 pub mod check;
 pub mod client;
 pub mod clock;

@@ -1,5 +1,7 @@
 //! What a run is made of: everything but its faults, drawn from the seed or read from a file.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use serde::{Deserialize, Serialize};
 
 use crate::client::workload::Workload;
@@ -11,6 +13,9 @@ use crate::rng::{Draws, Keys, Stream};
 pub const DATA_PORT: u16 = 6379;
 /// The port of every Sentinel.
 pub const SENTINEL_PORT: u16 = 26379;
+
+/// The address that is to be where the master is.
+pub const VIRTUAL_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 100));
 
 /// The option set of one run.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -35,6 +40,9 @@ pub struct Options {
     pub drift_max_ppm: u64,
     /// Whether all Sentinels draw the same random numbers.
     pub equal_sentinel_seeds: bool,
+    /// Whether there is a virtual IP.
+    #[serde(default)]
+    pub virtual_ip: bool,
     /// Which faults there are.
     pub families: Families,
 }
@@ -223,6 +231,12 @@ impl Topology {
         (first..first + self.sentinels).map(NodeId)
     }
 
+    /// The server on the host of a Sentinel: the first server is on that of the first Sentinel.
+    pub fn server_beside(&self, sentinel: NodeId) -> Option<NodeId> {
+        let index = self.sentinels().position(|one| one == sentinel)?;
+        self.data().nth(index)
+    }
+
     /// The clients that work or read, without operator and verifier.
     pub fn clients(&self) -> impl Iterator<Item = NodeId> + use<> {
         let first = u16::try_from(self.above.len()).expect("few nodes") + self.sentinels;
@@ -288,6 +302,7 @@ impl Options {
                 0
             },
             equal_sentinel_seeds: draws.chance(0.05),
+            virtual_ip: keys.draws(Stream::Options, 8).chance(0.5),
             families,
         }
     }

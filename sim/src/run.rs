@@ -310,7 +310,8 @@ impl Run {
                         Some(_) | None => now,
                     };
                     since = Some((master, from));
-                    match unserved(world, core, master, from) {
+                    let misplaced = misplaced(world, core, master);
+                    match unserved(world, core, master, from).or(misplaced) {
                         None => {
                             if 2 * now.since(start) > deadline.since(start) {
                                 world.judges.mark("liveness deadline half used");
@@ -489,6 +490,23 @@ fn unserved(world: &World, core: &Core, master: NodeId, since: Time) -> Option<S
             return Some(format!("client {node} can't write"));
         }
         (!fresh(served.read)).then(|| format!("client {node} can't read"))
+    })
+}
+
+/// The virtual IP is where the master is, and nowhere else.
+fn misplaced(world: &World, core: &Core, master: NodeId) -> Option<String> {
+    if !world.options.virtual_ip {
+        return None;
+    }
+    let topology = &world.options.topology;
+    let expected: Vec<_> = (core.sentinels.iter().copied())
+        .filter(|sentinel| topology.server_beside(*sentinel) == Some(master))
+        .collect();
+    let holders = world.holders();
+    (holders != expected).then(|| {
+        format!(
+            "the virtual IP is on the hosts of {holders:?}, the master's is that of {expected:?}"
+        )
     })
 }
 

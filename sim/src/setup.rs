@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::client::{MASTER_NAME, SIDE_NAME};
 use crate::ids::NodeId;
-use crate::options::{DATA_PORT, Options, SENTINEL_PORT};
+use crate::options::{DATA_PORT, Options, SENTINEL_PORT, VIRTUAL_IP};
 use crate::rng::{Keys, Stream};
 
 /// The configuration file of every server and Sentinel.
@@ -115,5 +115,9 @@ fn sentinel_config(keys: Keys, options: &Options, node: NodeId) -> String {
         "sentinel parallel-syncs",
         &named(u64::from(knobs.parallel_syncs)),
     );
+    if options.virtual_ip {
+        let spec = format_args!("{MASTER_NAME} {VIRTUAL_IP}/24 eth0");
+        line("sentinel virtual-ip", &spec);
+    }
     text
 }

@@ -8,7 +8,7 @@ use holdfast_core::resp::{ReplyParser, Value, encode_command};
 
 use crate::wait::PATIENCE;
 
-/// A connection to a server or Sentinel on loopback.
+/// A connection to a server or Sentinel, mostly on loopback.
 #[derive(Debug)]
 pub struct Client {
     stream: TcpStream,
@@ -25,7 +25,11 @@ impl Client {
 
     /// Connects, and gives up on an answer after a while.
     pub fn connect_within(port: u16, patience: Duration) -> io::Result<Self> {
-        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self::connect_to((Ipv4Addr::LOCALHOST, port).into(), patience)
+    }
+
+    /// The same to any address, as it is reached from the network namespace of the thread.
+    pub fn connect_to(addr: SocketAddr, patience: Duration) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&addr, patience)?;
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;

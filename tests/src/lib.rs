@@ -12,6 +12,7 @@ pub mod farm;
 mod group;
 mod info;
 pub mod kills;
+pub mod lab;
 mod node;
 mod ports;
 mod process;

@@ -571,7 +571,7 @@ fn the_project_stands_alone() {
 #[test]
 fn documents_name_files_and_tests_that_exist() {
     const FOLDERS: &[&str] = &[
-        "core/", "io/", "sim/", "bin/", "tests/", "fuzz/", "docs/", "scripts/",
+        "core/", "io/", "sim/", "bin/", "tests/", "fuzz/", "docs/", "scripts/", "dist/",
     ];
     let mut complaints = Vec::new();
     for (name, text) in &documents() {

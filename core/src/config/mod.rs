@@ -32,7 +32,10 @@ pub use load::{Include, Source};
 pub use query::{Change, Changes, SetRules};
 pub use rewrite::rewrite;
 pub use row::{Check, Empty, Kind, Row, Rules};
-pub use sentinel::{MasterConfig, SentinelConfig, rewrite_sentinel, rewrite_settings, state_text};
+pub use sentinel::{
+    MasterConfig, SentinelConfig, VirtualIp, check_virtual_ip, rewrite_sentinel, rewrite_settings,
+    state_text,
+};
 pub use special::{ClientLimit, NotifyFlags, SavePoint, ShutdownOn};
 pub use store::{Config, Directive, StartRefusal};
 pub use text::parse_memory;

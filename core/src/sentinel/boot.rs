@@ -108,6 +108,7 @@ impl Watch {
         image.master_reboot_down_after_ms = ms(g.options.reboot_down_after);
         image.notification_script = text(&g.options.notification_script);
         image.client_reconfig_script = text(&g.options.client_reconfig_script);
+        image.virtual_ip = self.settings.virtual_ips.get(&g.name).cloned();
         image.auth_pass = secret(&g.options.auth_pass);
         image.auth_user = secret(&g.options.auth_user);
         image.auto_failover = g.options.auto_failover;
@@ -143,6 +144,11 @@ fn settings(config: &SentinelConfig) -> Settings {
         sentinel_user: bytes(&config.sentinel_user),
         sentinel_pass: bytes(&config.sentinel_pass),
         state_file: config.state_file.as_deref().map(Into::into),
+        virtual_ips: config
+            .masters
+            .iter()
+            .filter_map(|master| Some((master.name.as_str().into(), master.virtual_ip.clone()?)))
+            .collect(),
         requirepass: (!pass.is_empty()).then(|| pass.into()),
     }
 }

@@ -9,8 +9,8 @@ use crate::config::{self, Config};
 use crate::conn::SlotId;
 use crate::limits::{SENTINEL_DEFERRED_MAX, SENTINEL_LOOKUPS_MAX};
 use crate::machine::{
-    Addr, Completion, ConnId, DiskFault, DiskOp, Done, Effect, Mono, Now, ScriptExit, Ticket,
-    UnixAccess,
+    Addr, AddressOp, Completion, ConnId, DiskFault, DiskOp, Done, Effect, Mono, Now, ScriptExit,
+    Ticket, UnixAccess,
 };
 use crate::resp::Proto;
 use crate::sentinel::commands::{self, SetRequest};
@@ -21,6 +21,7 @@ use crate::sentinel::machine::Sentinel;
 use crate::sentinel::names::HostAddr;
 use crate::sentinel::saver::{Saver, Version};
 use crate::sentinel::scripts::Outcome;
+use crate::sentinel::virtual_ip::HolderId;
 
 /// The addresses to listen on.
 #[derive(Debug, Default)]
@@ -43,6 +44,7 @@ pub(super) enum Waiting {
     Script,
     Save(Which),
     CanRun(Box<SetRequest>),
+    Address(HolderId),
 }
 
 /// A master to be monitored.
@@ -98,6 +100,9 @@ impl Sentinel {
             (Waiting::Save(which), Done::Disk(result)) => self.on_disk(now.mono, which, result),
             (Waiting::CanRun(request), Done::Disk(result)) => {
                 self.on_can_run(now.mono, request, result.is_ok());
+            }
+            (Waiting::Address(holder), Done::Address(result)) => {
+                self.watch.on_address(now.mono, holder, result);
             }
             (waiting, done) => panic!("{done:?} does not answer {waiting:?}"),
         }
@@ -169,6 +174,12 @@ impl Sentinel {
         let ticket = self.ticket();
         self.waiting.insert(ticket, Waiting::Resolve(host.clone()));
         self.effects.push_back(Effect::Resolve { ticket, host });
+    }
+
+    pub(super) fn change_address(&mut self, holder: HolderId, op: AddressOp) {
+        let ticket = self.ticket();
+        self.waiting.insert(ticket, Waiting::Address(holder));
+        self.effects.push_back(Effect::Address { ticket, op });
     }
 
     /// Monitors a master given by name once the name is known to mean anything.

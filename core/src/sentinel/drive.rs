@@ -291,6 +291,7 @@ impl Sentinel {
                 Act::Send { link, side, argv } => self.send(link, side, &argv),
                 Act::Resolve(host) => self.resolve(host),
                 Act::Run(script) => self.scripts.push(script),
+                Act::Address(holder, op) => self.change_address(holder, op),
                 Act::Exit(code) => return self.exit_now(code),
             }
         }

@@ -110,6 +110,9 @@ kinds! {
     ROLE_CHANGE_BACK = "-role-change", Verbose;
     CMD_LINK_RECONNECTION = "-cmd-link-reconnection", Debug;
     PUBSUB_LINK_RECONNECTION = "-pubsub-link-reconnection", Debug;
+    VIRTUAL_IP = "+virtual-ip", Warning;
+    VIRTUAL_IP_OVER = "-virtual-ip", Warning;
+    VIRTUAL_IP_ERROR = "-virtual-ip-error", Warning;
     SCRIPT_CHILD = "+script-child", Debug;
     SCRIPT_CHILD_OVER = "-script-child", Debug;
 }

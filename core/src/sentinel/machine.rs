@@ -238,10 +238,13 @@ impl Sentinel {
     }
 
     /// Ends the process as soon as the state is saved; asked again, at once.
-    pub(super) fn shut_down(&mut self, reason: &str) {
+    pub(super) fn shut_down(&mut self, now: Mono, reason: &str) {
         tracing::warn!("{reason}");
         match self.exit {
-            Exit::No => self.exit = Exit::WhenSaved,
+            Exit::No => {
+                self.exit = Exit::WhenSaved;
+                self.watch.leave_virtual_ips(now);
+            }
             Exit::WhenSaved => self.exit_now(0),
             Exit::Told => {}
         }
@@ -295,10 +298,11 @@ impl Machine for Sentinel {
 
     fn handle_signal(&mut self, now: Now, signal: Signal) {
         self.watch.observe(now);
-        match signal {
-            Signal::Terminate => self.shut_down("Received SIGTERM scheduling shutdown..."),
-            Signal::Interrupt => self.shut_down("Received SIGINT scheduling shutdown..."),
-        }
+        let reason = match signal {
+            Signal::Terminate => "Received SIGTERM scheduling shutdown...",
+            Signal::Interrupt => "Received SIGINT scheduling shutdown...",
+        };
+        self.shut_down(now.mono, reason);
     }
 
     fn handle_facts(&mut self, now: Now, facts: Facts) {
@@ -319,7 +323,8 @@ impl Machine for Sentinel {
         self.close_idle(now.mono);
         self.close_due();
         self.save(now.mono);
-        if self.exit == Exit::WhenSaved && self.is_saved() {
+        let done = self.is_saved() && self.watch.has_left_virtual_ips(now.mono);
+        if self.exit == Exit::WhenSaved && done {
             tracing::warn!("Sentinel is now ready to exit, bye bye...");
             self.exit_now(0);
         }

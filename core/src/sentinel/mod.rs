@@ -41,6 +41,7 @@ mod settings;
 mod switch;
 pub mod tilt;
 pub mod view;
+pub mod virtual_ip;
 mod vote;
 mod watch;
 

@@ -1,8 +1,9 @@
 //! The settings that concern all masters.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 
-use crate::config::MasterConfig;
+use crate::config::{MasterConfig, VirtualIp};
 
 /// What the operator set for this Sentinel as a whole.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -25,6 +26,8 @@ pub struct Settings {
     pub sentinel_pass: Option<Box<[u8]>>,
     /// `sentinel state-file`
     pub state_file: Option<Box<str>>,
+    /// `sentinel virtual-ip`, by the name of the master.
+    pub virtual_ips: BTreeMap<Box<str>, VirtualIp>,
     /// `requirepass`
     pub requirepass: Option<Box<[u8]>>,
 }

@@ -85,6 +85,7 @@ impl Watch {
             .remove(group)
             .expect("only what is there gets removed");
         self.by_name.remove(&removed.name);
+        self.settings.virtual_ips.remove(&removed.name);
     }
 
     /// Takes in a replica unless it is known.

@@ -205,6 +205,11 @@ impl Watch {
         if let Some(path) = &options.client_reconfig_script {
             fields.push(("client-reconfig-script", path.to_string()));
         }
+        if let Some(spec) = self.settings.virtual_ips.get(&group.name) {
+            let state = self.virtual_ip_state(&group.name).unwrap_or("unknown");
+            fields.push(("virtual-ip", spec.to_string()));
+            fields.push(("virtual-ip-state", state.to_owned()));
+        }
         fields.push(("auto-failover", auto.to_owned()));
         let leader = group.vote.leader;
         let leader = leader.map_or_else(|| "?".to_owned(), |id| id.to_string());

@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::machine::{Mono, Now, TimerName};
+use crate::machine::{AddressOp, Mono, Now, TimerName};
 use crate::rng::Rng;
 use crate::sentinel::arena::Arena;
 use crate::sentinel::events::{self, Event, EventKind, Level};
@@ -17,6 +17,7 @@ use crate::sentinel::saver::Saver;
 use crate::sentinel::scripts::Script;
 use crate::sentinel::settings::{Settings, Timing};
 use crate::sentinel::tilt::Tilt;
+use crate::sentinel::virtual_ip::{HolderId, VirtualIps};
 use crate::sentinel::{GroupId, InstanceId, LinkId};
 
 /// The deciding half of a Sentinel.
@@ -44,6 +45,7 @@ pub struct Watch {
     pub(super) desync: Rng,
     pub(super) resolving: BTreeSet<Box<str>>,
     pub(super) simulate: SimulateFailure,
+    pub(super) virtual_ips: VirtualIps,
     pub(super) acts: VecDeque<Act>,
     marked: BTreeSet<GroupId>,
     timers: Timers,
@@ -83,6 +85,8 @@ pub enum Act {
     Resolve(Box<str>),
     /// Run a script.
     Run(Script),
+    /// Do something to the addresses of this host.
+    Address(HolderId, AddressOp),
     /// End the process.
     Exit(u8),
 }
@@ -132,6 +136,7 @@ impl Watch {
             desync: seed.fork("desync").fork(id.as_str()),
             resolving: BTreeSet::new(),
             simulate: SimulateFailure::default(),
+            virtual_ips: VirtualIps::default(),
             acts: VecDeque::new(),
             marked: BTreeSet::new(),
             timers: Timers::default(),
@@ -167,6 +172,7 @@ impl Watch {
                 "settling does not settle"
             );
         }
+        self.tend_virtual_ips(now.mono);
         self.tilt.plan(now, self.group_deadline().map(|(at, _)| at));
     }
 
@@ -219,12 +225,11 @@ impl Watch {
             .ends_at()
             .map(|at| (at, TimerName("sentinel-tilt-end")));
         let group = self.group_deadline();
-        [tilt, group].into_iter().flatten().fold(
-            heartbeat,
-            |one, two| {
-                if two.0 < one.0 { two } else { one }
-            },
-        )
+        let address = self.virtual_ip_deadline();
+        [tilt, group, address]
+            .into_iter()
+            .flatten()
+            .fold(heartbeat, |one, two| if two.0 < one.0 { two } else { one })
     }
 
     /// Has a master looked at again.

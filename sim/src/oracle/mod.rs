@@ -9,6 +9,7 @@ pub mod loss;
 pub mod promotion;
 pub mod quiet;
 pub mod session;
+pub mod virtual_ip;
 pub mod wire;
 
 use std::fmt;

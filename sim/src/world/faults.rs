@@ -392,6 +392,7 @@ impl World {
         node.stalled_step = false;
         if power {
             node.disk.lose_power(&mut node.draws);
+            node.addresses.clear();
             self.net.lose_power(id);
         } else {
             self.net.kill(&mut self.queue, id);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::client::record::{Op, Outcome, Record};
 use crate::ids::{Kind, NodeId};
-use crate::options::{DATA_PORT, Options};
+use crate::options::{DATA_PORT, Options, VIRTUAL_IP};
 use crate::oracle::append::Append;
 use crate::oracle::durability::{Durability, Promise};
 use crate::oracle::election::Election;
@@ -14,6 +14,7 @@ use crate::oracle::loss::{self, Reign};
 use crate::oracle::promotion::{self, Corrections, Promotion};
 use crate::oracle::quiet::Quiet;
 use crate::oracle::session::Sessions;
+use crate::oracle::virtual_ip::{Host, VirtualIp};
 use crate::oracle::wire::Fact;
 use crate::oracle::{Violation, short};
 use crate::program::{FailoverState, SentinelView, ServerView};
@@ -22,6 +23,7 @@ use crate::time::{Time, ms, us};
 use crate::trace::{self, Logged};
 
 use super::World;
+use super::node::State;
 
 /// The oracles' state and what a run counted.
 pub struct Judges {
@@ -49,6 +51,9 @@ pub struct Judges {
     pub marks: BTreeMap<&'static str, u64>,
     /// For each client, when the last write and the last read that succeeded were asked.
     pub served: BTreeMap<NodeId, Served>,
+    virtual_ip: VirtualIp,
+    /// How many hosts have the virtual IP.
+    holders: usize,
     promotion: Promotion,
     corrections: Corrections,
     sessions: Sessions,
@@ -96,6 +101,8 @@ impl Judges {
             events: BTreeMap::new(),
             marks: BTreeMap::new(),
             served: BTreeMap::new(),
+            virtual_ip: VirtualIp::new(options),
+            holders: 0,
             promotion: Promotion::default(),
             corrections: Corrections::default(),
             sessions: Sessions::default(),
@@ -179,6 +186,44 @@ impl World {
             Kind::Client => self.observe_clients(),
         }
         self.observe_wire();
+        self.observe_virtual_ip();
+    }
+
+    /// The Sentinels whose hosts have the virtual IP.
+    pub fn holders(&self) -> Vec<NodeId> {
+        let now = self.queue.now();
+        let sentinels = self.options.topology.sentinels();
+        let holds = |node: &NodeId| self.nodes[node.index()].addresses.holds(VIRTUAL_IP, now);
+        sentinels.filter(holds).collect()
+    }
+
+    fn observe_virtual_ip(&mut self) {
+        if !self.options.virtual_ip {
+            return;
+        }
+        let holders = self.holders();
+        let host = |node: NodeId| {
+            let view = self.judges.sentinel(node);
+            let masters = view.and_then(|view| view.masters.first());
+            Host {
+                node,
+                holds: holders.contains(&node),
+                runs: matches!(self.nodes[node.index()].state, State::Up(_)),
+                voters: masters.map(|master| master.others + 1),
+            }
+        };
+        let hosts: Vec<_> = self.options.topology.sentinels().map(host).collect();
+        if holders.len() > 1 && self.judges.holders == 1 {
+            self.judges.mark("two holders of the virtual IP");
+        }
+        self.judges.holders = holders.len();
+        let net = &self.net;
+        let reaches = |one, two| net.open(one, two) && net.open(two, one);
+        let result = self
+            .judges
+            .virtual_ip
+            .observe(self.queue.now(), &hosts, reaches);
+        self.judge(result);
     }
 
     /// Takes what the machine logged.

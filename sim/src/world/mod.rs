@@ -9,6 +9,7 @@ use std::io::Write;
 
 use holdfast_core::machine::Done;
 
+use crate::addresses::Addresses;
 use crate::client::Env as ClientEnv;
 use crate::client::record::History;
 use crate::clock::Clock;
@@ -235,6 +236,7 @@ impl World {
                     queue: &mut self.queue,
                     net: &mut self.net,
                     disk: &mut node.disk,
+                    addresses: &mut node.addresses,
                     draws: &mut node.draws,
                     sink: &mut self.sink,
                     pace: node.pace,
@@ -297,6 +299,7 @@ impl World {
                     queue: &mut self.queue,
                     net: &mut self.net,
                     disk: &mut node.disk,
+                    addresses: &mut node.addresses,
                     draws: &mut node.draws,
                     sink: &mut self.sink,
                     pace: node.pace,
@@ -444,12 +447,15 @@ fn make_node(keys: Keys, options: &Options, index: usize, kind: Kind, name: &str
         keys.draws(Stream::Turn, entity),
     );
     let clock = Clock::new(uptime, offset, drift);
+    let beside = options.topology.server_beside(id);
+    let own = [Some(id), beside].into_iter().flatten().map(NodeId::ip);
+    let addresses = Addresses::new(own.collect());
     Node::new(
         id,
         kind,
         name.to_owned(),
         clock,
-        Disk::default(),
+        (Disk::default(), addresses),
         draws,
         pace,
     )

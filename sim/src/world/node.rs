@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::addresses::Addresses;
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::disk::Disk;
@@ -23,6 +24,8 @@ pub struct Node {
     pub clock: Clock,
     /// Its disk.
     pub disk: Disk,
+    /// Its addresses.
+    pub addresses: Addresses,
     /// Its process.
     pub state: State,
     /// What waits for the process.
@@ -57,12 +60,12 @@ pub enum Body {
 
 impl Node {
     /// A host without a process.
-    pub const fn new(
+    pub fn new(
         id: NodeId,
         kind: Kind,
         name: String,
         clock: Clock,
-        disk: Disk,
+        (disk, addresses): (Disk, Addresses),
         (draws, turns): (Draws, Draws),
         pace: Pace,
     ) -> Self {
@@ -72,6 +75,7 @@ impl Node {
             name,
             clock,
             disk,
+            addresses,
             state: State::Down,
             inbox: VecDeque::new(),
             pace,

@@ -48,6 +48,7 @@ fn small_plan(seed: u64) -> Plan {
             cut_ppm: 200_000,
             ..Quality::CALM
         },
+        virtual_ip: false,
         sync_max_us: 5_000,
         workload: Workload {
             think_ms: 50,

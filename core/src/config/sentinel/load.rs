@@ -10,8 +10,8 @@ use super::super::load::{Include, Loader, Mode, Source};
 use super::super::row::parse_bool;
 use super::super::store::{Config, Directive};
 use super::super::text::parse_int;
-use super::{GLOBAL_OPTIONS, MasterConfig, ScriptKind, SentinelConfig};
-use crate::limits::{SENTINEL_KNOWN_MAX, SENTINEL_MASTERS_MAX};
+use super::{GLOBAL_OPTIONS, MasterConfig, ScriptKind, SentinelConfig, VirtualIp};
+use crate::limits::{SENTINEL_KNOWN_MAX, SENTINEL_MASTERS_MAX, SENTINEL_VIRTUAL_IPS_MAX};
 
 impl SentinelConfig {
     /// Reads the sources of a Sentinel in order.
@@ -86,6 +86,12 @@ impl SentinelConfig {
                     .push((ScriptKind::ClientReconfig, path, origin));
                 Ok(())
             }
+            ("virtual-ip", &[name, address, interface]) => {
+                self.virtual_ip(line, name, address, interface, None)
+            }
+            ("virtual-ip", &[name, address, interface, at_exit]) => {
+                self.virtual_ip(line, name, address, interface, Some(at_exit))
+            }
             (option, &[name, value]) => self.master(name)?.apply(option, value),
             (_, _) => Err(UNRECOGNIZED),
         }
@@ -141,6 +147,29 @@ impl SentinelConfig {
         Ok(())
     }
 
+    fn virtual_ip(
+        &mut self,
+        line: &Directive,
+        name: &[u8],
+        address: &[u8],
+        interface: &[u8],
+        at_exit: Option<&[u8]>,
+    ) -> Result<(), Fault> {
+        let at_exit = at_exit.map(parse_text).transpose()?;
+        let (address, interface) = (parse_text(address)?, parse_text(interface)?);
+        let spec = VirtualIp::parse(&address, &interface, at_exit.as_deref())?;
+        self.master(name)?;
+        let others = self.masters.iter();
+        let others = others.filter(|master| master.name.as_bytes() != name);
+        check_virtual_ip(
+            &spec,
+            others.filter_map(|master| master.virtual_ip.as_ref()),
+        )?;
+        self.master(name)?.virtual_ip = Some(spec.clone());
+        self.virtual_ips.push((spec, line.origin.clone()));
+        Ok(())
+    }
+
     fn master(&mut self, name: &[u8]) -> Result<&mut MasterConfig, Fault> {
         self.masters
             .iter_mut()
@@ -187,6 +216,24 @@ impl MasterConfig {
         }
         Ok(())
     }
+}
+
+/// Whether a virtual IP goes with those of the other masters.
+pub fn check_virtual_ip<'a>(
+    spec: &VirtualIp,
+    others: impl Iterator<Item = &'a VirtualIp>,
+) -> Result<(), Fault> {
+    let mut count = 0;
+    for other in others {
+        count += 1;
+        if other.address == spec.address {
+            return Err(Fault::Because("another master has this virtual IP."));
+        }
+    }
+    if count >= SENTINEL_VIRTUAL_IPS_MAX {
+        return Err(Fault::Because("too many virtual IPs."));
+    }
+    Ok(())
 }
 
 const UNRECOGNIZED: Fault = Fault::Because("Unrecognized sentinel configuration statement.");

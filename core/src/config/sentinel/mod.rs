@@ -3,12 +3,15 @@
 mod load;
 mod rewrite;
 mod state;
+mod virtual_ip;
 
 use super::fault::{ConfigError, Fault, Origin};
 use super::store::Config;
 
+pub use load::check_virtual_ip;
 pub use rewrite::{rewrite_sentinel, rewrite_settings};
 pub use state::state_text;
+pub use virtual_ip::VirtualIp;
 
 /// A Sentinel's configuration and state, as its file holds them.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +40,8 @@ pub struct SentinelConfig {
     pub state_file: Option<String>,
     /// What is watched, by unique name.
     pub masters: Vec<MasterConfig>,
+    /// Where virtual IPs are given, for [`check_virtual_ips`](Self::check_virtual_ips).
+    virtual_ips: Vec<(VirtualIp, Origin)>,
     /// Where scripts are named, for [`check_scripts`](Self::check_scripts).
     scripts: Vec<(ScriptKind, String, Origin)>,
 }
@@ -66,6 +71,8 @@ pub struct MasterConfig {
     pub notification_script: Option<String>,
     /// Run when the address changes.
     pub client_reconfig_script: Option<String>,
+    /// The address that is to be where the master is.
+    pub virtual_ip: Option<VirtualIp>,
     /// The password of the master and its replicas.
     pub auth_pass: Option<Vec<u8>>,
     /// The user at the master and its replicas.
@@ -100,6 +107,7 @@ impl SentinelConfig {
             sentinel_pass: None,
             state_file: None,
             masters: Vec::new(),
+            virtual_ips: Vec::new(),
             scripts: Vec::new(),
         }
     }
@@ -113,6 +121,18 @@ impl SentinelConfig {
             if !is_executable(path) {
                 return Err(origin.error(Fault::Because(kind.not_executable())));
             }
+        }
+        Ok(())
+    }
+
+    /// Refuses virtual IPs that this process can't put on an interface, as only the system can
+    /// tell.
+    pub fn check_virtual_ips(
+        &self,
+        mut check: impl FnMut(&VirtualIp) -> Result<(), String>,
+    ) -> Result<(), ConfigError> {
+        for (spec, origin) in &self.virtual_ips {
+            check(spec).map_err(|reason| origin.error(Fault::Other(reason.into())))?;
         }
         Ok(())
     }
@@ -140,6 +160,7 @@ impl MasterConfig {
             master_reboot_down_after_ms: 0,
             notification_script: None,
             client_reconfig_script: None,
+            virtual_ip: None,
             auth_pass: None,
             auth_user: None,
             auto_failover: true,

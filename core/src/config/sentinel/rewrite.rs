@@ -136,6 +136,8 @@ impl Writer {
             text(&master.client_reconfig_script),
             true,
         );
+        let spec = master.virtual_ip.as_ref();
+        of("virtual-ip", spec.map(|spec| spec.to_string().into()), true);
         of("auth-pass", secret(&master.auth_pass), true);
         of("auth-user", secret(&master.auth_user), true);
         let auto = if master.auto_failover { "yes" } else { "no" };

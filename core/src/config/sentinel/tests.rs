@@ -306,10 +306,24 @@ fn id() -> impl Strategy<Value = String> {
 }
 
 prop_compose! {
+    fn virtual_ip()(
+        last in any::<u32>(),
+        prefix in 1..=32u8,
+        interface in "[a-z]{1,8}[0-9]{0,3}",
+        keep in any::<bool>(),
+    ) -> VirtualIp {
+        // All kinds of addresses but those of many hosts and of this one.
+        let address = core::net::Ipv4Addr::from_bits(0x0a00_0000 | last >> 8).into();
+        VirtualIp { address, prefix, interface, keep }
+    }
+}
+
+prop_compose! {
     fn master()(
         (name, host, port, quorum) in (word(), host(), any::<u16>(), 1..9u32),
         times in (1..99_999u64, 1..999_999u64, 1..4u32, 0..9u64),
         scripts in (proptest::option::of(word()), proptest::option::of(word())),
+        virtual_ip in proptest::option::of(virtual_ip()),
         auth in (
             proptest::option::of(proptest::collection::vec(any::<u8>(), 1..8)),
             proptest::option::of(proptest::collection::vec(any::<u8>(), 1..8)),
@@ -326,6 +340,7 @@ prop_compose! {
             master_reboot_down_after_ms: times.3,
             notification_script: scripts.0,
             client_reconfig_script: scripts.1,
+            virtual_ip,
             auth_pass: auth.0,
             auth_user: auth.1,
             config_epoch: epochs.0,
@@ -365,7 +380,12 @@ prop_compose! {
         (image.announce_ip, image.announce_port) = announce;
         (image.sentinel_user, image.sentinel_pass) = auth;
         for master in masters {
-            if !image.masters.iter().any(|other| other.name == master.name) {
+            let clashes = |other: &MasterConfig| {
+                let addresses = [&master, other].map(|one| one.virtual_ip.as_ref());
+                let [one, two] = addresses.map(|spec| spec.map(|spec| spec.address));
+                other.name == master.name || (one.is_some() && one == two)
+            };
+            if !image.masters.iter().any(clashes) {
                 image.masters.push(master);
             }
         }
@@ -377,6 +397,7 @@ prop_compose! {
 fn essence(mut sentinel: SentinelConfig) -> SentinelConfig {
     sentinel.config.origins.clear();
     sentinel.scripts.clear();
+    sentinel.virtual_ips.clear();
     sentinel.masters.sort_by(|a, b| a.name.cmp(&b.name));
     sentinel
 }

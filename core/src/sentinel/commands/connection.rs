@@ -146,7 +146,8 @@ pub(super) fn shutdown(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
         .iter()
         .all(|word| known.iter().any(|one| word.eq_ignore_ascii_case(one)))
     {
-        cx.sentinel.shut_down("User requested shutdown...");
+        cx.sentinel
+            .shut_down(cx.now.mono, "User requested shutdown...");
         return Ok(());
     }
     // There is never a shutdown under way that could be called off.

@@ -130,6 +130,14 @@ fn sentinel(sentinel: &Sentinel, now: Now, text: &mut String) -> fmt::Result {
     for (index, &group) in watch.by_name.values().enumerate() {
         write!(text, "master{index}:{}\r\n", watch.info_line(group))?;
     }
+    for (index, (name, spec)) in watch.settings.virtual_ips.iter().enumerate() {
+        let state = watch.virtual_ip_state(name).unwrap_or("unknown");
+        write!(
+            text,
+            "virtual_ip{index}:master={name},address={}/{},interface={},state={state}\r\n",
+            spec.address, spec.prefix, spec.interface
+        )?;
+    }
     Ok(())
 }
 

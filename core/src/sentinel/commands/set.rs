@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::{Cx, Fail, NO_SUCH_MASTER, encoded, save_failed, shown};
+use crate::config::{VirtualIp, check_virtual_ip};
 use crate::conn::SlotId;
 use crate::limits::SENTINEL_LOOKUPS_MAX;
 use crate::machine::{ConnId, DiskOp, Mono};
@@ -11,7 +12,7 @@ use crate::sentinel::GroupId;
 use crate::sentinel::completions::Waiting;
 use crate::sentinel::events;
 use crate::sentinel::file::Which;
-use crate::sentinel::group::Options;
+use crate::sentinel::group::Group;
 use crate::sentinel::machine::Sentinel;
 use crate::sentinel::saver::Version;
 use crate::sentinel::watch::Watch;
@@ -150,6 +151,7 @@ enum Setting {
     ClientReconfigScript(Option<Box<str>>),
     AuthPass(Option<Box<[u8]>>),
     AuthUser(Option<Box<[u8]>>),
+    VirtualIp(Option<VirtualIp>),
     RenameCommand { old: String, new: String },
     AutoFailover(bool),
 }
@@ -194,6 +196,11 @@ impl Setting {
                 b"no" => Self::AutoFailover(false),
                 _ => return Err(bad()),
             },
+            b"virtual-ip" if value.is_empty() => Self::VirtualIp(None),
+            b"virtual-ip" => {
+                let spec = VirtualIp::parse_words(text()?);
+                Self::VirtualIp(Some(spec.map_err(|_| bad())?))
+            }
             b"rename-command" => {
                 let new = str::from_utf8(values.get(1).ok_or_else(unknown)?).map_err(|_| bad())?;
                 let old = text()?.to_ascii_lowercase();
@@ -234,6 +241,7 @@ impl Setting {
             | Self::RebootDownAfter(_)
             | Self::AuthPass(_)
             | Self::AuthUser(_)
+            | Self::VirtualIp(_)
             | Self::RenameCommand { .. }
             | Self::AutoFailover(_) => None,
         }
@@ -252,8 +260,12 @@ impl Setting {
         matches!(self, Self::AuthPass(_) | Self::AuthUser(_))
     }
 
-    fn apply(self, options: &mut Options) {
+    fn apply(self, watch: &mut Watch, group: GroupId) {
+        let Group { options, name, .. } = &mut watch.groups[group];
+        let virtual_ips = &mut watch.settings.virtual_ips;
         match self {
+            Self::VirtualIp(None) => drop(virtual_ips.remove(name)),
+            Self::VirtualIp(Some(spec)) => drop(virtual_ips.insert(name.clone(), spec)),
             Self::DownAfter(span) => options.down_after = span,
             Self::FailoverTimeout(span) => options.failover_timeout = span,
             Self::ParallelSyncs(count) => options.parallel_syncs = count,
@@ -299,7 +311,14 @@ fn set_one(
         String::from_utf8_lossy(&values[..words].join(&b' ')).into_owned()
     };
     let reconnect = setting.is_credential();
-    setting.apply(&mut watch.groups[group].options);
+    if let Setting::VirtualIp(Some(spec)) = &setting {
+        let name = &watch.groups[group].name;
+        let others = watch.settings.virtual_ips.iter();
+        let others = others.filter(|(other, _)| *other != name);
+        check_virtual_ip(spec, others.map(|(_, spec)| spec))
+            .map_err(|fault| format!("ERR Can't set the virtual IP: {fault}"))?;
+    }
+    setting.apply(watch, group);
     if reconnect {
         let servers: Vec<_> = watch.groups[group].servers().collect();
         for id in servers {

@@ -537,6 +537,7 @@ impl World {
                 let takes = u64::try_from(self.nodes[n].script_takes.as_micros()).unwrap();
                 self.done(n, takes, ticket, Done::Script { pid: 4711, exit });
             }
+            Effect::Address { .. } => unreachable!("no master has a virtual IP"),
             Effect::Exit { code } => self.exits.push((n, code)),
             Effect::Unlisten { .. }
             | Effect::Keepalive { .. }

@@ -459,6 +459,7 @@ impl World {
                 Effect::Title { text } => node.title = Some(text.into()),
                 Effect::Keepalive { .. } | Effect::Notify { .. } | Effect::Unlisten { .. } => {}
                 Effect::Spawn { .. } | Effect::Kill { .. } => panic!("a server runs no script"),
+                Effect::Address { .. } => panic!("a server changes no addresses"),
             }
         }
         moved

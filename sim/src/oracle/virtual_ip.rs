@@ -1,0 +1,186 @@
+//! The virtual IP: a host that is alone does not keep it, and two hosts that see each other do not
+//! both have it for long.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Violation;
+use crate::ids::NodeId;
+use crate::options::Options;
+use crate::time::{Time, ms};
+
+const ORACLE: &str = "virtual-ip";
+
+/// Who had the virtual IP, and who was alone, for how long by now.
+#[derive(Default)]
+pub struct VirtualIp {
+    bounds: Option<Bounds>,
+    alone: BTreeMap<NodeId, Time>,
+    both: BTreeMap<(NodeId, NodeId), Time>,
+}
+
+/// How long what must not last may last.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// A Sentinel without a majority; `None` where answers may be on their way for any time.
+    alone: Option<Duration>,
+    /// Two hosts on the same side.
+    both: Duration,
+}
+
+/// One Sentinel's host.
+#[derive(Clone, Copy, Debug)]
+pub struct Host {
+    /// The Sentinel.
+    pub node: NodeId,
+    /// Whether the address is there.
+    pub holds: bool,
+    /// Whether the Sentinel runs.
+    pub runs: bool,
+    /// How many Sentinels it knows, with itself; `None` if it does not run.
+    pub voters: Option<usize>,
+}
+
+impl VirtualIp {
+    /// An oracle for a run; without a virtual IP it sees nothing.
+    pub fn new(options: &Options) -> Self {
+        let down_after = ms(options.knobs.down_after_ms);
+        // An address outlives its Sentinel by that time in whole seconds and two more, and the
+        // system may be one second late.
+        let lifetime = ms(options.knobs.down_after_ms.div_ceil(1_000) * 1_000 + 3_000);
+        let prompt = options.families.slow.is_none() && options.network.loss_ppm == 0;
+        // Clocks may be slow by a fifth.
+        let patience = down_after + down_after / 3 + ms(1_500);
+        // Word of a new configuration goes round every two seconds, on connections that may have
+        // to be made first.
+        let word = ms(8_000) + if prompt { ms(0) } else { ms(20_000) };
+        let bounds = Bounds {
+            alone: prompt.then_some(patience),
+            both: lifetime + 2 * down_after + word,
+        };
+        Self {
+            bounds: options.virtual_ip.then_some(bounds),
+            ..Self::default()
+        }
+    }
+
+    /// Takes in how things are. `reaches` tells whether packets pass both ways.
+    pub fn observe(
+        &mut self,
+        now: Time,
+        hosts: &[Host],
+        reaches: impl Fn(NodeId, NodeId) -> bool,
+    ) -> Result<(), Violation> {
+        let Some(bounds) = self.bounds else {
+            return Ok(());
+        };
+        for host in hosts {
+            let others = hosts.iter().filter(|other| other.node != host.node);
+            let answering = others
+                .clone()
+                .filter(|other| other.runs && reaches(host.node, other.node))
+                .count();
+            let alone = (host.voters).is_some_and(|voters| answering + 1 < voters / 2 + 1);
+            let lasted = lasts(&mut self.alone, host.node, alone && host.runs, now);
+            if host.holds && bounds.alone.is_some_and(|most| lasted > most) {
+                let message = format!(
+                    "{} has the address and has been without a majority for {lasted:?}",
+                    host.node
+                );
+                return Err(Violation::new(ORACLE, message));
+            }
+            for other in others.filter(|other| host.node < other.node) {
+                let both = host.holds && other.holds && reaches(host.node, other.node);
+                let pair = (host.node, other.node);
+                let lasted = lasts(&mut self.both, pair, both, now);
+                if lasted > bounds.both {
+                    let (one, two) = pair;
+                    let message =
+                        format!("{one} and {two} both have the address, for {lasted:?} by now");
+                    return Err(Violation::new(ORACLE, message));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// For how long something has been so, without a break.
+fn lasts<K: Ord>(since: &mut BTreeMap<K, Time>, key: K, is_so: bool, now: Time) -> Duration {
+    if is_so {
+        now.since(*since.entry(key).or_insert(now))
+    } else {
+        since.remove(&key);
+        Duration::ZERO
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Keys;
+
+    const A: NodeId = NodeId(5);
+    const B: NodeId = NodeId(6);
+    const C: NodeId = NodeId(7);
+
+    fn oracle() -> VirtualIp {
+        let mut options = Options::draw(Keys::new(1));
+        options.virtual_ip = true;
+        options.knobs.down_after_ms = 1_000;
+        options.families.slow = None;
+        options.network.loss_ppm = 0;
+        VirtualIp::new(&options)
+    }
+
+    fn hosts(holding: &[NodeId]) -> [Host; 3] {
+        [A, B, C].map(|node| Host {
+            node,
+            holds: holding.contains(&node),
+            runs: true,
+            voters: Some(3),
+        })
+    }
+
+    fn at(ms: u64) -> Time {
+        Time::from_millis(ms)
+    }
+
+    #[test]
+    fn one_that_is_alone_has_to_let_go() {
+        let reaches = |one: NodeId, two: NodeId| one != A && two != A;
+        let mut oracle = oracle();
+        oracle.observe(at(0), &hosts(&[A]), reaches).unwrap();
+        oracle.observe(at(2_500), &hosts(&[A]), reaches).unwrap();
+        assert!(oracle.observe(at(3_000), &hosts(&[A]), reaches).is_err());
+        let mut oracle = self::oracle();
+        oracle.observe(at(0), &hosts(&[A]), reaches).unwrap();
+        oracle
+            .observe(at(1_000), &hosts(&[A]), |_, _| true)
+            .unwrap();
+        oracle.observe(at(3_000), &hosts(&[A]), reaches).unwrap();
+        oracle.observe(at(9_000), &hosts(&[]), reaches).unwrap();
+    }
+
+    #[test]
+    fn two_that_see_each_other_do_not_both_keep_it() {
+        let mut oracle = oracle();
+        oracle.observe(at(0), &hosts(&[A, B]), |_, _| true).unwrap();
+        oracle
+            .observe(at(10_000), &hosts(&[A, B]), |_, _| true)
+            .unwrap();
+        assert!(
+            oracle
+                .observe(at(20_000), &hosts(&[A, B]), |_, _| true)
+                .is_err()
+        );
+        let mut oracle = self::oracle();
+        oracle.observe(at(0), &hosts(&[A, B]), |_, _| true).unwrap();
+        oracle
+            .observe(at(10_000), &hosts(&[B]), |_, _| true)
+            .unwrap();
+        oracle
+            .observe(at(20_000), &hosts(&[A, B]), |_, _| true)
+            .unwrap();
+    }
+}
