@@ -35,5 +35,5 @@ pub use row::{Check, Empty, Kind, Row, Rules};
 pub use sentinel::{MasterConfig, SentinelConfig, rewrite_sentinel, rewrite_settings, state_text};
 pub use special::{ClientLimit, NotifyFlags, SavePoint, ShutdownOn};
 pub use store::{Config, Directive, StartRefusal};
-pub use text::parse_memory;
+pub use text::{parse_memory, split_args};
 pub use value::Value;

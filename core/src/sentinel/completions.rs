@@ -43,6 +43,7 @@ pub(super) enum Waiting {
     Script,
     Save(Which),
     CanRun(Box<SetRequest>),
+    AclFile,
 }
 
 /// A master to be monitored.
@@ -99,6 +100,7 @@ impl Sentinel {
             (Waiting::CanRun(request), Done::Disk(result)) => {
                 self.on_can_run(now.mono, request, result.is_ok());
             }
+            (Waiting::AclFile, Done::Disk(result)) => self.on_acl_file(result),
             (waiting, done) => panic!("{done:?} does not answer {waiting:?}"),
         }
     }
@@ -353,10 +355,11 @@ impl Sentinel {
     /// What a file has to hold, which is fixed from here on.
     fn text_to_save(&mut self, which: Which, old: &[u8]) -> Vec<u8> {
         let image = self.watch.image(&self.config);
+        let users = self.user_lines();
         match (&mut self.settings, which) {
             (Some(settings), Which::Settings) => {
                 settings.saver.seal();
-                config::rewrite_settings(old, &image, None)
+                config::rewrite_settings(old, &image, &users)
             }
             (Some(_), Which::State) => {
                 self.watch.seal();
@@ -364,7 +367,7 @@ impl Sentinel {
             }
             (None, _) => {
                 self.watch.seal();
-                config::rewrite_sentinel(old, &image, None)
+                config::rewrite_sentinel(old, &image, &users)
             }
         }
     }

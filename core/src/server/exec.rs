@@ -48,6 +48,12 @@ impl Server {
             Ok(found) => found,
             Err((found, fail)) => {
                 let unknown = found.is_none();
+                if let Some(found) = &found {
+                    self.st.client_mut(conn).last = Some(found.id);
+                }
+                if let (Fail::NoPerm(denied, _), Some(found)) = (&fail, &found) {
+                    self.st.log_denial(conn, *denied, found, argv);
+                }
                 if unknown && is_http(argv.get(0)) {
                     self.st.abort_attack(conn);
                 } else {
@@ -201,7 +207,10 @@ fn admit(st: &State, conn: ConnId, argv: ArgvRef<'_>) -> Result<Found, (Option<F
         log_fault: st.aof.told(),
     };
     let refused = gate
-        .pass(|| st.table.full_name(found.id))
+        .pass(
+            || st.table.full_name(found.id),
+            || st.permit(conn, &found, argv),
+        )
         .and_then(|()| st.guard(conn, &found));
     match refused {
         Ok(()) => Ok(found),

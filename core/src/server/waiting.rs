@@ -130,7 +130,8 @@ impl State {
                 Some(need)
             }
             Some(Wait::Keys) => None,
-            Some(Wait::Save | Wait::Flush | Wait::Replay | Wait::Shutdown) | None => return false,
+            Some(Wait::AclFile | Wait::Save | Wait::Flush | Wait::Replay | Wait::Shutdown)
+            | None => return false,
         };
         if with_error {
             self.answer_error(conn, b"UNBLOCKED client unblocked via CLIENT UNBLOCK");
