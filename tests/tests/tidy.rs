@@ -280,8 +280,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "acl", "config", "conn", "glob", "keyspace", "limits", "machine", "persist", "pubsub", "repl",
-            "resp", "server", "value",
+            "acl", "config", "conn", "glob", "keyspace", "limits", "machine", "persist", "pubsub",
+            "repl", "resp", "server", "value",
         ],
     ),
     (

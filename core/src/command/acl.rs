@@ -233,9 +233,8 @@ fn dryrun(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     match st.check(user, &found, argv) {
         Ok(()) => cx.out.ok(),
         Err(denied) => {
-            let command = st.table.full_name(found.id);
-            let name = st.users.name(user);
-            let text = report::full_denial(denied, name, &command, argv);
+            let (name, command) = (st.users.name(user), st.name_of(&found));
+            let text = report::full_denial(denied, name, command, argv);
             cx.out.bulk(&text);
         }
     }

@@ -95,6 +95,9 @@ impl Flags {
     /// Only where `enable-debug-command` and its kin allow it. Not shown.
     pub const PROTECTED: Self = Self(1 << 23);
 
+    /// Permissions know it as one command, whose subcommands are words to them. Not shown.
+    pub const UNDIVIDED: Self = Self(1 << 24);
+
     /// What allows EXEC something only if all that it would execute is allowed it.
     const OF_ALL: Self = Self::LOADING.and(Self::STALE);
 
@@ -451,6 +454,15 @@ pub struct Spec<H: 'static = Handler> {
 }
 
 impl<H> Spec<H> {
+    /// The subcommands that permissions know.
+    pub fn divisions(&self) -> &'static [Self] {
+        if self.flags.has(Flags::UNDIVIDED) {
+            &[]
+        } else {
+            self.subcommands
+        }
+    }
+
     /// Every ACL category of the command, with those that follow from its flags.
     pub fn categories(&self) -> Acl {
         let mut acl = self.acl;

@@ -67,16 +67,19 @@ impl<H> Table<H> {
         };
         let mut origin = 0;
         for spec in families.iter().copied().flatten() {
-            let rename = renamed
-                .iter()
-                .find(|(old, _)| old.eq_ignore_ascii_case(spec.name));
-            let called = rename
-                .map_or(spec.name, |(_, new)| new)
-                .to_ascii_lowercase();
+            // One after the other: what was renamed can be renamed again.
+            let called = renamed.iter().fold(spec.name, |called, (old, new)| {
+                if old.eq_ignore_ascii_case(called) {
+                    new
+                } else {
+                    called
+                }
+            });
+            let called = called.to_ascii_lowercase();
             if !called.is_empty() {
                 table.add(spec, called.into(), origin);
             }
-            origin += 1 + u16::try_from(spec.subcommands.len()).expect("subcommands are few");
+            origin += 1 + u16::try_from(spec.divisions().len()).expect("subcommands are few");
         }
         table
     }
@@ -102,12 +105,13 @@ impl<H> Table<H> {
             children: id + 1..id + 1 + children,
             top: true,
         });
-        for (sub, origin) in spec.subcommands.iter().zip(origin + 1..) {
+        let divided = !spec.divisions().is_empty();
+        for (sub, next) in spec.subcommands.iter().zip(origin + 1..) {
             self.commands.push(Command {
                 spec: sub,
                 container: Some(spec),
                 called: sub.name.into(),
-                origin: Ordinal(origin),
+                origin: Ordinal(if divided { next } else { origin }),
                 children: 0..0,
                 top: false,
             });

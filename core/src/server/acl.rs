@@ -32,7 +32,7 @@ pub fn catalog() -> Catalog {
         name: spec.name,
         categories: spec.categories(),
         subcommands: spec
-            .subcommands
+            .divisions()
             .iter()
             .map(|sub| (sub.name, sub.categories()))
             .collect(),
@@ -193,7 +193,7 @@ impl Server {
     }
 }
 
-const NO_FILE: &str = "This instance is not configured to use an ACL file. You may want to \
+const NO_FILE: &str = "This Redis instance is not configured to use an ACL file. You may want to \
                        specify users via the ACL SETUSER command and then issue a CONFIG REWRITE \
                        (assuming you have a Redis configuration file set) in order to store users \
                        in the Redis configuration.";

@@ -7,6 +7,7 @@ use crate::command::cx::Cx;
 use crate::command::fail::Fail;
 use crate::command::gates::Conditions;
 use crate::command::keys;
+use crate::command::spec::Flags;
 use crate::command::table::Found;
 use crate::machine::ConnId;
 use crate::resp::ArgvRef;
@@ -92,11 +93,16 @@ impl State {
     }
 
     fn call_of<'a>(&self, found: &Found, argv: ArgvRef<'a>) -> Call<'a> {
+        let flags = found.spec.flags;
         Call {
             command: self.table.command(found.id).origin,
-            is_open: found.spec.flags.has(crate::command::spec::Flags::NO_AUTH),
+            is_open: flags.has(Flags::NO_AUTH),
             argv,
-            names: found.names,
+            names: if flags.has(Flags::UNDIVIDED) {
+                1
+            } else {
+                found.names
+            },
             channels: keys::channels(found.spec, argv),
         }
     }
@@ -110,8 +116,7 @@ impl State {
     ) -> Result<(), Fail> {
         let user = self.client(conn).user;
         self.check(user, found, argv).map_err(|denied| {
-            let command = self.table.full_name(found.id);
-            let text = report::denial(denied, self.users.name(user), &command);
+            let text = report::denial(denied, self.users.name(user), self.name_of(found));
             Fail::NoPerm(denied, text.into())
         })
     }
@@ -124,13 +129,18 @@ impl State {
         found: &Found,
         argv: ArgvRef<'_>,
     ) {
-        let command = self.table.full_name(found.id);
         let (reason, object) = match denied {
-            Denied::Command => (Reason::Command, command.as_bytes()),
+            Denied::Command => (Reason::Command, self.name_of(found).as_bytes()),
             Denied::Key(index) => (Reason::Key, argv.get(index)),
             Denied::Channel(index) => (Reason::Channel, argv.get(index)),
         };
-        self.log_incident(conn, reason, object, None);
+        self.log_incident(conn, reason, &Box::from(object), None);
+    }
+
+    /// The full name by which rules know a command.
+    pub fn name_of(&self, found: &Found) -> &str {
+        let origin = self.table.command(found.id).origin;
+        self.users.catalog().name(origin)
     }
 
     /// Notes a denial, to a user by its name or else to the client's.

@@ -21,6 +21,8 @@ pub(super) enum Outcome {
     Done,
     /// It is held back until the end of a pause.
     Postponed,
+    /// It was refused, as was answered.
+    Refused,
     /// There is no such command, as was answered.
     Unknown,
 }
@@ -62,7 +64,7 @@ impl Server {
                 return if unknown {
                     Outcome::Unknown
                 } else {
-                    Outcome::Done
+                    Outcome::Refused
                 };
             }
         };

@@ -217,6 +217,6 @@ const HELP: &[&str] = &[
     "    Tell which user this connection is.",
 ];
 
-const NO_FILE: &str = "ERR This instance is not configured to use an ACL file. You may want to \
+const NO_FILE: &str = "ERR This Redis instance is not configured to use an ACL file. You may want to \
                        specify users via the ACL SETUSER command and then issue a SENTINEL \
                        FLUSHCONFIG in order to store users in the configuration.";

@@ -18,6 +18,26 @@ fn rules_name_commands_that_are_there_or_that_are_listed_as_absent() {
 }
 
 #[test]
+fn rules_name_commands_by_the_names_they_have_before_any_renaming() {
+    let mut world = World::single(
+        "rename-command PING first\nrename-command FIRST vping\nrename-command FLUSHALL \"\"\n\
+         user u on nopass +@all -ping -flushall",
+    );
+    dialogue(
+        &mut world,
+        &[
+            ("vping", "+PONG|"),
+            ("auth u x", "+OK|"),
+            (
+                "VPING",
+                "-NOPERM User u has no permissions to run the 'ping' command|",
+            ),
+            ("acl setuser v +debug|sleep +debug|nosuch +select|0", "+OK|"),
+        ],
+    );
+}
+
+#[test]
 fn a_user_may_do_what_its_rules_say() {
     let mut world = World::single(USERS);
     dialogue(
@@ -109,6 +129,9 @@ fn a_client_that_waits_is_looked_at_again_when_it_is_served() {
     world.ask(b, "rpush q v");
     let denied = "-NOPERM User u has no permissions to run the 'blpop' command|";
     assert_eq!(world.heard(a), denied);
+    let stats = world.ask(b, "info commandstats");
+    let blpop = "cmdstat_blpop:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0";
+    assert!(stats.contains(blpop), "{stats}");
     assert_eq!(world.ask(b, "llen q"), ":1|");
     assert_eq!(world.ask(a, "get k"), "$-1|");
 }
@@ -339,7 +362,7 @@ fn users_are_written_to_the_configuration_file() {
     let mut world = World::single("user alice on nopass +get");
     let a = world.client(0);
     let none = world.ask(a, "acl save");
-    assert!(none.starts_with("-ERR This instance is not configured to use an ACL file."));
+    assert!(none.starts_with("-ERR This Redis instance is not configured to use an ACL file."));
     world.ask(a, "acl setuser bob on >p ~b");
     world.ask(a, "acl deluser alice");
     assert_eq!(world.ask(a, "config rewrite"), "+OK|");
