@@ -38,7 +38,7 @@ pub struct Row {
 
 impl Catalog {
     /// Numbers commands in their order, each before its subcommands. Rules may also name what is
-    /// `absent`, by full names: a command that nobody can call yet.
+    /// `absent`, by full names: commands that nobody can call. Those that are there are skipped.
     pub fn new(rows: impl Iterator<Item = Row>, absent: &[&'static str]) -> Self {
         let mut catalog = Self {
             entries: Vec::new(),
@@ -53,17 +53,28 @@ impl Catalog {
             catalog.close(row.subcommands.len());
         }
         catalog.present = catalog.entries.len();
-        let mut absent = absent.iter().peekable();
-        while let Some(name) = absent.next() {
-            catalog.add((*name).into(), Acl::NONE, name.contains('|'));
-            let mut subcommands = 0;
-            while let Some(sub) = absent.next_if(|next| is_subcommand_of(next, name)) {
-                catalog.add((*sub).into(), Acl::NONE, true);
-                subcommands += 1;
+        for &name in absent.iter().filter(|name| !name.contains('|')) {
+            if catalog.add_absent(name) {
+                let mut subcommands = 0;
+                for &sub in absent.iter().filter(|sub| is_subcommand_of(sub, name)) {
+                    subcommands += usize::from(catalog.add_absent(sub));
+                }
+                catalog.close(subcommands);
             }
-            catalog.close(subcommands);
+        }
+        for &sub in absent.iter().filter(|name| name.contains('|')) {
+            catalog.add_absent(sub);
         }
         catalog
+    }
+
+    /// False if it is not absent.
+    fn add_absent(&mut self, name: &'static str) -> bool {
+        let is_absent = self.find(name.as_bytes()).is_none();
+        if is_absent {
+            self.add(name.into(), Acl::NONE, name.contains('|'));
+        }
+        is_absent
     }
 
     fn add(&mut self, name: Box<str>, categories: Acl, is_subcommand: bool) {

@@ -47,7 +47,8 @@ fn catalog() -> Catalog {
             .map(|(sub, of)| (*sub, categories(of)))
             .collect(),
     });
-    Catalog::new(rows, &["eval", "script", "script|kill", "client|caching"])
+    let absent = ["eval", "script", "script|kill", "client|caching", "get", "config", "config|get"];
+    Catalog::new(rows, &absent)
 }
 
 fn users() -> Users {

@@ -86,8 +86,8 @@ pub static FAMILIES: &[&[Spec]] = &[
     zset::removing::COMMANDS,
 ];
 
-/// Commands of Redis that a server does not have yet, by full names. Rules may name them, so that
-/// users can be taken over from Redis.
+/// Commands of Redis that a server may not have, by full names. Rules may name them all the same,
+/// so that users can be taken over from Redis.
 pub static ABSENT: &[&str] = &[
     "client|caching",
     "client|getredir",

@@ -113,7 +113,8 @@ impl Server {
         let table = Table::new(FAMILIES, &renamed);
         let databases = usize::try_from(config.databases()).expect("databases are few");
         let mut keys = Keyspace::new(databases, &mut rng.fork("keys"));
-        let users = acl::users(&config, launch.acl_file.as_deref());
+        let mut launch = launch;
+        let users = acl::users(&config, launch.acl_file.take().as_deref());
         let users = users.expect("who starts a server has looked at its users");
         let mut st = State::new(config, table, &rng, Conns::new(), launch, users, now);
         st.users_changed();
