@@ -38,13 +38,15 @@ pub(crate) fn acl(path: &str) -> Result<Option<Box<[u8]>>, String> {
     if path.is_empty() {
         return Ok(None);
     }
-    fs::read(path).map(|text| Some(text.into())).map_err(|error| {
-        let reason = system::reason(&error);
-        format!(
-            "Aborting Redis startup because of ACL errors: Error loading ACLs, opening file \
+    fs::read(path)
+        .map(|text| Some(text.into()))
+        .map_err(|error| {
+            let reason = system::reason(&error);
+            format!(
+                "Aborting Redis startup because of ACL errors: Error loading ACLs, opening file \
              '{path}': {reason}"
-        )
-    })
+            )
+        })
 }
 
 fn read(path: &str) -> Result<Vec<u8>, String> {

@@ -102,6 +102,10 @@ pub struct Knobs {
     /// Whether the Sentinels have scripts to run.
     #[serde(default)]
     pub scripts: bool,
+    /// Whether replicas and Sentinels come as users of their own, who may do nothing but their
+    /// work.
+    #[serde(default)]
+    pub users: bool,
 }
 
 const fn an_hour() -> u64 {
@@ -261,6 +265,7 @@ impl Options {
         draw_kept(&mut keys.draws(Stream::Options, 8), &mut knobs);
         knobs.names = extras.chance(0.3);
         knobs.scripts = extras.chance(0.3);
+        knobs.users = keys.draws(Stream::Options, 10).chance(0.3);
         let families = draw_families(&mut keys.draws(Stream::Options, 3));
         let rough = draws.chance(0.5) && !families.all_off();
         let network = draw_network(&mut keys.draws(Stream::Options, 4), &knobs, rough);
@@ -373,6 +378,7 @@ fn draw_knobs(draws: &mut Draws, topology: &Topology) -> Knobs {
         save: String::new(),
         backlog_ttl_s: an_hour(),
         names: false,
+        users: false,
         scripts: false,
     }
 }

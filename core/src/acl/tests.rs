@@ -47,7 +47,15 @@ fn catalog() -> Catalog {
             .map(|(sub, of)| (*sub, categories(of)))
             .collect(),
     });
-    let absent = ["eval", "script", "script|kill", "client|caching", "get", "config", "config|get"];
+    let absent = [
+        "eval",
+        "script",
+        "script|kill",
+        "client|caching",
+        "get",
+        "config",
+        "config|get",
+    ];
     Catalog::new(rows, &absent)
 }
 

@@ -396,6 +396,7 @@ impl Machine for Sentinel {
     fn consume(&mut self, _: Now, conn: ConnId, written: usize) {
         self.stats.bytes_out += u64::try_from(written).expect("a length fits");
         self.conns.consume(conn, written);
+        self.close_due();
     }
 }
 
