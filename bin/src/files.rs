@@ -33,6 +33,22 @@ pub(crate) fn include(pattern: &str) -> Result<Vec<Source>, String> {
     paths.iter().map(source).collect()
 }
 
+/// Reads the file of ACL users, if there is to be one.
+pub(crate) fn acl(path: &str) -> Result<Option<Box<[u8]>>, String> {
+    if path.is_empty() {
+        return Ok(None);
+    }
+    fs::read(path)
+        .map(|text| Some(text.into()))
+        .map_err(|error| {
+            let reason = system::reason(&error);
+            format!(
+                "Aborting Redis startup because of ACL errors: Error loading ACLs, opening file \
+             '{path}': {reason}"
+            )
+        })
+}
+
 fn read(path: &str) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| {
         let reason = system::reason(&error);

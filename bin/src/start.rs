@@ -9,8 +9,8 @@ use holdfast_core::config::{
     Config, ConfigError, LogLevel, Origin, REDIS_VERSION, SentinelConfig, StartRefusal, Supervised,
 };
 use holdfast_core::machine::{self, LogRole, Machine, Now};
-use holdfast_core::sentinel::{Process, Sentinel};
-use holdfast_core::server::{Launch, Server};
+use holdfast_core::sentinel::{self, Process, Sentinel};
+use holdfast_core::server::{self, Launch, Server};
 use holdfast_io::daemon::{self, Pidfile, Title};
 use holdfast_io::log::{self, SyslogTarget, Target};
 use holdfast_io::{Clock, Options, addresses, crash};
@@ -58,6 +58,8 @@ impl From<ConfigError> for Stop {
 /// What is to be run, with everything checked that can be checked in the foreground.
 struct Start {
     kind: Kind,
+    /// The text of a server's file of ACL users.
+    acl_file: Option<Box<[u8]>>,
     supervisor: Option<&'static str>,
     in_background: bool,
     /// By which the program was called.
@@ -113,6 +115,7 @@ fn prepare(run: &Run, name: &str) -> Result<Start, Stop> {
         return Err(fail(SENTINEL_NEEDS_FILE.to_owned()));
     }
     enter_dir(kind.config_mut())?;
+    let acl_file = check_users(&mut kind)?;
     if let Kind::Sentinel(config) = &mut kind {
         config.check_scripts(system::is_executable)?;
         config.check_virtual_ips(|ip| addresses::check(&ip.interface))?;
@@ -127,6 +130,7 @@ fn prepare(run: &Run, name: &str) -> Result<Start, Stop> {
         in_background: kind.config().daemonize() && supervisor.is_none(),
         supervisor,
         kind,
+        acl_file,
         name: name.to_owned(),
         executable,
         bare: run.is_bare(),
@@ -154,7 +158,6 @@ fn check(kind: &Kind) -> Result<(), ConfigError> {
 /// The refusal at the line that is to blame.
 fn refused(config: &Config, refusal: StartRefusal) -> ConfigError {
     let lines = match refusal.directive {
-        "user" => config.users(),
         "loadmodule" => config.modules(),
         _ => &[],
     };
@@ -200,6 +203,23 @@ fn enter_dir(config: &mut Config) -> Result<(), ConfigError> {
     let dir = entered.map_err(|error| config.error_at("dir", system::reason(&error)))?;
     config.set_dir(&dir.display().to_string());
     Ok(())
+}
+
+/// Reads the file of ACL users, and finds out whether the users there are to be can be.
+fn check_users(kind: &mut Kind) -> Result<Option<Box<[u8]>>, ConfigError> {
+    let path = kind.config().aclfile();
+    let text = files::acl(path).map_err(|reason| kind.config().error_at("aclfile", reason))?;
+    match kind {
+        Kind::Server(config) => {
+            server::acl::users(config, text.as_deref())?;
+            Ok(text)
+        }
+        Kind::Sentinel(sentinel) => {
+            sentinel.acl_file = text;
+            sentinel::users(sentinel)?;
+            Ok(None)
+        }
+    }
 }
 
 /// Tries the log file while there still is a terminal to complain to.
@@ -262,7 +282,8 @@ impl Start {
         let now = clock.now();
         match self.kind {
             Kind::Server(config) => {
-                let launch = launch(&config, &self.name, &self.executable, self.supervisor);
+                let mut launch = launch(&config, &self.name, &self.executable, self.supervisor);
+                launch.acl_file = self.acl_file;
                 drive(Server::new(*config, launch, seed, now), options)
             }
             Kind::Sentinel(config) => {
@@ -388,6 +409,7 @@ fn launch(
         program: program.into(),
         executable: executable.into(),
         config_file: config.file().unwrap_or_default().into(),
+        acl_file: None,
         supervised: supervisor.unwrap_or("no"),
         allocator: allocator::name().into(),
         system_memory: system::memory_bytes(),

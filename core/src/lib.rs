@@ -5,6 +5,7 @@
 //! file or socket and draws no randomness but from the seed it is given.
 #![forbid(unsafe_code)]
 
+pub mod acl;
 pub mod command;
 pub mod config;
 pub mod conn;

@@ -20,6 +20,12 @@ pub const MULTIBULK_UNAUTHENTICATED_MAX: i64 = 10;
 pub const BULK_UNAUTHENTICATED_MAX: i64 = 16 * 1024;
 /// Commands of one connection that one turn executes; the rest waits for the next turn.
 pub const COMMANDS_PER_TURN_MAX: usize = 256;
+/// The most ACL users.
+pub const ACL_USERS_MAX: usize = 1 << 20;
+/// The longest file of ACL users.
+pub const ACL_FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// ACL LOAD and ACL SAVE that wait for those before them; with more, they are refused.
+pub const ACL_FILE_JOBS_MAX: usize = 64;
 /// Unread replies of a client that has not authenticated; with more, it is cut off.
 pub const UNAUTHENTICATED_OUTPUT_BYTES_MAX: u64 = 16 * 1024 + 1024;
 /// `*` of a pattern with something else behind them; a pattern with more matches nothing, as in

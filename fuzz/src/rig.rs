@@ -148,6 +148,7 @@ impl Rig {
                 | Effect::Keepalive { .. }
                 | Effect::Notify { .. }
                 | Effect::Unlisten { .. }
+                | Effect::Address { .. }
                 | Effect::Spawn { .. }
                 | Effect::Kill { .. } => {}
             }

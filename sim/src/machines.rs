@@ -38,6 +38,7 @@ pub fn make_server(boot: &Boot<'_>) -> Result<Box<dyn Program>, String> {
         program: "holdfast".into(),
         executable: "/usr/bin/holdfast".into(),
         config_file: boot.config_path.into(),
+        acl_file: None,
         supervised: "no",
         allocator: "none".into(),
         system_memory: 1 << 34,

@@ -113,6 +113,10 @@ pub struct Knobs {
     /// Bases of the append-only file are plain commands: aof-use-rdb-preamble no
     #[serde(default)]
     pub plain_base: bool,
+    /// Whether replicas and Sentinels come as users of their own, who may do nothing but their
+    /// work.
+    #[serde(default)]
+    pub users: bool,
 }
 
 const fn an_hour() -> u64 {
@@ -278,6 +282,7 @@ impl Options {
         draw_kept(&mut keys.draws(Stream::Options, 8), &mut knobs);
         knobs.names = extras.chance(0.3);
         knobs.scripts = extras.chance(0.3);
+        knobs.users = keys.draws(Stream::Options, 10).chance(0.3);
         let families = draw_families(&mut keys.draws(Stream::Options, 3));
         let rough = draws.chance(0.5) && !families.all_off();
         let network = draw_network(&mut keys.draws(Stream::Options, 4), &knobs, rough);
@@ -302,7 +307,7 @@ impl Options {
                 0
             },
             equal_sentinel_seeds: draws.chance(0.05),
-            virtual_ip: keys.draws(Stream::Options, 8).chance(0.5),
+            virtual_ip: keys.draws(Stream::Options, 11).chance(0.5),
             families,
         }
     }
@@ -391,6 +396,7 @@ fn draw_knobs(draws: &mut Draws, topology: &Topology) -> Knobs {
         save: String::new(),
         backlog_ttl_s: an_hour(),
         names: false,
+        users: false,
         scripts: false,
         plain_base: false,
     }

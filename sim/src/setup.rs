@@ -7,6 +7,16 @@ use crate::ids::NodeId;
 use crate::options::{DATA_PORT, Options, SENTINEL_PORT, VIRTUAL_IP};
 use crate::rng::{Keys, Stream};
 
+/// The users of a server besides the default one, with what Redis's manual says they need.
+const USERS: [&str; 2] = [
+    "replica on >replicate resetchannels +psync +replconf +ping",
+    "sentinel on >watch allchannels +multi +slaveof +ping +exec +subscribe +config|rewrite +role \
+     +publish +info +client|setname +client|kill +script|kill",
+];
+
+/// The user of a Sentinel that the others are.
+const PEER: &str = "peer on >agree allchannels +ping +publish +subscribe +client|setname +sentinel";
+
 /// The configuration file of every server and Sentinel.
 pub fn configs(keys: Keys, options: &Options) -> Vec<(NodeId, Vec<u8>)> {
     let topology = &options.topology;
@@ -54,6 +64,13 @@ fn data_config(options: &Options, node: NodeId) -> String {
     line("repl-diskless-load", &knobs.diskless_load);
     line("min-replicas-to-write", &knobs.min_replicas);
     line("min-replicas-max-lag", &knobs.min_replicas_lag_s);
+    if knobs.users {
+        for rules in USERS {
+            line("user", &rules);
+        }
+        line("masteruser", &"replica");
+        line("masterauth", &"replicate");
+    }
     if index > 0 && !side {
         let above = NodeId(options.topology.above[index]);
         line("replicaof", &format_args!("{} {DATA_PORT}", above.ip()));
@@ -101,6 +118,16 @@ fn sentinel_config(keys: Keys, options: &Options, node: NodeId) -> String {
         let monitored = format!("{SIDE_NAME} {} {DATA_PORT} {quorum}", side.ip());
         line("sentinel monitor", &monitored);
         line("sentinel auto-failover", &format_args!("{SIDE_NAME} no"));
+    }
+    if knobs.users {
+        line("user", &PEER);
+        line("sentinel sentinel-user", &"peer");
+        line("sentinel sentinel-pass", &"agree");
+        line(
+            "sentinel auth-user",
+            &format_args!("{MASTER_NAME} sentinel"),
+        );
+        line("sentinel auth-pass", &format_args!("{MASTER_NAME} watch"));
     }
     let named = |value: u64| format!("{MASTER_NAME} {value}");
     line(

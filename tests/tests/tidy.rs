@@ -137,6 +137,7 @@ const CORE_DEPENDENCIES: &[&str] = &[
     "rand",
     "rand_chacha",
     "ryu",
+    "sha2",
     "siphasher",
     "slab",
     "smallvec",
@@ -271,23 +272,29 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("repl", &["limits", "machine", "rng"]),
     (
+        "acl",
+        &[
+            "config", "glob", "limits", "machine", "persist", "resp", "rng",
+        ],
+    ),
+    (
         "command",
         &[
-            "config", "conn", "glob", "keyspace", "limits", "machine", "persist", "pubsub", "repl",
-            "resp", "server", "value",
+            "acl", "config", "conn", "glob", "keyspace", "limits", "machine", "persist", "pubsub",
+            "repl", "resp", "server", "value",
         ],
     ),
     (
         "server",
         &[
-            "command", "config", "conn", "glob", "keyspace", "limits", "machine", "persist",
+            "acl", "command", "config", "conn", "glob", "keyspace", "limits", "machine", "persist",
             "pubsub", "repl", "resp", "rng", "value",
         ],
     ),
     (
         "sentinel",
         &[
-            "config", "conn", "glob", "limits", "machine", "persist", "resp", "rng",
+            "acl", "config", "conn", "glob", "limits", "machine", "persist", "resp", "rng",
         ],
     ),
 ];

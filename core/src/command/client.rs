@@ -351,11 +351,11 @@ fn kill_filter<'a>(cx: &Cx<'_>, mut args: Args<'a>) -> Result<Filter<'a>, Fail> 
             filter.laddr = Some(args.bulk()?);
         } else if args.keyword("user") {
             let user = args.bulk()?;
-            if user != b"default" {
+            let found = cx.data.st.users.find(user).ok_or_else(|| {
                 let text = [b"No such user '", shown(user), b"'"];
-                return Err(Fail::detail(text.concat()));
-            }
-            filter.user = Some(user);
+                Fail::detail(text.concat())
+            })?;
+            filter.user = Some(found);
         } else if args.keyword("skipme") {
             filter.except = if args.keyword("yes") {
                 Some(cx.data.conn)

@@ -145,7 +145,7 @@ pub static COMMANDS: &[Spec] = &[
 fn auth(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let credentials = match args.left() {
         1 => {
-            if cx.data.st.config.requirepass().is_empty() {
+            if cx.data.st.users.default_needs_no_password() {
                 return Err(Fail::AuthUnneeded);
             }
             Credentials {
@@ -159,7 +159,7 @@ fn auth(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         },
         _ => return Err(Fail::Syntax),
     };
-    cx.authenticate(credentials)?;
+    cx.authenticate(args.argv().get(0), credentials)?;
     cx.out.ok();
     Ok(())
 }
@@ -217,7 +217,7 @@ fn reset(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
     }
     cx.data.st.discard(conn);
     cx.data.st.pubsub.forget(conn);
-    let open = cx.data.st.config.requirepass().is_empty();
+    cx.data.st.log_out(conn);
     let client = cx.client();
     let ended = ClientFlags::SUBSCRIBER
         .and(ClientFlags::REPLY_OFF)
@@ -225,7 +225,6 @@ fn reset(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
         .and(ClientFlags::NO_EVICT)
         .and(ClientFlags::NO_TOUCH);
     client.flags.set(ended, false);
-    client.flags.set(ClientFlags::AUTHENTICATED, open);
     client.db = 0;
     client.proto = Proto::Resp2;
     if let Some(rare) = &mut client.rare {
@@ -282,7 +281,7 @@ impl<'a> Hello<'a> {
 fn hello(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
     let hello = Hello::parse(args)?;
     if let Some(credentials) = hello.credentials {
-        cx.authenticate(credentials)?;
+        cx.authenticate(args.argv().get(0), credentials)?;
     }
     if !cx.client().flags.has(ClientFlags::AUTHENTICATED) {
         return Err(Fail::Coded(

@@ -39,7 +39,8 @@ const FLAGS: F = F::ADMIN
     .and(F::NOSCRIPT)
     .and(F::LOADING)
     .and(F::STALE)
-    .and(F::PROTECTED);
+    .and(F::PROTECTED)
+    .and(F::UNDIVIDED);
 
 /// The family's rows.
 pub static COMMANDS: &[Spec] = &[Spec {

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::acl::Denied;
 use crate::machine::DiskFault;
 
 /// A client's mistake, or a state of the server that forbids the command.
@@ -78,6 +79,8 @@ pub enum Fail {
     WrongPass,
     /// AUTH without a password being set.
     AuthUnneeded,
+    /// The user has no permission, in these words.
+    NoPerm(Denied, Box<[u8]>),
     /// The command may not run here. The rest of the text.
     NotAllowed(&'static str),
     /// A write on a replica.
@@ -187,6 +190,7 @@ impl Fail {
                 [b"EXECABORT Transaction discarded because of: ", cause].concat()
             }
             Self::Detail(text) => [b"ERR ", &text[..]].concat(),
+            Self::NoPerm(_, text) => [b"NOPERM ", &text[..]].concat(),
             Self::Whole(text) => text.to_vec(),
             other => other.to_string().into_bytes(),
         }
@@ -232,6 +236,7 @@ impl fmt::Display for Fail {
             | Self::UnknownSubcommand { .. }
             | Self::SubcommandSyntax { .. }
             | Self::ExecAbortFor(_)
+            | Self::NoPerm(..)
             | Self::Detail(_)
             | Self::Whole(_) => return f.write_str(&String::from_utf8_lossy(&self.text())),
             Self::NoAuth => "NOAUTH Authentication required.",

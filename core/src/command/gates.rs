@@ -40,6 +40,8 @@ impl Conditions {
     pub const LOADING: Self = Self(1 << 5);
     /// The append-only file can't be written.
     pub const LOG_FAILED: Self = Self(1 << 6);
+    /// Everybody is let in, without a password. The only one of them that refuses nothing.
+    pub const OPEN: Self = Self(1 << 7);
 
     /// Adds or takes away.
     pub const fn set(&mut self, other: Self, on: bool) {
@@ -68,14 +70,22 @@ impl Conditions {
 }
 
 impl Gate {
-    /// Passes every check or fails at the first.
-    pub fn pass(&self, full_name: impl FnOnce() -> Box<str>) -> Result<(), Fail> {
+    /// Passes every check or fails at the first. `permit` looks at what the user may do, which
+    /// only matters if that is not everything.
+    pub fn pass(
+        &self,
+        full_name: impl FnOnce() -> Box<str>,
+        permit: impl FnOnce() -> Result<(), Fail>,
+    ) -> Result<(), Fail> {
         // What the append-only file holds has passed before.
         if self.client.has(ClientFlags::LOADER) {
             return Ok(());
         }
         self.authentication()?;
         self.transaction()?;
+        if self.client.has(ClientFlags::RESTRICTED) {
+            permit()?;
+        }
         // What a replica's master sends is never refused: the datasets would part.
         if !self.client.has(ClientFlags::MASTER) {
             self.memory()?;
@@ -90,8 +100,9 @@ impl Gate {
     }
 
     fn authentication(&self) -> Result<(), Fail> {
-        let needed = !self.client.has(ClientFlags::AUTHENTICATED);
-        if needed && !self.command.has(Flags::NO_AUTH) {
+        let let_in =
+            self.client.has(ClientFlags::AUTHENTICATED) || self.server.has(Conditions::OPEN);
+        if !let_in && !self.command.has(Flags::NO_AUTH) {
             Err(Fail::NoAuth)
         } else {
             Ok(())
@@ -195,6 +206,7 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acl::Denied;
 
     fn gate(command: Flags, client: ClientFlags, server: &[Conditions]) -> Gate {
         let mut all = Conditions::default();
@@ -211,7 +223,8 @@ mod tests {
     }
 
     fn refusal(gate: Gate) -> Option<Fail> {
-        gate.pass(|| "set".into()).err()
+        let denied = || Err(Fail::NoPerm(Denied::Command, (*b"no").into()));
+        gate.pass(|| "set".into(), denied).err()
     }
 
     #[test]
@@ -249,6 +262,9 @@ mod tests {
         client.set(ClientFlags::AUTHENTICATED, true);
         note(write, client, &server);
         let write = Flags::WRITE.and(Flags::DENYOOM);
+        client.set(ClientFlags::RESTRICTED, true);
+        note(write, client, &server);
+        client.set(ClientFlags::RESTRICTED, false);
         while !server.is_empty() {
             note(write, client, &server);
             server.remove(0);
@@ -269,6 +285,7 @@ mod tests {
         let expected = [
             "NOAUTH",
             "ERR",
+            "NOPERM",
             "OOM",
             "MISCONF",
             "MISCONF",
@@ -281,6 +298,14 @@ mod tests {
             "-",
         ];
         assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn an_open_door_needs_no_key() {
+        let none = ClientFlags::NONE;
+        assert_eq!(refusal(gate(Flags::WRITE, none, &[])), Some(Fail::NoAuth));
+        assert_eq!(refusal(gate(Flags::NO_AUTH, none, &[])), None);
+        assert_eq!(refusal(gate(Flags::WRITE, none, &[Conditions::OPEN])), None);
     }
 
     #[test]

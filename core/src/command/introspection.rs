@@ -342,13 +342,11 @@ fn list(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
             Vec::new()
         } else if args.keyword("aclcat") {
             let wanted = args.bulk()?;
-            let category = Acl::ALL
-                .iter()
-                .find(|(_, n)| wanted.eq_ignore_ascii_case(n.as_bytes()));
+            let category = Acl::by_name(wanted);
             table
                 .all()
                 .filter(|&id| {
-                    category.is_some_and(|(acl, _)| table.command(id).spec.categories().has(*acl))
+                    category.is_some_and(|acl| table.command(id).spec.categories().has(acl))
                 })
                 .collect()
         } else if args.keyword("pattern") {
@@ -408,20 +406,7 @@ fn find_keys(cx: &Cx<'_>, args: Args<'_>) -> Result<Vec<keys::KeyArg>, Fail> {
             "Invalid number of arguments specified for command",
         ));
     }
-    let mut found_keys = keys::of(found.spec.keys, argv)
-        .ok_or(Fail::Plain("Invalid arguments specified for command"))?;
-    if found.spec.name == "sort" {
-        found_keys.extend(keys::stored_by_sort(argv));
-    }
-    for key in &mut found_keys {
-        if key.flags.has(KeyFlags::VARIABLE_FLAGS) {
-            key.flags = match found.spec.name {
-                "bitfield" => keys::flags_of_bitfield(argv),
-                _ => keys::flags_of_set(argv),
-            };
-        }
-    }
-    Ok(found_keys)
+    keys::of_command(found.spec, argv).ok_or(Fail::Plain("Invalid arguments specified for command"))
 }
 
 fn command_help(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {

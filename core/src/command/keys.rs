@@ -1,6 +1,7 @@
 //! Which arguments of a command are keys.
 
-use super::spec::{Begin, Find, KeyFlags, KeySpec};
+use super::spec::{Begin, Find, Flags, KeyFlags, KeySpec, Spec};
+use crate::acl::{Channels, Needs, Touched};
 use crate::resp::{self, ArgvRef};
 
 /// A key argument: where it stands and what is done to it.
@@ -24,8 +25,63 @@ pub fn of(specs: &[KeySpec], argv: ArgvRef<'_>) -> Option<Vec<KeyArg>> {
     Some(keys)
 }
 
+/// Finds every key of a command, with what it does to each with these arguments. `None` if they
+/// contradict themselves.
+pub fn of_command<H>(spec: &Spec<H>, argv: ArgvRef<'_>) -> Option<Vec<KeyArg>> {
+    let mut keys = of(spec.keys, argv)?;
+    keys.retain(|key| !key.flags.has(KeyFlags::NOT_KEY));
+    if spec.name == "sort" {
+        keys.extend(stored_by_sort(argv));
+    }
+    for key in &mut keys {
+        if key.flags.has(KeyFlags::VARIABLE_FLAGS) {
+            key.flags = match spec.name {
+                "bitfield" => flags_of_bitfield(argv),
+                _ => flags_of_set(argv),
+            };
+        }
+    }
+    Some(keys)
+}
+
+/// The keys of a command, and what a user needs to be allowed for each. Arguments that contradict
+/// themselves name none: the command fails.
+pub fn touched<H>(spec: &Spec<H>, argv: ArgvRef<'_>) -> Vec<Touched> {
+    let keys = of_command(spec, argv).unwrap_or_default();
+    let needs = |flags: KeyFlags| {
+        let reads = flags.has(KeyFlags::ACCESS);
+        let writes = KeyFlags::INSERT.and(KeyFlags::DELETE).and(KeyFlags::UPDATE);
+        let read = if reads { Needs::READ } else { Needs::NONE };
+        read.and(if flags.has_any(writes) {
+            Needs::WRITE
+        } else {
+            Needs::NONE
+        })
+    };
+    keys.iter()
+        .map(|key| Touched {
+            index: key.index,
+            needs: needs(key.flags),
+        })
+        .collect()
+}
+
+/// The channels a command publishes on or subscribes to.
+pub fn channels<H>(spec: &Spec<H>, argv: ArgvRef<'_>) -> Channels {
+    if !spec.flags.has(Flags::PUBSUB) {
+        return Channels::default();
+    }
+    let args = match spec.name {
+        "publish" | "spublish" => 1..2,
+        "subscribe" | "ssubscribe" | "psubscribe" => 1..argv.len(),
+        _ => 0..0,
+    };
+    let are_patterns = spec.name == "psubscribe";
+    Channels { args, are_patterns }
+}
+
 /// What SET does to its key: it reads it only if it returns it.
-pub fn flags_of_set(argv: ArgvRef<'_>) -> KeyFlags {
+fn flags_of_set(argv: ArgvRef<'_>) -> KeyFlags {
     let returns = (3..argv.len()).any(|at| argv.get(at).eq_ignore_ascii_case(b"get"));
     if returns {
         KeyFlags::RW.and(KeyFlags::ACCESS).and(KeyFlags::UPDATE)
@@ -35,7 +91,7 @@ pub fn flags_of_set(argv: ArgvRef<'_>) -> KeyFlags {
 }
 
 /// What BITFIELD does to its key: it only reads it if it has nothing but reads.
-pub fn flags_of_bitfield(argv: ArgvRef<'_>) -> KeyFlags {
+fn flags_of_bitfield(argv: ArgvRef<'_>) -> KeyFlags {
     let mut at = 2;
     while let Some(word) = argv.try_get(at) {
         let behind = argv.len() - at - 1;
@@ -52,7 +108,7 @@ pub fn flags_of_bitfield(argv: ArgvRef<'_>) -> KeyFlags {
 
 /// The key in which SORT stores: the last one behind STORE, where that is no argument of another
 /// option.
-pub fn stored_by_sort(argv: ArgvRef<'_>) -> Option<KeyArg> {
+fn stored_by_sort(argv: ArgvRef<'_>) -> Option<KeyArg> {
     let (mut at, mut found) = (2, None);
     while let Some(word) = argv.try_get(at) {
         let is = |name: &[u8]| word.eq_ignore_ascii_case(name);

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod spec;
 pub mod table;
 
+pub mod acl;
 pub mod admin;
 pub mod bits;
 pub mod client;
@@ -41,6 +42,7 @@ use spec::Spec;
 
 /// Every command of a server, family by family.
 pub static FAMILIES: &[&[Spec]] = &[
+    acl::COMMANDS,
     admin::COMMANDS,
     bits::COMMANDS,
     client::COMMANDS,
@@ -82,6 +84,59 @@ pub static FAMILIES: &[&[Spec]] = &[
     zset::popping::COMMANDS,
     zset::ranges::COMMANDS,
     zset::removing::COMMANDS,
+];
+
+/// Commands of Redis that a server may not have, by full names. Rules may name them all the same,
+/// so that users can be taken over from Redis.
+pub static ABSENT: &[&str] = &[
+    "client|caching",
+    "client|getredir",
+    "client|tracking",
+    "client|trackinginfo",
+    "cluster|myshardid",
+    "eval",
+    "eval_ro",
+    "evalsha",
+    "evalsha_ro",
+    "fcall",
+    "fcall_ro",
+    "function",
+    "function|delete",
+    "function|dump",
+    "function|flush",
+    "function|help",
+    "function|kill",
+    "function|list",
+    "function|load",
+    "function|restore",
+    "function|stats",
+    "latency",
+    "latency|doctor",
+    "latency|graph",
+    "latency|help",
+    "latency|histogram",
+    "latency|history",
+    "latency|latest",
+    "latency|reset",
+    "lolwut",
+    "migrate",
+    "module|load",
+    "module|loadex",
+    "module|unload",
+    "monitor",
+    "restore-asking",
+    "script",
+    "script|debug",
+    "script|exists",
+    "script|flush",
+    "script|help",
+    "script|kill",
+    "script|load",
+    "slowlog",
+    "slowlog|get",
+    "slowlog|help",
+    "slowlog|len",
+    "slowlog|reset",
 ];
 
 #[cfg(test)]

@@ -139,7 +139,7 @@ pub static COMMANDS: &[Spec] = &[
             "waitaof",
             waitaof,
             Arity::Exactly(4),
-            (F::NONE, Acl::CONNECTION),
+            (F::BLOCKING, Acl::CONNECTION),
             Group::Generic,
             (
                 "Waits until append-only files have the client's writes.",
@@ -154,7 +154,7 @@ pub static COMMANDS: &[Spec] = &[
             "wait",
             wait,
             Arity::Exactly(3),
-            (F::NONE, Acl::CONNECTION),
+            (F::BLOCKING, Acl::CONNECTION),
             Group::Generic,
             (
                 "Waits until replicas have the client's writes.",

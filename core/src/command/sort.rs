@@ -89,7 +89,7 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    fn parse(args: &mut Args<'a>, may_store: bool) -> Result<Self, Fail> {
+    fn parse(args: &mut Args<'a>, may_store: bool, reads_any: bool) -> Result<Self, Fail> {
         let mut options = Self {
             by: None,
             unsorted: false,
@@ -118,8 +118,14 @@ impl<'a> Options<'a> {
                 // Without a place for the element, all would weigh the same. As in Redis, another
                 // pattern behind it does not bring the order back.
                 options.unsorted |= !pattern.contains(&b'*');
+                if pattern.contains(&b'*') && !reads_any {
+                    return Err(BY_DENIED);
+                }
                 options.by = Some(pattern);
             } else if behind >= 1 && args.keyword("get") {
+                if !reads_any {
+                    return Err(GET_DENIED);
+                }
                 options.get.push(args.bulk()?);
             } else {
                 return Err(Fail::Syntax);
@@ -187,7 +193,8 @@ enum Weight {
 
 fn run(cx: &mut Cx<'_>, mut args: Args<'_>, may_store: bool) -> Result<(), Fail> {
     let key = args.bulk()?;
-    let mut options = Options::parse(&mut args, may_store)?;
+    let reads_any = cx.may_read_any_key(args.argv());
+    let mut options = Options::parse(&mut args, may_store, reads_any)?;
     let mut texts = Vec::new();
     let mut items = collect(cx, key, &mut options, &mut texts)?;
     if !options.unsorted {
@@ -386,4 +393,8 @@ fn store<'t>(
 /// Space to C, but not to Rust.
 const VERTICAL_TAB: u8 = 0x0b;
 
+const BY_DENIED: Fail =
+    Fail::Plain("BY option of SORT denied due to insufficient ACL permissions.");
+const GET_DENIED: Fail =
+    Fail::Plain("GET option of SORT denied due to insufficient ACL permissions.");
 const NOT_NUMBERS: Fail = Fail::Plain("One or more scores can't be converted into double");

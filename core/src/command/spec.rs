@@ -5,6 +5,8 @@ use super::args::Args;
 use super::cx::Cx;
 use super::fail::Fail;
 
+pub use crate::acl::Acl;
+
 /// Executes a command whose gates have been passed.
 ///
 /// A handler that fails has written nothing to the reply and changed nothing.
@@ -93,6 +95,9 @@ impl Flags {
     /// Only where `enable-debug-command` and its kin allow it. Not shown.
     pub const PROTECTED: Self = Self(1 << 23);
 
+    /// Permissions know it as one command, whose subcommands are words to them. Not shown.
+    pub const UNDIVIDED: Self = Self(1 << 24);
+
     /// What allows EXEC something only if all that it would execute is allowed it.
     const OF_ALL: Self = Self::LOADING.and(Self::STALE);
 
@@ -143,94 +148,6 @@ impl Flags {
     }
 }
 
-/// ACL categories a command belongs to besides those that follow from its flags
-/// (`@read`, `@write`, `@fast`, `@slow`, `@admin`, `@pubsub`, `@blocking`, `@dangerous`).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Acl(u32);
-
-impl Acl {
-    /// None.
-    pub const NONE: Self = Self(0);
-    /// `@keyspace`
-    pub const KEYSPACE: Self = Self(1);
-    /// `@read`
-    pub const READ: Self = Self(1 << 1);
-    /// `@write`
-    pub const WRITE: Self = Self(1 << 2);
-    /// `@set`
-    pub const SET: Self = Self(1 << 3);
-    /// `@sortedset`
-    pub const SORTEDSET: Self = Self(1 << 4);
-    /// `@list`
-    pub const LIST: Self = Self(1 << 5);
-    /// `@hash`
-    pub const HASH: Self = Self(1 << 6);
-    /// `@string`
-    pub const STRING: Self = Self(1 << 7);
-    /// `@bitmap`
-    pub const BITMAP: Self = Self(1 << 8);
-    /// `@hyperloglog`
-    pub const HYPERLOGLOG: Self = Self(1 << 9);
-    /// `@geo`
-    pub const GEO: Self = Self(1 << 10);
-    /// `@stream`
-    pub const STREAM: Self = Self(1 << 11);
-    /// `@pubsub`
-    pub const PUBSUB: Self = Self(1 << 12);
-    /// `@admin`
-    pub const ADMIN: Self = Self(1 << 13);
-    /// `@fast`
-    pub const FAST: Self = Self(1 << 14);
-    /// `@slow`
-    pub const SLOW: Self = Self(1 << 15);
-    /// `@blocking`
-    pub const BLOCKING: Self = Self(1 << 16);
-    /// `@dangerous`
-    pub const DANGEROUS: Self = Self(1 << 17);
-    /// `@connection`
-    pub const CONNECTION: Self = Self(1 << 18);
-    /// `@transaction`
-    pub const TRANSACTION: Self = Self(1 << 19);
-    /// `@scripting`
-    pub const SCRIPTING: Self = Self(1 << 20);
-
-    /// Every category with its name, in Redis's order.
-    pub const ALL: &'static [(Self, &'static str)] = &[
-        (Self::KEYSPACE, "keyspace"),
-        (Self::READ, "read"),
-        (Self::WRITE, "write"),
-        (Self::SET, "set"),
-        (Self::SORTEDSET, "sortedset"),
-        (Self::LIST, "list"),
-        (Self::HASH, "hash"),
-        (Self::STRING, "string"),
-        (Self::BITMAP, "bitmap"),
-        (Self::HYPERLOGLOG, "hyperloglog"),
-        (Self::GEO, "geo"),
-        (Self::STREAM, "stream"),
-        (Self::PUBSUB, "pubsub"),
-        (Self::ADMIN, "admin"),
-        (Self::FAST, "fast"),
-        (Self::SLOW, "slow"),
-        (Self::BLOCKING, "blocking"),
-        (Self::DANGEROUS, "dangerous"),
-        (Self::CONNECTION, "connection"),
-        (Self::TRANSACTION, "transaction"),
-        (Self::SCRIPTING, "scripting"),
-    ];
-
-    /// Both sets together.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Whether all of `other` are in this set.
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
 /// What a command does to the keys a [`KeySpec`] finds, under COMMAND INFO's names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct KeyFlags(u16);
@@ -268,6 +185,11 @@ impl KeyFlags {
     /// Whether all of `other` are in this set.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is in this set.
+    pub const fn has_any(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// The names in this set, in Redis's order.
@@ -532,6 +454,15 @@ pub struct Spec<H: 'static = Handler> {
 }
 
 impl<H> Spec<H> {
+    /// The subcommands that permissions know.
+    pub fn divisions(&self) -> &'static [Self] {
+        if self.flags.has(Flags::UNDIVIDED) {
+            &[]
+        } else {
+            self.subcommands
+        }
+    }
+
     /// Every ACL category of the command, with those that follow from its flags.
     pub fn categories(&self) -> Acl {
         let mut acl = self.acl;

@@ -2,6 +2,7 @@
 
 use super::fail::{Fail, shown};
 use super::spec::{Handler, Spec};
+use crate::acl::Ordinal;
 use crate::resp::ArgvRef;
 use hashbrown::HashTable;
 
@@ -26,6 +27,8 @@ pub struct Command<H: 'static = Handler> {
     pub container: Option<&'static Spec<H>>,
     /// The name it is called by, which `rename-command` may have changed; in lower case.
     pub called: Box<str>,
+    /// Its place among all commands before any renaming, by which permissions know it.
+    pub origin: Ordinal,
     /// Its subcommands: a range of command ids.
     children: core::ops::Range<u16>,
     /// Whether it can be called by its own word.
@@ -62,21 +65,26 @@ impl<H> Table<H> {
             commands: Vec::new(),
             index: HashTable::new(),
         };
+        let mut origin = 0;
         for spec in families.iter().copied().flatten() {
-            let rename = renamed
-                .iter()
-                .find(|(old, _)| old.eq_ignore_ascii_case(spec.name));
-            let called = rename
-                .map_or(spec.name, |(_, new)| new)
-                .to_ascii_lowercase();
+            // One after the other: what was renamed can be renamed again.
+            let called = renamed.iter().fold(spec.name, |called, (old, new)| {
+                if old.eq_ignore_ascii_case(called) {
+                    new
+                } else {
+                    called
+                }
+            });
+            let called = called.to_ascii_lowercase();
             if !called.is_empty() {
-                table.add(spec, called.into());
+                table.add(spec, called.into(), origin);
             }
+            origin += 1 + u16::try_from(spec.divisions().len()).expect("subcommands are few");
         }
         table
     }
 
-    fn add(&mut self, spec: &'static Spec<H>, called: Box<str>) {
+    fn add(&mut self, spec: &'static Spec<H>, called: Box<str>, origin: u16) {
         assert!(
             called.len() <= NAME_BYTES_MAX,
             "{called}: command names are short"
@@ -93,14 +101,17 @@ impl<H> Table<H> {
             spec,
             container: None,
             called,
+            origin: Ordinal(origin),
             children: id + 1..id + 1 + children,
             top: true,
         });
-        for sub in spec.subcommands {
+        let divided = !spec.divisions().is_empty();
+        for (sub, next) in spec.subcommands.iter().zip(origin + 1..) {
             self.commands.push(Command {
                 spec: sub,
                 container: Some(spec),
                 called: sub.name.into(),
+                origin: Ordinal(if divided { next } else { origin }),
                 children: 0..0,
                 top: false,
             });
@@ -176,6 +187,16 @@ impl<H> Table<H> {
     /// A command by its id.
     pub fn command(&self, id: CommandId) -> &Command<H> {
         &self.commands[id.index()]
+    }
+
+    /// A command as if it had just been found.
+    pub fn found(&self, id: CommandId) -> Found<H> {
+        let command = self.command(id);
+        Found {
+            id,
+            spec: command.spec,
+            names: if command.container.is_some() { 2 } else { 1 },
+        }
     }
 
     /// The name errors and statistics give a command: `config|get` for a subcommand.

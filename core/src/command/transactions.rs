@@ -5,6 +5,8 @@ use super::cx::Cx;
 use super::fail::Fail;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, KeyFlags, KeySpec, Spec};
 use super::table::Found;
+use crate::acl::Denied;
+use crate::resp::ArgvRef;
 use crate::server::client::ClientFlags;
 use crate::server::exec;
 use crate::server::watch::Watched;
@@ -156,10 +158,42 @@ fn exec_(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
             spec,
             names: queued.names,
         };
-        exec::call(cx, &found, queued.argv.as_ref());
+        let argv = queued.argv.as_ref();
+        match still_permitted(cx, &found, argv) {
+            Ok(()) => exec::call(cx, &found, argv),
+            Err(fail) => cx.fail(&fail),
+        }
     }
     cx.client().flags.set(ClientFlags::EXECUTING, false);
     Ok(())
+}
+
+/// A command was permitted when it was queued; the user, or what it may do, may have changed
+/// since.
+fn still_permitted(cx: &mut Cx<'_>, found: &Found, argv: ArgvRef<'_>) -> Result<(), Fail> {
+    let conn = cx.data.conn;
+    let client = cx.client();
+    if !client.flags.has(ClientFlags::RESTRICTED) {
+        return Ok(());
+    }
+    let user = client.user;
+    let st = &mut *cx.data.st;
+    let Err(denied) = st.check(user, found, argv) else {
+        return Ok(());
+    };
+    st.log_denial(conn, denied, found, argv);
+    let reason = match denied {
+        Denied::Command => "no permission to execute the command or subcommand",
+        Denied::Key(_) => "no permission to touch the specified keys",
+        Denied::Channel(_) => {
+            "no permission to access one of the channels used as arguments to the command"
+        }
+    };
+    let text = format!(
+        "ACLs rules changed between the moment the transaction was accumulated and the EXEC call. \
+         This command is no longer allowed for the following reason: {reason}"
+    );
+    Err(Fail::NoPerm(denied, text.into_bytes().into()))
 }
 
 fn watch(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {

@@ -38,5 +38,5 @@ pub use sentinel::{
 };
 pub use special::{ClientLimit, NotifyFlags, SavePoint, ShutdownOn};
 pub use store::{Config, Directive, StartRefusal};
-pub use text::parse_memory;
+pub use text::{parse_memory, split_args};
 pub use value::Value;

@@ -15,9 +15,8 @@ use super::value::{Value, word_text};
 
 /// The text of a server's file after CONFIG REWRITE.
 ///
-/// `users` are the rules of each ACL user, as `user` lines have them; `None` leaves the `user`
-/// lines of the file alone, as with an `aclfile`.
-pub fn rewrite(old: &[u8], config: &Config, users: Option<&[Vec<u8>]>) -> Vec<u8> {
+/// `users` are the name and rules of each ACL user, as `user` lines have them.
+pub fn rewrite(old: &[u8], config: &Config, users: &[Vec<u8>]) -> Vec<u8> {
     let mut document = Document::parse(old);
     put_rows(&mut document, config, Place::Server);
     put_users(&mut document, users);
@@ -41,10 +40,7 @@ pub(super) fn put_rows(document: &mut Document, config: &Config, place: Place) {
     }
 }
 
-pub(super) fn put_users(document: &mut Document, users: Option<&[Vec<u8>]>) {
-    let Some(users) = users else {
-        return;
-    };
+pub(super) fn put_users(document: &mut Document, users: &[Vec<u8>]) {
     for rules in users {
         document.put("user", [b"user ", rules.as_slice()].concat(), true);
     }

@@ -70,23 +70,6 @@ impl Config {
                 "loadable modules are not supported. Remove the line",
             );
         }
-        if !self.aclfile().is_empty() {
-            return refuse(
-                "aclfile",
-                "ACL files come in a later release. Remove the line",
-            );
-        }
-        if self
-            .users
-            .iter()
-            .any(|user| restricts_default(user, !self.requirepass().is_empty()))
-        {
-            return refuse(
-                "user",
-                "ACL rules come in a later release, and the rules for 'default' would not be in \
-                 force. Remove the line",
-            );
-        }
         if self.port() == 0 && self.unixsocket().is_none() {
             return refuse("port", "Configured to not listen anywhere, exiting.");
         }
@@ -210,29 +193,6 @@ impl core::fmt::Display for StartRefusal {
 }
 
 impl core::error::Error for StartRefusal {}
-
-/// Whether a `user` line takes anything from the user everybody starts as. The line CONFIG
-/// REWRITE puts for an unrestricted default user, with or without `requirepass`, does not.
-fn restricts_default(user: &Directive, has_requirepass: bool) -> bool {
-    let [name, rules @ ..] = user.args.as_slice() else {
-        return false;
-    };
-    let harmless = |rule: &Vec<u8>| match rule.as_slice() {
-        b"on"
-        | b"~*"
-        | b"&*"
-        | b"+@all"
-        | b"allkeys"
-        | b"allchannels"
-        | b"allcommands"
-        | b"sanitize-payload"
-        | b"skip-sanitize-payload" => true,
-        b"nopass" => !has_requirepass,
-        [b'#' | b'>', ..] => has_requirepass,
-        _ => false,
-    };
-    name == b"default" && !rules.iter().all(harmless)
-}
 
 /// Typed access to one row by its place; the compiler checks that the row is of the kind.
 #[derive(Clone, Copy)]

@@ -1,5 +1,6 @@
 //! What is kept with a client's connection.
 
+use crate::acl::UserId;
 use crate::conn::Conn;
 use crate::machine::{Addr, ConnId, Mono};
 use crate::resp::Proto;
@@ -13,8 +14,12 @@ pub(super) struct Client {
     pub name: Box<str>,
     /// The protocol of its replies.
     pub proto: Proto,
-    /// Whether it may use commands.
+    /// Whether it has proved to be its user, or need not.
     pub authenticated: bool,
+    /// Who it is.
+    pub user: UserId,
+    /// Its next command waits for the end of the one that runs.
+    pub held: bool,
     /// Since when it is connected.
     pub since: Mono,
     /// When it was last heard of.
@@ -64,6 +69,8 @@ impl Client {
             name: "".into(),
             proto: Proto::Resp2,
             authenticated,
+            user: UserId::DEFAULT,
+            held: false,
             since: now,
             active: now,
             last_command: "NULL",
@@ -105,6 +112,7 @@ pub(super) fn is_clean(text: &[u8]) -> bool {
 pub(super) fn list_line<S>(
     conn: &Conn<S>,
     client: &Client,
+    user: &[u8],
     subs: Subscriptions,
     now: Mono,
 ) -> String {
@@ -133,7 +141,7 @@ pub(super) fn list_line<S>(
     format!(
         "id={} addr={} laddr={} fd={index} name={} age={} idle={} flags={flags} db=0 sub={} psub={} \
          ssub=0 multi=-1 qbuf={} qbuf-free={} argv-mem=0 multi-mem=0 rbs={} rbp=0 obl={pending} \
-         oll=0 omem=0 tot-mem={memory} events=r cmd={} user=default redir=-1 resp={} lib-name={} \
+         oll=0 omem=0 tot-mem={memory} events=r cmd={} user={} redir=-1 resp={} lib-name={} \
          lib-ver={}",
         client.id,
         text(peer.map(|peer| &peer.remote)),
@@ -147,6 +155,7 @@ pub(super) fn list_line<S>(
         conn.input_memory().saturating_sub(conn.input_len()),
         conn.out.memory(),
         client.last_command,
+        String::from_utf8_lossy(user),
         client.proto.version(),
         client.lib_name,
         client.lib_ver,

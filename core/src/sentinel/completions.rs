@@ -45,6 +45,7 @@ pub(super) enum Waiting {
     Save(Which),
     CanRun(Box<SetRequest>),
     Address(HolderId),
+    AclFile,
 }
 
 /// A master to be monitored.
@@ -104,6 +105,7 @@ impl Sentinel {
             (Waiting::Address(holder), Done::Address(result)) => {
                 self.watch.on_address(now.mono, holder, result);
             }
+            (Waiting::AclFile, Done::Disk(result)) => self.on_acl_file(result),
             (waiting, done) => panic!("{done:?} does not answer {waiting:?}"),
         }
     }
@@ -364,10 +366,11 @@ impl Sentinel {
     /// What a file has to hold, which is fixed from here on.
     fn text_to_save(&mut self, which: Which, old: &[u8]) -> Vec<u8> {
         let image = self.watch.image(&self.config);
+        let users = self.user_lines();
         match (&mut self.settings, which) {
             (Some(settings), Which::Settings) => {
                 settings.saver.seal();
-                config::rewrite_settings(old, &image, None)
+                config::rewrite_settings(old, &image, &users)
             }
             (Some(_), Which::State) => {
                 self.watch.seal();
@@ -375,7 +378,7 @@ impl Sentinel {
             }
             (None, _) => {
                 self.watch.seal();
-                config::rewrite_sentinel(old, &image, None)
+                config::rewrite_sentinel(old, &image, &users)
             }
         }
     }

@@ -18,14 +18,13 @@ use crate::sentinel::watch::Act;
 
 impl Sentinel {
     pub(super) fn accept(&mut self, now: Now, peer: Peer) -> Result<ConnId, Refusal> {
-        let settings = &self.watch.settings;
         let local = match &peer.remote {
             Addr::Tcp(at) => at.ip().to_canonical().is_loopback(),
             Addr::Unix(_) => true,
         };
         let refused = if self.clients >= self.clients_max {
             Some("-ERR max number of clients reached\r\n")
-        } else if self.config.protected_mode() && settings.requirepass.is_none() && !local {
+        } else if self.config.protected_mode() && self.users.default_needs_no_password() && !local {
             Some(PROTECTED)
         } else {
             None
@@ -34,7 +33,7 @@ impl Sentinel {
             self.stats.rejected += 1;
             return Err(Refusal { reply });
         }
-        let client = Client::new(self.next_client, settings.requirepass.is_none(), now.mono);
+        let client = Client::new(self.next_client, self.users.is_open(), now.mono);
         self.next_client += 1;
         self.clients += 1;
         self.stats.connections += 1;
@@ -118,7 +117,7 @@ impl Sentinel {
             };
             let limits = ParseLimits {
                 bulk_max: SENTINEL_BULK_MAX,
-                authenticated,
+                authenticated: authenticated || self.users.is_open(),
                 from: Sender::Client,
             };
             match input.next(&mut argv, &limits) {
@@ -184,13 +183,13 @@ impl Sentinel {
         }
     }
 
-    /// A client that is not about to be closed.
+    /// A client that is not about to be closed and waits for nothing.
     fn open_client(&self, conn: ConnId) -> Option<&Client> {
         let one = self
             .conns
             .get(conn)
             .filter(|one| one.closing() == Closing::No)?;
-        one.state.client()
+        one.state.client().filter(|client| !client.held)
     }
 
     fn run(&mut self, now: Now, conn: ConnId, args: ArgvRef<'_>) {
@@ -212,9 +211,11 @@ impl Sentinel {
         };
         let outcome = match found {
             Found::Row(row, handler) => {
-                let open = row.flags.contains(&"no_auth");
+                let open = row.flags.contains(&"no_auth") || cx.sentinel.users.is_open();
                 if !authenticated && !open {
                     Err("NOAUTH Authentication required.".to_owned())
+                } else if let Err(denied) = cx.sentinel.permit(now, conn, row, args) {
+                    Err(denied)
                 } else if subscribed && !IN_SUBSCRIPTION.contains(&row.name) {
                     Err(not_now(args))
                 } else {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::acl::{AclFile, Log, Users};
 use crate::config::{Config, SentinelConfig};
 use crate::conn::{Closing, Conns};
 use crate::machine::{
@@ -21,6 +22,7 @@ use crate::sentinel::pubsub::PubSub;
 use crate::sentinel::saver::Saver;
 use crate::sentinel::scripts::Scripts;
 use crate::sentinel::settings::Timing;
+use crate::sentinel::users::{self, users};
 use crate::sentinel::watch::Watch;
 
 /// A Sentinel.
@@ -35,6 +37,11 @@ pub struct Sentinel {
     pub(super) settings: Option<SettingsFile>,
     /// The directives a Sentinel shares with a server.
     pub(super) config: Config,
+    pub(super) users: Users,
+    pub(super) acl_log: Log,
+    pub(super) acl_file: AclFile<users::Waiter>,
+    /// Of passwords that are made up.
+    pub(super) rng: Rng,
     pub(super) process: Process,
     pub(super) facts: Facts,
     pub(super) stats: Stats,
@@ -153,6 +160,10 @@ impl Sentinel {
             ),
             file: StateFile::new(Which::State, state_path),
             settings,
+            users: users(&config).expect("who starts a Sentinel has looked at its users"),
+            acl_log: Log::default(),
+            acl_file: AclFile::new(config.config.aclfile(), users::FILE),
+            rng: rng.fork("commands"),
             process: Process::default(),
             facts: Facts::default(),
             stats: Stats::default(),
@@ -376,10 +387,10 @@ impl Machine for Sentinel {
     }
 
     fn wants_read(&self, conn: ConnId) -> bool {
-        let open = self
-            .conns
-            .get(conn)
-            .is_some_and(|one| one.closing() == Closing::No);
+        let open = self.conns.get(conn).is_some_and(|one| {
+            let held = one.state.client().is_some_and(|client| client.held);
+            one.closing() == Closing::No && !held
+        });
         open && self.exit == Exit::No && !self.backlog.contains(&conn)
     }
 
@@ -390,6 +401,7 @@ impl Machine for Sentinel {
     fn consume(&mut self, _: Now, conn: ConnId, written: usize) {
         self.stats.bytes_out += u64::try_from(written).expect("a length fits");
         self.conns.consume(conn, written);
+        self.close_due();
     }
 }
 

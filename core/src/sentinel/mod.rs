@@ -40,12 +40,14 @@ pub mod select;
 mod settings;
 mod switch;
 pub mod tilt;
+mod users;
 pub mod view;
 pub mod virtual_ip;
 mod vote;
 mod watch;
 
 pub use machine::{Process, Sentinel};
+pub use users::users;
 pub use watch::Watch;
 
 use arena::Id;

@@ -16,6 +16,8 @@ pub enum Wait {
         /// What is waited for.
         need: Need,
     },
+    /// ACL LOAD and ACL SAVE: the end of the work on the file.
+    AclFile,
     /// SAVE: the end of the snapshot.
     Save,
     /// FLUSHALL: that what it has deleted is gone from the disk too.

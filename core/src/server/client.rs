@@ -1,5 +1,6 @@
 //! What the server knows of one connection.
 
+use crate::acl::UserId;
 use crate::command::table::CommandId;
 use crate::machine::Mono;
 use crate::repl::Offset;
@@ -20,6 +21,8 @@ pub struct Client {
     pub created: Mono,
     /// When it last sent something.
     pub active: Mono,
+    /// Who it is.
+    pub user: UserId,
     /// The command it last ran.
     pub last: Option<CommandId>,
     /// The end of the replication stream behind its last command, for WAIT.
@@ -70,6 +73,7 @@ impl Client {
             flags,
             created: now,
             active: now,
+            user: UserId::DEFAULT,
             last: None,
             wrote: Offset::START,
             counted: 0,
@@ -181,6 +185,8 @@ impl ClientFlags {
     pub const LOADER: Self = Self(1 << 21);
     /// Its EXEC runs.
     pub const EXECUTING: Self = Self(1 << 18);
+    /// Its user may not do everything: each command is looked at.
+    pub const RESTRICTED: Self = Self(1 << 22);
     /// May run commands that need authentication, or could before a RESET.
     pub const KNOWN: Self = Self(1 << 20);
 

@@ -1,7 +1,8 @@
 //! CLIENT LIST and CLIENT INFO: a line about each connection.
 
-use super::client::{Class, ClientFlags};
+use super::client::{Class, Client, ClientFlags};
 use super::state::State;
+use crate::acl::UserId;
 use crate::machine::{Addr, ConnId};
 use crate::pubsub::Kind;
 use core::fmt::Write as _;
@@ -17,8 +18,8 @@ pub struct Filter<'a> {
     pub laddr: Option<&'a [u8]>,
     /// By class.
     pub class: Option<Class>,
-    /// By user name.
-    pub user: Option<&'a [u8]>,
+    /// By user.
+    pub user: Option<UserId>,
     /// Not this one.
     pub except: Option<ConnId>,
 }
@@ -47,8 +48,17 @@ impl State {
             && filter.addr.is_none_or(|text| is_text(&remote, text))
             && filter.laddr.is_none_or(|text| is_text(&local, text))
             && filter.class.is_none_or(|class| client.class() == class)
-            && filter.user.is_none_or(|user| user == b"default")
+            && filter.user.is_none_or(|user| client.user == user)
             && filter.except != Some(conn)
+    }
+
+    /// The name of a client's user; our master is nobody's.
+    fn user_of(&self, client: &Client) -> &[u8] {
+        if client.flags.has(ClientFlags::MASTER) {
+            b"(superuser)"
+        } else {
+            self.users.name(client.user)
+        }
     }
 
     /// The addresses of both ends of a connection.
@@ -92,7 +102,7 @@ impl State {
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} \
              ssub={} multi={multi} qbuf={qbuf} qbuf-free={qbuf_free} argv-mem=0 \
              multi-mem={multi_mem} rbs={omem} rbp={pending} obl={pending} oll=0 omem={omem} \
-             tot-mem={total} events={} cmd={command} user=default redir=-1 resp={} lib-name={} \
+             tot-mem={total} events={} cmd={command} user={} redir=-1 resp={} lib-name={} \
              lib-ver={}",
             client.id,
             text(remote),
@@ -107,6 +117,7 @@ impl State {
             self.pubsub.count_of(id, Kind::Pattern),
             self.pubsub.count_of(id, Kind::Shard),
             if pending == 0 { "r" } else { "rw" },
+            lossy(self.user_of(client)),
             client.proto.version(),
             lossy(rare.map_or(b"", |rare| &rare.lib_name)),
             lossy(rare.map_or(b"", |rare| &rare.lib_ver)),

@@ -21,6 +21,8 @@ pub(super) enum Outcome {
     Done,
     /// It is held back until the end of a pause.
     Postponed,
+    /// It was refused, as was answered.
+    Refused,
     /// There is no such command, as was answered.
     Unknown,
 }
@@ -48,6 +50,12 @@ impl Server {
             Ok(found) => found,
             Err((found, fail)) => {
                 let unknown = found.is_none();
+                if let Some(found) = &found {
+                    self.st.client_mut(conn).last = Some(found.id);
+                }
+                if let (Fail::NoPerm(denied, _), Some(found)) = (&fail, &found) {
+                    self.st.log_denial(conn, *denied, found, argv);
+                }
                 if unknown && is_http(argv.get(0)) {
                     self.st.abort_attack(conn);
                 } else {
@@ -56,7 +64,7 @@ impl Server {
                 return if unknown {
                     Outcome::Unknown
                 } else {
-                    Outcome::Done
+                    Outcome::Refused
                 };
             }
         };
@@ -201,7 +209,10 @@ fn admit(st: &State, conn: ConnId, argv: ArgvRef<'_>) -> Result<Found, (Option<F
         log_fault: st.aof.told(),
     };
     let refused = gate
-        .pass(|| st.table.full_name(found.id))
+        .pass(
+            || st.table.full_name(found.id),
+            || st.permit(conn, &found, argv),
+        )
         .and_then(|()| st.guard(conn, &found));
     match refused {
         Ok(()) => Ok(found),

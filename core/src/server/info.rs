@@ -390,7 +390,10 @@ fn stats(report: &mut Report, st: &State) {
     );
     report.line("reply_buffer_shrinks", 0);
     report.line("reply_buffer_expands", 0);
-    report.line("acl_access_denied_auth", stats.denied_auth);
+    report.line("acl_access_denied_auth", stats.denied.auth);
+    report.line("acl_access_denied_cmd", stats.denied.command);
+    report.line("acl_access_denied_key", stats.denied.key);
+    report.line("acl_access_denied_channel", stats.denied.channel);
 }
 
 /// Counters of features that are not there.

@@ -65,7 +65,7 @@ impl State {
                 reply: "-ERR max number of clients reached\r\n",
             });
         }
-        let protected = self.config.protected_mode() && self.config.requirepass().is_empty();
+        let protected = self.config.protected_mode() && self.users.default_needs_no_password();
         if protected && !is_loopback(&peer.remote) {
             self.stats.rejected_connections += 1;
             return Err(Refusal { reply: PROTECTED });

@@ -18,10 +18,6 @@ impl Machine for Server {
         self.st.stats.connections += 1;
         let mut flags = ClientFlags::NONE;
         flags.set(ClientFlags::UNIX, matches!(peer.remote, Addr::Unix(_)));
-        flags.set(
-            ClientFlags::AUTHENTICATED.and(ClientFlags::KNOWN),
-            self.st.config.requirepass().is_empty(),
-        );
         let id = self.st.next_client_id();
         let is_tcp = !flags.has(ClientFlags::UNIX);
         let conn = self
@@ -29,6 +25,7 @@ impl Machine for Server {
             .conns
             .insert(Some(peer), Client::new(id, now.mono, flags));
         self.st.by_client_id.insert(id, conn);
+        self.st.log_out(conn);
         self.st.recount(conn);
         if let Some(idle) = self.st.config.tcp_keepalive().filter(|_| is_tcp) {
             self.st.effects.push(Effect::Keepalive { conn, idle });
@@ -76,6 +73,7 @@ impl Machine for Server {
             Purpose::AofManifest => self.learn_answered(done),
             Purpose::AofCleaning => self.clean_answered(done),
             Purpose::Rewrite => self.rewrite_answered(done),
+            Purpose::AclFile => self.acl_file_answered(done),
             Purpose::Receive(attempt) => self.receive_answered(attempt, done),
             Purpose::Resolve(attempt) => self.master_resolved(attempt, done),
             Purpose::Ignore => {}

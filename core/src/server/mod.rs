@@ -1,5 +1,6 @@
 //! The server machine.
 
+pub mod acl;
 pub mod aof;
 mod auth;
 pub mod blocked;
@@ -84,6 +85,9 @@ pub struct Launch {
     pub executable: Box<str>,
     /// The absolute path of the configuration file; empty without one.
     pub config_file: Box<str>,
+    /// The text of the file of users, if there is one. [`acl::users`] has been asked whether it
+    /// can be used.
+    pub acl_file: Option<Box<[u8]>>,
     /// `no` or `systemd`.
     pub supervised: &'static str,
     /// The memory allocator's name.
@@ -109,7 +113,11 @@ impl Server {
         let table = Table::new(FAMILIES, &renamed);
         let databases = usize::try_from(config.databases()).expect("databases are few");
         let mut keys = Keyspace::new(databases, &mut rng.fork("keys"));
-        let mut st = State::new(config, table, &rng, Conns::new(), launch, now);
+        let mut launch = launch;
+        let users = acl::users(&config, launch.acl_file.take().as_deref());
+        let users = users.expect("who starts a server has looked at its users");
+        let mut st = State::new(config, table, &rng, Conns::new(), launch, users, now);
+        st.users_changed();
         keys.set_usage(st.usage());
         st.memory_startup = st.used_memory(&keys);
         Self {

@@ -2,7 +2,7 @@
 
 use super::state::{Purpose, State};
 use crate::command::cx::Cx;
-use crate::config::{Access, Changes, Config, SetError};
+use crate::config::{Access, AclPubsubDefault, Changes, Config, SetError};
 use crate::machine::{Addr, ConnId, DiskOp};
 use crate::value::{Fill, KeyHasher, NodeLimits, PackLimits, Shape};
 
@@ -29,6 +29,15 @@ impl Cx<'_> {
         }
         if changes.has("proc-title-template") {
             st.show_title();
+        }
+        if changes.has("requirepass") {
+            st.users.require_password(st.config.requirepass());
+            st.users_changed();
+        }
+        if changes.has("acl-pubsub-default") {
+            let default = st.config.acl_pubsub_default();
+            st.users
+                .set_all_channels(default == AclPubsubDefault::AllChannels);
         }
         st.refresh_replication_settings();
         st.shape = shape(&st.config, st.shape.hasher);

@@ -93,10 +93,21 @@ impl State {
             .file()
             .expect("only a server with a file rewrites it");
         let temp = format!("{path}-{}.tmp", self.launch.pid);
-        let image = Bytes::from(config::rewrite(old, &self.config, None));
+        let image = Bytes::from(config::rewrite(old, &self.config, &self.user_lines()));
         let (replace, op) = Replace::start(FILE, temp.into(), path.into(), image);
         self.rewriter.step = Step::Replacing(replace);
         self.effects.disk(Purpose::Rewrite, op);
+    }
+
+    /// What `user` lines say. With a file of users there are none.
+    fn user_lines(&self) -> Vec<Vec<u8>> {
+        if !self.config.aclfile().is_empty() {
+            return Vec::new();
+        }
+        let users = self.users.iter();
+        users
+            .map(|(name, user)| [name, b" ", &user.describe()[..]].concat())
+            .collect()
     }
 
     fn rewrite_ended(&mut self, error: Option<String>) {

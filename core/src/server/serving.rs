@@ -71,12 +71,18 @@ impl Server {
             .set(ClientFlags::SERVED, true);
         let mut out = self.take_output(conn);
         let outcome = self.run(conn, wait.command.as_ref(), &mut out);
-        assert_eq!(outcome, Outcome::Done, "nothing is served during a pause");
+        assert_ne!(
+            outcome,
+            Outcome::Postponed,
+            "nothing is served during a pause"
+        );
         self.give_output_back(conn, out);
         let client = self.st.client_mut(conn);
         let served = client.flags.has(ClientFlags::SERVED);
         client.flags.set(ClientFlags::SERVED, false);
-        if served {
+        if outcome == Outcome::Refused {
+            self.st.resume(conn);
+        } else if served {
             self.st.release(conn);
         } else {
             self.st.blocked.put_back(conn, wait);

@@ -1,6 +1,7 @@
 //! What the server knows besides the dataset.
 
 use super::Launch;
+use super::acl::Waiter;
 use super::aof::Aof;
 use super::blocked::{Blocked, Pause, PauseKind};
 use super::client::{Client, ClientFlags};
@@ -16,6 +17,7 @@ use super::shutdown::Shutdown;
 use super::stats::Stats;
 use super::unit::Unit;
 use super::watch::Watch;
+use crate::acl::{AclFile, Log, Users};
 use crate::command::gates::Conditions;
 use crate::command::spec::Flags;
 use crate::command::table::{Found, Table};
@@ -63,6 +65,12 @@ pub struct State {
     pub rng: Rng,
     /// What the system says of the process.
     pub facts: Facts,
+    /// The users there are.
+    pub users: Users,
+    /// What was denied to them.
+    pub acl_log: Log,
+    /// The file of users.
+    pub(super) acl_file: AclFile<Waiter>,
     /// Counters.
     pub stats: Stats,
     /// Why commands are refused at present.
@@ -140,6 +148,8 @@ pub enum Purpose {
     AofManifest,
     /// A step of removing what is left of it.
     AofCleaning,
+    /// The file of users being read or written.
+    AclFile,
     /// The configuration file being rewritten.
     Rewrite,
     /// A full synchronisation being received into a file.
@@ -158,9 +168,13 @@ impl State {
         rng: &Rng,
         conns: Conns<Client>,
         launch: Launch,
+        users: Users,
         now: Now,
     ) -> Self {
         Self {
+            acl_file: super::acl::file(&config),
+            acl_log: Log::default(),
+            users,
             stats: Stats::new(table.len()),
             watch: Watch::new(usize::try_from(config.databases()).expect("databases are few")),
             repl: Replication::new(now, rng, super::replication::settings(&config)),

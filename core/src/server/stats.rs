@@ -1,5 +1,6 @@
 //! Counters for INFO.
 
+use crate::acl::Reason;
 use crate::command::table::CommandId;
 use crate::machine::Mono;
 use core::time::Duration;
@@ -43,8 +44,8 @@ pub struct Stats {
     pub misses: u64,
     /// Passes of active expiry that ran out of their share of time.
     pub expire_capped: u64,
-    /// Failed authentications.
-    pub denied_auth: u64,
+    /// What was denied to users.
+    pub denied: Denials,
     /// Clients cut off because they did not read their replies.
     pub output_disconnections: u64,
     /// Error replies.
@@ -105,6 +106,16 @@ impl Stats {
         }
     }
 
+    /// Counts what was denied to a user.
+    pub fn count_denial(&mut self, reason: Reason) {
+        *match reason {
+            Reason::Auth => &mut self.denied.auth,
+            Reason::Command => &mut self.denied.command,
+            Reason::Key => &mut self.denied.key,
+            Reason::Channel => &mut self.denied.channel,
+        } += 1;
+    }
+
     /// The counters of a command.
     pub fn command_mut(&mut self, id: CommandId) -> &mut CommandStats {
         &mut self.by_command[id.index()]
@@ -124,6 +135,19 @@ impl Stats {
         self.repl_input_rate.sample(self.repl_input, elapsed);
         self.repl_output_rate.sample(self.repl_output, elapsed);
     }
+}
+
+/// What was denied to users, by reason.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Denials {
+    /// To log in.
+    pub auth: u64,
+    /// Commands.
+    pub command: u64,
+    /// Keys.
+    pub key: u64,
+    /// Channels.
+    pub channel: u64,
 }
 
 /// A moving average of a counter's growth per second.

@@ -66,7 +66,7 @@ impl Server {
             }
             let limits = ParseLimits {
                 bulk_max: i64::try_from(self.st.config.proto_max_bulk_len()).unwrap_or(i64::MAX),
-                authenticated: client.flags.has(ClientFlags::AUTHENTICATED),
+                authenticated: self.st.is_let_in(client.flags),
                 from: if client.flags.has(ClientFlags::REPLICA) {
                     Sender::Replica
                 } else {

@@ -130,7 +130,8 @@ impl State {
                 Some(need)
             }
             Some(Wait::Keys) => None,
-            Some(Wait::Save | Wait::Flush | Wait::Replay | Wait::Shutdown) | None => return false,
+            Some(Wait::AclFile | Wait::Save | Wait::Flush | Wait::Replay | Wait::Shutdown)
+            | None => return false,
         };
         if with_error {
             self.answer_error(conn, b"UNBLOCKED client unblocked via CLIENT UNBLOCK");
@@ -161,14 +162,18 @@ impl State {
 
     /// Ends a client's waiting; it was replied to.
     pub(super) fn release(&mut self, conn: ConnId) {
-        self.blocked.remove(conn);
-        let client = self.client_mut(conn);
-        client.flags.set(ClientFlags::BLOCKED, false);
         // A command counts once, when it is through.
-        if let Some(command) = client.last {
+        if let Some(command) = self.client(conn).last {
             self.stats.command_mut(command).calls += 1;
             self.stats.commands += 1;
         }
+        self.resume(conn);
+    }
+
+    /// As [`release`](Self::release), of a command that was refused after all.
+    pub(super) fn resume(&mut self, conn: ConnId) {
+        self.blocked.remove(conn);
+        self.client_mut(conn).flags.set(ClientFlags::BLOCKED, false);
         self.conns.mark_writable(conn);
         // What it has sent meanwhile is run at the end of the turn.
         self.backlog.push_back(conn);

@@ -320,6 +320,7 @@ impl Machine for Lines {
             Done::Disk(Ok(bytes)) => format!("disk {}", String::from_utf8_lossy(&bytes)),
             Done::Disk(Err(fault)) => format!("disk {fault:?}"),
             Done::Resolved(found) => format!("{found:?}"),
+            Done::Address(result) => format!("{result:?}"),
             Done::Script { pid, exit } => format!("{} {exit:?}", pid > 0),
         };
         self.line(conn.expect("every other ticket is a client's"), &text);

@@ -43,6 +43,7 @@ fn small_plan(seed: u64) -> Plan {
             names: false,
             scripts: false,
             plain_base: false,
+            users: false,
         },
         network: Quality {
             cut_ppm: 200_000,

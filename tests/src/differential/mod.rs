@@ -22,9 +22,11 @@ use std::process::Command;
 
 pub use families::ALL as FAMILIES;
 pub use family::{Family, Known, Row};
+pub use reply::Reply;
 pub use rules::{ACCEPTED, Accepted, Also, Peer, RULES, Rule};
 pub use run::{Difference, Finding, Pair};
 pub use sequence::{Sequence, Step};
+pub use server::Server;
 
 /// The servers Holdfast can be compared with here: the one HOLDFAST_DIFF_PEER names, and
 /// `redis-server` if it is installed.

@@ -38,7 +38,12 @@ fn every_directive_of_7_2_is_read_from_a_file() {
 #[test]
 fn every_directive_of_7_2_survives_a_rewrite() {
     let config = load(ALL_7_2);
-    let text = super::super::rewrite(ALL_7_2.as_bytes(), &config, None);
+    let users: Vec<_> = config
+        .users()
+        .iter()
+        .map(|user| user.args.join(&b' '))
+        .collect();
+    let text = super::super::rewrite(ALL_7_2.as_bytes(), &config, &users);
     let again = load(core::str::from_utf8(&text).unwrap());
     assert_eq!(again.values, config.values);
     assert_eq!(again.users().len(), config.users().len());
@@ -286,18 +291,8 @@ fn a_start_is_refused_where_a_promise_could_not_be_kept() {
     assert_eq!(refused("cluster-enabled yes"), Some("cluster-enabled"));
     assert_eq!(refused("tls-port 6380"), Some("tls-port"));
     assert_eq!(refused("loadmodule x"), Some("loadmodule"));
-    assert_eq!(refused("aclfile users.acl"), Some("aclfile"));
     assert_eq!(refused("port 0"), Some("port"));
     assert_eq!(refused("port 0\nunixsocket /tmp/s"), None);
-    // What CONFIG REWRITE of a real server leaves behind.
-    assert_eq!(refused("user default on nopass ~* &* +@all"), None);
-    assert_eq!(
-        refused("requirepass x\nuser default on #2c26 ~* &* +@all"),
-        None
-    );
-    assert_eq!(refused("user default on #2c26 ~* &* +@all"), Some("user"));
-    assert_eq!(refused("user default off"), Some("user"));
-    assert_eq!(refused("user alice on nopass ~* +@all"), None);
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub use virtual_ip::VirtualIp;
 /// A Sentinel's configuration and state, as its file holds them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SentinelConfig {
+    /// The text of the file of ACL users that `aclfile` names.
+    pub acl_file: Option<Box<[u8]>>,
     /// The directives a Sentinel shares with a server.
     pub config: Config,
     /// Forty characters; `None` until the first start has chosen them.
@@ -95,6 +97,7 @@ impl SentinelConfig {
     /// A Sentinel that watches nothing.
     pub fn new(config: Config) -> Self {
         Self {
+            acl_file: None,
             config,
             myid: None,
             current_epoch: 0,

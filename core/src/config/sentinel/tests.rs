@@ -199,7 +199,7 @@ fn the_first_rewrite_adds_what_a_sentinel_remembers() {
     let old = "port 17006\nsentinel monitor mymaster 127.0.0.1 17999 2\n";
     let mut sentinel = load(old);
     sentinel.myid = Some(ID.to_owned());
-    let text = rewrite_sentinel(old.as_bytes(), &sentinel, Some(&users()));
+    let text = rewrite_sentinel(old.as_bytes(), &sentinel, &users());
     assert_eq!(
         String::from_utf8(text).unwrap(),
         format!(
@@ -232,7 +232,7 @@ fn every_line_of_the_user_keeps_its_place() {
         .known_replicas
         .push(("127.0.0.1".to_owned(), 17_999));
     sentinel.current_epoch = 6;
-    let text = rewrite_sentinel(old.as_bytes(), &sentinel, None);
+    let text = rewrite_sentinel(old.as_bytes(), &sentinel, &[]);
     assert_eq!(
         String::from_utf8(text).unwrap(),
         format!(
@@ -258,7 +258,7 @@ fn a_removed_master_takes_its_lines_with_it_and_no_others() {
                sentinel auth-pass m2 x\nsentinel down-after-milliseconds m1 5\n";
     let mut sentinel = load(old);
     sentinel.masters.remove(1);
-    let text = rewrite_sentinel(old.as_bytes(), &sentinel, None);
+    let text = rewrite_sentinel(old.as_bytes(), &sentinel, &[]);
     let text = String::from_utf8(text).unwrap();
     assert!(!text.contains("m2"), "{text}");
     assert!(
@@ -277,7 +277,7 @@ fn debians_file_loads_and_keeps_its_lines() {
     };
     let sentinel = load(&text);
     assert_eq!(sentinel.masters[0].name, "mymaster");
-    let new = rewrite_sentinel(text.as_bytes(), &sentinel, None);
+    let new = rewrite_sentinel(text.as_bytes(), &sentinel, &[]);
     let new = String::from_utf8(new).unwrap();
     for line in text.lines().filter(|line| line.starts_with("sentinel ")) {
         assert!(new.lines().any(|kept| kept == line.trim_end()), "{line}");
@@ -406,11 +406,11 @@ proptest! {
     #[test]
     fn what_is_written_reads_back_the_same_and_is_stable(one in image(), two in image()) {
         // The file of one state is rewritten for another, as after a failover.
-        let first = rewrite_sentinel(b"# mine\nport 26379\n", &one, None);
+        let first = rewrite_sentinel(b"# mine\nport 26379\n", &one, &[]);
         let mut text = first.clone();
         for image in [&one, &two, &one] {
-            text = rewrite_sentinel(&text, image, None);
-            let again = rewrite_sentinel(&text, image, None);
+            text = rewrite_sentinel(&text, image, &[]);
+            let again = rewrite_sentinel(&text, image, &[]);
             prop_assert_eq!(String::from_utf8_lossy(&again), String::from_utf8_lossy(&text));
             let loaded = try_load(&text).expect("what was written can be read");
             prop_assert_eq!(essence(loaded), essence(image.clone()));
@@ -449,7 +449,7 @@ fn a_state_file_takes_what_was_learnt_and_the_operators_file_keeps_the_settings(
     let shown = String::from_utf8(state.clone()).unwrap();
     assert!(!shown.contains("auth-pass"), "{shown}");
 
-    let settings = rewrite_settings(file.as_bytes(), &image, None);
+    let settings = rewrite_settings(file.as_bytes(), &image, &[]);
     let settings = String::from_utf8(settings).unwrap();
     assert!(settings.starts_with(file), "{settings}");
     assert!(

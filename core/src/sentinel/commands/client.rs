@@ -2,9 +2,11 @@
 
 use super::connection::checked_name;
 use super::{Cx, Fail, shown};
-use crate::machine::ConnId;
+use crate::acl::UserId;
+use crate::machine::{ConnId, Mono};
 use crate::resp::{ArgvRef, parse_int};
 use crate::sentinel::client::{Replies, Subscriptions, is_clean, list_line};
+use crate::sentinel::machine::Sentinel;
 use crate::sentinel::pubsub::Kind;
 
 const SYNTAX: &str = "ERR syntax error";
@@ -143,7 +145,7 @@ struct Filter {
     addr: Option<String>,
     laddr: Option<String>,
     kind: Option<Type>,
-    user: Option<String>,
+    user: Option<UserId>,
     maxage: Option<u64>,
     skipme: bool,
 }
@@ -156,7 +158,7 @@ pub(super) fn kill(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
             ..Filter::default()
         }
     } else {
-        Filter::parse(args)?
+        Filter::parse(cx, args)?
     };
     let doomed: Vec<_> = clients(cx)
         .into_iter()
@@ -189,7 +191,7 @@ pub(super) fn kill(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
 }
 
 impl Filter {
-    fn parse(args: ArgvRef<'_>) -> Result<Self, Fail> {
+    fn parse(cx: &Cx<'_>, args: ArgvRef<'_>) -> Result<Self, Fail> {
         let mut filter = Self {
             skipme: true,
             ..Self::default()
@@ -208,7 +210,7 @@ impl Filter {
                 b"addr" => filter.addr = Some(shown(value)),
                 b"laddr" => filter.laddr = Some(shown(value)),
                 b"type" => filter.kind = Some(Type::parse(value)?),
-                b"user" => filter.user = Some(checked_user(value)?),
+                b"user" => filter.user = Some(user_named(cx, value)?),
                 b"maxage" => {
                     let age = client_id(value);
                     let text = "ERR maxage is not an integer or out of range";
@@ -229,6 +231,7 @@ impl Filter {
         let peer = one.peer.as_ref();
         let remote = peer.map(|peer| peer.remote.to_string());
         let local = peer.map(|peer| peer.local.to_string());
+        let user = one.state.client().map(|client| client.user);
         let age = one
             .state
             .client()
@@ -243,7 +246,7 @@ impl Filter {
                 .as_ref()
                 .is_none_or(|wanted| Some(wanted) == local.as_ref())
             && self.kind.is_none_or(|wanted| wanted == Type::of(cx, conn))
-            && self.user.as_ref().is_none_or(|wanted| wanted == "default")
+            && self.user.is_none_or(|wanted| user == Some(wanted))
             && self
                 .maxage
                 .is_none_or(|wanted| age.is_some_and(|age| age >= wanted))
@@ -251,11 +254,9 @@ impl Filter {
     }
 }
 
-fn checked_user(name: &[u8]) -> Result<String, Fail> {
-    if name == b"default" {
-        return Ok("default".to_owned());
-    }
-    Err(format!("ERR No such user '{}'", shown(name)))
+fn user_named(cx: &Cx<'_>, name: &[u8]) -> Result<UserId, Fail> {
+    let found = cx.sentinel.users.find(name);
+    found.ok_or_else(|| format!("ERR No such user '{}'", shown(name)))
 }
 
 /// What CLIENT LIST and KILL tell apart.
@@ -296,12 +297,23 @@ fn clients(cx: &Cx<'_>) -> Vec<(ConnId, u64)> {
 }
 
 fn line(cx: &Cx<'_>, conn: ConnId) -> Option<String> {
-    let one = cx.sentinel.conns.get(conn)?;
+    client_line(cx.sentinel, cx.now.mono, conn)
+}
+
+/// The line of CLIENT LIST about a client.
+pub(in super::super) fn client_line(
+    sentinel: &Sentinel,
+    now: Mono,
+    conn: ConnId,
+) -> Option<String> {
+    let one = sentinel.conns.get(conn)?;
     let subs = Subscriptions {
-        channels: cx.sentinel.pubsub.count(conn, Kind::Channel),
-        patterns: cx.sentinel.pubsub.count(conn, Kind::Pattern),
+        channels: sentinel.pubsub.count(conn, Kind::Channel),
+        patterns: sentinel.pubsub.count(conn, Kind::Pattern),
     };
-    Some(list_line(one, one.state.client()?, subs, cx.now.mono))
+    let client = one.state.client()?;
+    let user = sentinel.users.name(client.user);
+    Some(list_line(one, client, user, subs, now))
 }
 
 fn client_id(word: &[u8]) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! PING, AUTH, HELLO and SHUTDOWN.
 
 use super::{Cx, Fail, shown};
+use crate::acl::Reason;
 use crate::config::REDIS_VERSION;
 use crate::resp::{ArgvRef, Proto, parse_int};
 use crate::sentinel::client::is_clean;
@@ -31,8 +32,7 @@ pub(super) fn auth(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     if args.len() > 3 {
         return Err("ERR syntax error".to_owned());
     }
-    let has_pass = cx.sentinel.watch.settings.requirepass.is_some();
-    if args.len() == 2 && !has_pass {
+    if args.len() == 2 && cx.sentinel.users.default_needs_no_password() {
         return Err(
             "ERR AUTH <password> called without any password configured for the \
                     default user. Are you sure your configuration is correct?"
@@ -43,28 +43,23 @@ pub(super) fn auth(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
         2 => (&b"default"[..], args.get(1)),
         _ => (args.get(1), args.get(2)),
     };
-    authenticate(cx, user, pass)?;
+    authenticate(cx, args.get(0), user, pass)?;
     cx.reply().ok();
     Ok(())
 }
 
-/// There is one user, the default one; without a password every password is its own.
-fn authenticate(cx: &mut Cx<'_>, user: &[u8], pass: &[u8]) -> Result<(), Fail> {
-    let right = match &cx.sentinel.watch.settings.requirepass {
-        Some(right) => is_same(right, pass),
-        None => true,
-    };
-    if user != b"default" || !right {
+/// `word` is the command that asks.
+fn authenticate(cx: &mut Cx<'_>, word: &[u8], user: &[u8], pass: &[u8]) -> Result<(), Fail> {
+    let Some(id) = cx.sentinel.users.authenticate(user, pass) else {
+        let (now, conn) = (cx.now, cx.conn);
+        cx.sentinel
+            .log_incident(now, conn, Reason::Auth, word, Some(user));
         return Err("WRONGPASS invalid username-password pair or user is disabled.".to_owned());
-    }
-    cx.client().authenticated = true;
+    };
+    let client = cx.client();
+    client.authenticated = true;
+    client.user = id;
     Ok(())
-}
-
-/// Compares in a time that does not tell where the texts part.
-fn is_same(one: &[u8], two: &[u8]) -> bool {
-    let differing = one.iter().zip(two).fold(0, |all, (a, b)| all | (a ^ b));
-    one.len() == two.len() && differing == 0
 }
 
 pub(super) fn hello(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
@@ -82,7 +77,7 @@ pub(super) fn hello(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
     while let Some(option) = args.try_get(at) {
         let more = args.len() - at - 1;
         if option.eq_ignore_ascii_case(b"auth") && more >= 2 {
-            authenticate(cx, args.get(at + 1), args.get(at + 2))?;
+            authenticate(cx, args.get(0), args.get(at + 1), args.get(at + 2))?;
             at += 3;
         } else if option.eq_ignore_ascii_case(b"setname") && more >= 1 {
             name = Some(checked_name(args.get(at + 1))?);

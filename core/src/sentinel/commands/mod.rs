@@ -1,5 +1,6 @@
 //! The commands of a Sentinel.
 
+mod acl;
 mod client;
 mod config;
 mod connection;
@@ -13,9 +14,10 @@ mod set;
 mod simulate;
 mod table;
 
+pub(super) use client::client_line;
 pub(super) use monitor::check_free;
 pub(super) use set::SetRequest;
-pub(super) use table::{Found, find};
+pub(super) use table::{COMMANDS, Found, Row, find};
 
 use crate::conn::{OutBuf, SlotId};
 use crate::machine::{ConnId, Now};

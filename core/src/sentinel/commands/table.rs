@@ -1,7 +1,7 @@
 //! One row per command: name, arity and what COMMAND tells of it.
 
 use super::{
-    Handler, client, config, connection, debug, info, meta, monitor, pubsub, sentinel, set,
+    Handler, acl, client, config, connection, debug, info, meta, monitor, pubsub, sentinel, set,
     simulate,
 };
 
@@ -148,6 +148,8 @@ macro_rules! row {
 
 /// Every command there is.
 pub(in super::super) static COMMANDS: &[Row] = &[
+    row! { "acl", -2, Run::Container(ACL_ROWS), &[], &["@slow"], "6.0.0", "server",
+    "A container for commands about users." },
     row! { "auth", -2, Run::Handler(connection::auth), FAST_CONNECTION,
     &["@fast", "@connection"], "1.0.0", "connection", "Authenticates the connection." },
     row! { "client", -2, Run::Container(CLIENT_ROWS), &[], &["@slow"], "2.4.0", "connection",
@@ -179,6 +181,35 @@ pub(in super::super) static COMMANDS: &[Row] = &[
     "pubsub", "Listens to channels." },
     row! { "unsubscribe", -1, Run::Handler(pubsub::unsubscribe), PUBSUB, PUBSUB_ACL, "2.0.0",
     "pubsub", "Stops listening to channels." },
+];
+
+static ACL_ROWS: &[Row] = &[
+    row! { "acl|cat", -2, Run::Handler(acl::cat), CLIENT, &["@slow"], "6.0.0",
+    "server", "Lists the categories of commands, or the commands of one." },
+    row! { "acl|deluser", -3, Run::Handler(acl::deluser), ADMIN, ADMIN_ACL, "6.0.0",
+    "server", "Removes users." },
+    row! { "acl|dryrun", -4, Run::Handler(acl::dryrun), ADMIN, ADMIN_ACL, "7.0.0",
+    "server", "Tells whether a user may run a command." },
+    row! { "acl|genpass", -2, Run::Handler(acl::genpass), CLIENT, &["@slow"], "6.0.0",
+    "server", "Makes up a password." },
+    row! { "acl|getuser", 3, Run::Handler(acl::getuser), ADMIN, ADMIN_ACL, "6.0.0",
+    "server", "Describes a user." },
+    row! { "acl|help", 2, Run::Handler(acl::help), LOADING, &["@slow"], "6.0.0",
+    "server", "Explains the subcommands." },
+    row! { "acl|list", 2, Run::Handler(acl::list), ADMIN, ADMIN_ACL, "6.0.0",
+    "server", "Lists the users." },
+    row! { "acl|load", 2, Run::Handler(acl::load), ADMIN, ADMIN_ACL, "6.0.0",
+    "server", "Reads the users from their file." },
+    row! { "acl|log", -2, Run::Handler(acl::log), ADMIN, ADMIN_ACL, "6.0.0",
+    "server", "Shows what was denied to users." },
+    row! { "acl|save", 2, Run::Handler(acl::save), ADMIN, ADMIN_ACL, "6.0.0",
+    "server", "Writes the users to their file." },
+    row! { "acl|setuser", -3, Run::Handler(acl::setuser), ADMIN, ADMIN_ACL, "6.0.0",
+    "server", "Makes or changes a user." },
+    row! { "acl|users", 2, Run::Handler(acl::users), ADMIN, ADMIN_ACL, "6.0.0",
+    "server", "Lists the names of the users." },
+    row! { "acl|whoami", 2, Run::Handler(acl::whoami), CLIENT, &["@slow"], "6.0.0",
+    "server", "Tells which user the connection is." },
 ];
 
 static CLIENT_ROWS: &[Row] = &[

@@ -2,6 +2,7 @@
 
 mod fake;
 mod operators;
+mod users;
 mod world;
 
 use core::time::Duration;

@@ -27,7 +27,7 @@ fn file(world: &World, n: usize) -> String {
 }
 
 /// Starts a Sentinel again with these lines in front of its file.
-fn restart_with(world: &mut World, n: usize, lines: &str) {
+pub(super) fn restart_with(world: &mut World, n: usize, lines: &str) {
     world.kill_sentinel(n);
     let text = format!("{lines}{}", file(world, n));
     world.nodes[n].files.insert(file_of(n), text.into_bytes());

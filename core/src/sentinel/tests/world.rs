@@ -257,6 +257,8 @@ impl World {
             let text = self.nodes[n].files.get(&path).cloned();
             config.take_state(&path, &text.unwrap_or_default()).unwrap();
         }
+        let users = self.nodes[n].files.get(config.config.aclfile());
+        config.acl_file = users.map(|text| text.as_slice().into());
         let machine = Sentinel::new(config, [7; 32], self.time());
         let node = &mut self.nodes[n];
         node.machine = machine;
@@ -275,12 +277,24 @@ impl World {
     /// Sends a command to a Sentinel on a new connection and returns its id.
     pub(super) fn send(&mut self, n: usize, words: &[&str]) -> u64 {
         let id = self.connect_client(n);
+        self.send_all(id, &[words]);
+        id
+    }
+
+    /// Sends commands at once, by a client that is connected.
+    pub(super) fn send_all(&mut self, id: u64, commands: &[&[&str]]) {
         let mut bytes = Vec::new();
-        let words: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
-        encode_command(&mut bytes, &words);
+        for words in commands {
+            let words: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
+            encode_command(&mut bytes, &words);
+        }
         let to = self.peers[&End::Client(id)];
         self.at(self.latency_us, Event::Bytes { to, bytes });
-        id
+    }
+
+    /// Whether a client's connection stands.
+    pub(super) fn is_connected(&self, client: u64) -> bool {
+        self.peers.contains_key(&End::Client(client))
     }
 
     /// The replies a client has received.
@@ -505,6 +519,9 @@ impl World {
             if let Some(&to) = self.peers.get(&End::Sentinel(n, conn)) {
                 self.at(self.latency_us, Event::Bytes { to, bytes });
             }
+        }
+        while let Some(effect) = self.nodes[n].machine.poll_effect() {
+            self.carry_out(n, effect);
         }
         if let Some((at, _)) = self.nodes[n].machine.poll_timeout() {
             let delay = at.as_nanos().saturating_sub(self.now).div_ceil(1_000);

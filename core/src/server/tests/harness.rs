@@ -182,8 +182,13 @@ impl World {
         disk.files
             .entry("redis.conf".into())
             .or_insert_with(|| text.into_bytes());
+        let acl_file = disk.files.get(config.aclfile());
+        let launch = Launch {
+            acl_file: acl_file.map(|text| text.as_slice().into()),
+            ..Launch::default()
+        };
         self.nodes.push(Node {
-            server: Server::new(config, Launch::default(), seed, self.now),
+            server: Server::new(config, launch, seed, self.now),
             disk,
             exit: None,
             listening: Vec::new(),

@@ -1,5 +1,6 @@
 //! Whole servers behind the seam.
 
+mod acl;
 mod append_only;
 mod bits;
 mod blocking;
