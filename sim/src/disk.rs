@@ -63,7 +63,10 @@ impl Faults {
 }
 
 /// What a disk held at one moment, as a loss of power would have left it.
-pub struct Image(BTreeMap<String, Vec<u8>>);
+pub struct Image {
+    files: BTreeMap<String, Vec<u8>>,
+    spoiled: bool,
+}
 
 #[derive(Default)]
 struct Inode {
@@ -196,16 +199,20 @@ impl Disk {
             inode.spoil(&mut data);
             (path.clone(), data)
         });
-        Image(files.collect())
+        Image {
+            files: files.collect(),
+            spoiled: self.spoiled,
+        }
     }
 
     /// Is as it once was, except one file.
     pub fn go_back_to(&mut self, image: &Image, keep: &str) {
         self.wipe_except(keep);
         let kept = absolute(HOME, keep);
-        for (path, data) in image.0.iter().filter(|(path, _)| **path != kept) {
+        for (path, data) in image.files.iter().filter(|(path, _)| **path != kept) {
             self.install(path, data);
         }
+        self.spoiled = image.spoiled;
     }
 
     /// Turns over a bit of a file that has a checksum, while no process runs. Answers which file.

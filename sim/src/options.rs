@@ -101,6 +101,9 @@ pub struct Knobs {
     /// save
     #[serde(default)]
     pub save: String,
+    /// auto-aof-rewrite-min-size
+    #[serde(default = "two_kilobytes")]
+    pub rewrite_min: String,
     /// repl-backlog-ttl
     #[serde(default = "an_hour")]
     pub backlog_ttl_s: u64,
@@ -117,6 +120,10 @@ pub struct Knobs {
     /// work.
     #[serde(default)]
     pub users: bool,
+}
+
+fn two_kilobytes() -> String {
+    "2kb".to_owned()
 }
 
 const fn an_hour() -> u64 {
@@ -394,6 +401,7 @@ fn draw_knobs(draws: &mut Draws, topology: &Topology) -> Knobs {
         appendonly: false,
         appendfsync: String::new(),
         save: String::new(),
+        rewrite_min: two_kilobytes(),
         backlog_ttl_s: an_hour(),
         names: false,
         users: false,
@@ -413,6 +421,8 @@ fn draw_kept(draws: &mut Draws, knobs: &mut Knobs) {
     if draws.chance(0.4) {
         knobs.save = (*draws.pick(&["1 1", "5 20", "20 1"])).to_owned();
     }
+    // So that rewrites are no rare thing, or one is.
+    knobs.rewrite_min = (*draws.pick(&["2kb", "64mb"])).to_owned();
     if draws.chance(0.2) {
         knobs.backlog_ttl_s = draws.between(1, 10);
     }

@@ -48,8 +48,7 @@ fn data_config(options: &Options, node: NodeId) -> String {
         line("appendfsync", &knobs.appendfsync);
         let rdb = if knobs.plain_base { "no" } else { "yes" };
         line("aof-use-rdb-preamble", &rdb);
-        // So that rewrites are no rare thing.
-        line("auto-aof-rewrite-min-size", &"2kb");
+        line("auto-aof-rewrite-min-size", &knobs.rewrite_min);
     }
     let side = options.topology.side() == Some(node);
     if !side {

@@ -128,7 +128,8 @@ impl Durability {
             record.server == node
                 && record.acked()
                 && kept.since < record.asked
-                && record.told <= died
+                // The answer may have come when its server was dead already.
+                && record.asked <= died
                 && !kept.gaps.iter().any(|gap| within(record, gap))
         };
         let mut count = 0;

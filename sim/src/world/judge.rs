@@ -227,7 +227,7 @@ impl World {
     }
 
     /// Takes what the machine logged.
-    fn hear(&mut self, id: NodeId) {
+    pub(super) fn hear(&mut self, id: NodeId) {
         let mut logged = std::mem::take(&mut self.judges.logged);
         trace::take(&mut logged);
         let now = self.queue.now();

@@ -373,6 +373,7 @@ impl World {
     }
 
     fn exited(&mut self, id: NodeId, code: u8) {
+        self.hear(id);
         if code == 0 && self.leaving.remove(&id) {
             return self.left(id);
         }

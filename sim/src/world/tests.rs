@@ -39,6 +39,7 @@ fn small_plan(seed: u64) -> Plan {
             appendonly: false,
             appendfsync: String::new(),
             save: String::new(),
+            rewrite_min: "2kb".to_owned(),
             backlog_ttl_s: 3_600,
             names: false,
             scripts: false,
