@@ -59,6 +59,8 @@ pub struct Judges {
     sessions: Sessions,
     servers: Vec<Option<ServerView>>,
     rewriting: Vec<bool>,
+    /// Where each live server last knew itself to be in a history.
+    places: Vec<Option<Position>>,
     sentinels: Vec<Option<SentinelView>>,
     /// The number of the lasting reign of each node.
     reigning: BTreeMap<NodeId, usize>,
@@ -108,6 +110,7 @@ impl Judges {
             sessions: Sessions::default(),
             servers: vec![None; nodes],
             rewriting: vec![false; nodes],
+            places: vec![None; nodes],
             sentinels: vec![None; nodes],
             reigning: BTreeMap::new(),
             candidates: BTreeMap::new(),
@@ -135,6 +138,7 @@ impl Judges {
         }
         self.sentinels[node.index()] = None;
         self.rewriting[node.index()] = false;
+        self.places[node.index()] = None;
         self.end_reign(node, at);
     }
 
@@ -291,6 +295,12 @@ impl World {
         let rewrites = driver.is_some_and(|driver| driver.program().rewrites());
         if std::mem::replace(&mut self.judges.rewriting[id.index()], rewrites) < rewrites {
             self.done(id, Moment::Rewrite);
+        }
+        if view.placed && !view.loading {
+            self.judges.places[id.index()] = Some(Position {
+                replid: view.replid,
+                offset: view.offset,
+            });
         }
         let old = self.judges.servers[id.index()].replace(view);
         if old == Some(view) {
@@ -524,22 +534,23 @@ impl World {
         };
         let place = match refused {
             Some(asked) => asked,
-            // One that does not know in which database its stream is can't ask for its place.
-            None if below.placed && below.master.is_some() => Position {
+            // One that asks for everything although it has only just known where it was.
+            None if below.master.is_some() => Position {
                 replid: below.replid,
                 offset: below.offset,
             },
             None => return Ok(()),
         };
+        let known = refused.is_some() || self.judges.places[replica.index()] == Some(place);
         let end = Position {
             replid: above.replid,
             offset: above.offset,
         };
         let kept = from <= place.offset && place.offset <= above.offset;
         let near = place.replid == above.replid || place.replid == above.replid2;
-        if kept && near && self.sink.taps.tree.is_ancestor(place, end) {
+        if known && kept && near && self.sink.taps.tree.is_ancestor(place, end) {
             let message = format!(
-                "{replica} at offset {} of {} was sent everything by {master}, which has kept                  its history from {from}",
+                "{replica} at offset {} of {} was sent everything by {master}, which has kept its history from {from}",
                 place.offset,
                 short(&place.replid)
             );
