@@ -72,11 +72,11 @@ impl World {
                 world.nodes[node.index()].clock.jump_wall(*by_ms);
             }),
             Fault::Drift { ppm, .. } => self.on_node(node, |world, node| world.drift(node, *ppm)),
-            Fault::SyncFails { .. } => self.spoil(node, |faults| faults.sync = true),
-            Fault::OneSyncFails { .. } => self.spoil(node, |faults| faults.one_sync = true),
-            Fault::DiskFails { .. } => self.spoil(node, |faults| faults.dead = true),
-            Fault::DiskFull { .. } => self.spoil(node, |faults| faults.full = true),
-            Fault::Stall { .. } => self.spoil(node, |faults| faults.stalled_until = to),
+            Fault::SyncFails { .. }
+            | Fault::OneSyncFails { .. }
+            | Fault::DiskFails { .. }
+            | Fault::DiskFull { .. }
+            | Fault::Stall { .. } => self.spoil(node, |faults| begin(faults, &entry.fault, to)),
             Fault::BitFlip { .. } => self.on_node(node, Self::turn_bit),
             Fault::Wipe { .. } => self.on_node(node, |world, node| {
                 world.crash(node, true);
@@ -90,29 +90,12 @@ impl World {
                 self.striking[number as usize].left = *count;
                 self.armed.push(number);
             }
-            &Fault::Upkeep { order, .. } => self.on_node(node, |world, server| {
-                if order == Upkeep::Shutdown {
-                    world.leaving.insert(server);
-                }
-                world.order(Order::upkeep(server.at(DATA_PORT), order));
-            }),
-            Fault::Failover { .. } => self.on_node(node, |world, sentinel| {
-                world.order(Order::failover(sentinel.at(SENTINEL_PORT)));
-            }),
-            // An operator looks first whether the sentinels know them all: whoever takes over
-            // without being known stays unknown.
-            Fault::Handover {
-                timeout_ms, force, ..
-            } if self.all_known() => {
-                let (timeout_ms, force) = (*timeout_ms, *force);
-                self.on_node(node, |world, server| {
-                    world.order_handover(server, timeout_ms, force);
-                });
+            Fault::Upkeep { .. }
+            | Fault::Failover { .. }
+            | Fault::Handover { .. }
+            | Fault::Unlink { .. } => {
+                self.on_node(node, |world, node| world.give_order(node, &entry.fault));
             }
-            Fault::Handover { .. } => {}
-            &Fault::Unlink { replicas, .. } => self.on_node(node, |world, server| {
-                world.order(Order::unlink(server.at(DATA_PORT), replicas));
-            }),
             &Fault::Order { what, .. } => {
                 let ended = node.and_then(|sentinel| self.change(sentinel, what));
                 self.striking[number as usize].ended = ended;
@@ -128,6 +111,28 @@ impl World {
                 world.nodes[node.index()].pace.resolve_max = ms(most_ms);
             }),
             Fault::Decision { .. } => self.armed.push(number),
+        }
+    }
+
+    /// Has the operator do what a fault is.
+    fn give_order(&mut self, node: NodeId, fault: &Fault) {
+        if let &Fault::Upkeep { order, .. } = fault {
+            if order == Upkeep::Shutdown {
+                self.leaving.insert(node);
+            }
+            self.order(Order::upkeep(node.at(DATA_PORT), order));
+        } else if let Fault::Failover { .. } = fault {
+            self.order(Order::failover(node.at(SENTINEL_PORT)));
+        } else if let &Fault::Unlink { replicas, .. } = fault {
+            self.order(Order::unlink(node.at(DATA_PORT), replicas));
+        } else if let &Fault::Handover {
+            timeout_ms, force, ..
+        } = fault
+            // An operator looks first whether the sentinels know them all: whoever takes over
+            // without being known stays unknown.
+            && self.all_known()
+        {
+            self.order_handover(node, timeout_ms, force);
         }
     }
 
@@ -718,5 +723,16 @@ impl World {
             .filter_map(|node| self.judges.sentinel(node)?.masters.first())
             .max_by_key(|master| master.config_epoch)
             .and_then(|master| NodeId::by_ip(master.addr.ip(), self.nodes.len()))
+    }
+}
+
+/// Has a disk begin to fail as a fault says.
+fn begin(faults: &mut Faults, fault: &Fault, until: Time) {
+    faults.sync |= matches!(fault, Fault::SyncFails { .. });
+    faults.one_sync |= matches!(fault, Fault::OneSyncFails { .. });
+    faults.dead |= matches!(fault, Fault::DiskFails { .. });
+    faults.full |= matches!(fault, Fault::DiskFull { .. });
+    if let Fault::Stall { .. } = fault {
+        faults.stalled_until = until;
     }
 }

@@ -559,6 +559,25 @@ impl World {
         Ok(())
     }
 
+    fn acknowledged(
+        &self,
+        replica: NodeId,
+        replid: crate::program::Id,
+        offset: u64,
+    ) -> Result<(), Violation> {
+        match self.judges.server(replica) {
+            Some(view) if view.replid == replid && view.offset < offset => {
+                let message = format!(
+                    "{replica} acknowledged offset {offset} of {}, but has applied only {}",
+                    short(&replid),
+                    view.offset
+                );
+                Err(Violation::new("history", message))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn observe_fact(&mut self, at: Time, fact: Fact) -> Result<(), Violation> {
         match fact {
             Fact::Vote {
@@ -606,17 +625,7 @@ impl World {
                 replica,
                 offset,
                 replid,
-            } => match self.judges.server(replica) {
-                Some(view) if view.replid == replid && view.offset < offset => {
-                    let message = format!(
-                        "{replica} acknowledged offset {offset} of {}, but has applied only {}",
-                        short(&replid),
-                        view.offset
-                    );
-                    Err(Violation::new("history", message))
-                }
-                Some(_) | None => Ok(()),
-            },
+            } => self.acknowledged(replica, replid, offset),
             Fact::PartialSync {
                 master,
                 replica,
