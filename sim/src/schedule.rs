@@ -449,20 +449,10 @@ fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) ->
             (Fault::Pause { target }, lasting(draws))
         }
         "partition" => (draw_partition(draws, options), lasting(draws)),
-        "pair" => {
-            let fault = Fault::Cut {
-                one: any(draws, options, 0.5),
-                other: any(draws, options, 0.2),
-                direction: draw_direction(draws),
-            };
-            (fault, lasting(draws))
-        }
+        "pair" => (draw_pair(draws, options), lasting(draws)),
         "reset" => {
-            let fault = Fault::Reset {
-                one: any(draws, options, 0.5),
-                other: any(draws, options, 0.1),
-            };
-            (fault, at_ms)
+            let (one, other) = (any(draws, options, 0.5), any(draws, options, 0.1));
+            (Fault::Reset { one, other }, at_ms)
         }
         "slow" => {
             let fault = Fault::Slow {
@@ -487,24 +477,8 @@ fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) ->
             let target = data(draws, options);
             (Fault::BitFlip { target }, lasting(draws))
         }
-        "amnesia" => {
-            let target = data(draws, options);
-            let fault = if draws.chance(0.5) {
-                Fault::GoBack { target }
-            } else {
-                Fault::Wipe { target }
-            };
-            (fault, lasting(draws))
-        }
-        "between" => {
-            let fault = Fault::Between {
-                target: any_server(draws, options),
-                step: *draws.pick(Step::ALL),
-                count: u32::try_from(draws.log_between(1, 40)).expect("small"),
-                power: draws.chance(0.7),
-            };
-            (fault, lasting(draws) + 5_000)
-        }
+        "amnesia" => (draw_amnesia(draws, options), lasting(draws)),
+        "between" => (draw_between(draws, options), lasting(draws) + 5_000),
         "decision" => {
             let moment = *draws.pick(Moment::ALL);
             (Fault::Decision { moment }, lasting(draws) + down_after)
@@ -529,6 +503,31 @@ fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) ->
         at_ms,
         until_ms,
         fault,
+    }
+}
+
+fn draw_pair(draws: &mut Draws, options: &Options) -> Fault {
+    Fault::Cut {
+        one: any(draws, options, 0.5),
+        other: any(draws, options, 0.2),
+        direction: draw_direction(draws),
+    }
+}
+
+fn draw_amnesia(draws: &mut Draws, options: &Options) -> Fault {
+    let target = data(draws, options);
+    match draws.chance(0.5) {
+        true => Fault::GoBack { target },
+        false => Fault::Wipe { target },
+    }
+}
+
+fn draw_between(draws: &mut Draws, options: &Options) -> Fault {
+    Fault::Between {
+        target: any_server(draws, options),
+        step: *draws.pick(Step::ALL),
+        count: u32::try_from(draws.log_between(1, 40)).expect("small"),
+        power: draws.chance(0.7),
     }
 }
 

@@ -45,7 +45,11 @@ impl World {
         let node = self.resolve_fault(&entry.fault);
         self.note(node.unwrap_or(NodeId(u16::MAX)), "fault", &text);
         self.striking[number as usize].node = node;
-        match &entry.fault {
+        self.act(number, node, &entry.fault, to);
+    }
+
+    fn act(&mut self, number: u32, node: Option<NodeId>, fault: &Fault, until: Time) {
+        match fault {
             Fault::Kill { .. } => self.on_node(node, |world, node| world.crash(node, false)),
             Fault::Power { .. } => self.on_node(node, |world, node| world.crash(node, true)),
             Fault::Pause { .. } => self.on_node(node, Self::pause),
@@ -76,7 +80,7 @@ impl World {
             | Fault::OneSyncFails { .. }
             | Fault::DiskFails { .. }
             | Fault::DiskFull { .. }
-            | Fault::Stall { .. } => self.spoil(node, |faults| begin(faults, &entry.fault, to)),
+            | Fault::Stall { .. } => self.spoil(node, |faults| begin(faults, fault, until)),
             Fault::BitFlip { .. } => self.on_node(node, Self::turn_bit),
             Fault::Wipe { .. } => self.on_node(node, |world, node| {
                 world.crash(node, true);
@@ -94,7 +98,7 @@ impl World {
             | Fault::Failover { .. }
             | Fault::Handover { .. }
             | Fault::Unlink { .. } => {
-                self.on_node(node, |world, node| world.give_order(node, &entry.fault));
+                self.on_node(node, |world, node| world.give_order(node, fault));
             }
             &Fault::Order { what, .. } => {
                 let ended = node.and_then(|sentinel| self.change(sentinel, what));
