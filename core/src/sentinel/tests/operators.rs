@@ -426,7 +426,13 @@ fn a_server_that_lets_nobody_in_shows_as_disconnected() {
 
 #[test]
 fn a_failover_is_remembered_with_the_time_of_each_step() {
-    let mut world = settled(2, 3, 2);
+    for replicas in [1, 2] {
+        remembers_a_failover(replicas);
+    }
+}
+
+fn remembers_a_failover(replicas: u16) {
+    let mut world = settled(replicas, 3, 2);
     world.kill_server(6379);
     world.run_until(ms(3_000), |world| !all_see(world, 6379));
     world.run_for(ms(2_000));
