@@ -517,3 +517,28 @@ fn a_master_is_shown_with_whether_a_failover_could_be_agreed_on() {
     assert_eq!(field(&shown, "usable-sentinels").as_deref(), Some("1"));
     assert_eq!(field(&shown, "failover-authorized").as_deref(), Some("no"));
 }
+
+#[test]
+fn the_last_info_of_each_server_is_shown_in_a_plain_array() {
+    let mut world = settled(1, 1, 1);
+    let client = world.send(0, &["hello", "3"]);
+    world.run_for(ms(10));
+    world.send_on(client, &["sentinel", "info-cache", "mymaster", "nobody"]);
+    world.send_on(client, &["info", "sentinel"]);
+    world.run_for(ms(10));
+    let replies = world.replies(client);
+    let [name, servers] = replies[1].as_array().unwrap() else {
+        panic!("{replies:?}");
+    };
+    assert_eq!(name.as_text(), Some(&b"mymaster"[..]));
+    let servers = servers.as_array().unwrap();
+    assert_eq!(servers.len(), 2);
+    for server in servers {
+        let [age, info] = server.as_array().unwrap() else {
+            panic!("{server:?}");
+        };
+        assert!(age.as_int().is_some_and(|age| (0..4_000).contains(&age)));
+        assert!(info.as_text().unwrap().starts_with(b"# Server"));
+    }
+    assert!(matches!(&replies[2], Value::Bulk(_)), "{replies:?}");
+}
