@@ -331,8 +331,8 @@ fn with_a_state_file_the_operators_file_stays_as_it_is() {
     world.run_until(ms(3_000), |world| !all_see(world, 6379));
     world.run_for(ms(1_000));
     let port = new_master(&world);
-    for n in 0..3 {
-        assert_eq!(file(&world, n), texts[n]);
+    for (n, text) in texts.iter().enumerate() {
+        assert_eq!(&file(&world, n), text);
         let state = &world.nodes[n].files[STATE];
         let state = String::from_utf8(state.clone()).unwrap();
         for line in [
