@@ -395,11 +395,11 @@ impl Watch {
             .then(|| link.pings.due(self.ping_period(link.users.as_slice())))
     }
 
-    /// Often enough that a silence is noticed within a quarter more than the time allowed.
+    /// Often enough that a silence is noticed within an eighth more than the time allowed.
     fn ping_period(&self, users: &[InstanceId]) -> Duration {
         let down_after = |&id: &InstanceId| {
             let group = self.instances[id].group;
-            self.groups[group].options.down_after / 4
+            self.groups[group].options.down_after / 8
         };
         let shortest = users
             .iter()
