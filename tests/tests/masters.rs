@@ -1,5 +1,4 @@
 //! One Sentinel that watches many masters.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fmt::Write as _;
 

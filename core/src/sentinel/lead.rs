@@ -549,7 +549,9 @@ impl Watch {
         let from = self.instances[master].addr.clone();
         let to = self.instances[promoted].addr.clone();
         self.run_reconfig_script(group, "leader", &from, &to);
+        // They leave at the end of this turn, also if the failover ends within it.
         self.hurry_hellos(group);
+        self.record_step(now, group, Step::Announced);
     }
 
     /// Whether INFO of this instance is the one a failover waits for.

@@ -230,9 +230,10 @@ impl Sentinel {
 
     /// Where the operator's file is.
     pub(super) fn config_path(&self) -> &str {
-        self.settings
-            .as_ref()
-            .map_or(self.file.path(), |settings| settings.file.path())
+        let settings = self.settings.as_ref();
+        settings
+            .map_or(&self.file, |settings| &settings.file)
+            .path()
     }
 
     /// Whether there is nothing to save, or it was tried and failed.

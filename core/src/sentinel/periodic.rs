@@ -11,7 +11,6 @@ use crate::sentinel::info::{LinkDown, Role};
 use crate::sentinel::instance::{Kind, Reconf};
 use crate::sentinel::link::{Channel, Expect, Side, Subscription, reconnect_delay};
 use crate::sentinel::pings;
-use crate::sentinel::record::Step;
 use crate::sentinel::request::Request;
 use crate::sentinel::watch::{Act, Times, Watch};
 use crate::sentinel::{GroupId, InstanceId, LinkId};
@@ -324,7 +323,7 @@ impl Watch {
                 self.ping(now, link);
             }
             if self.hello_due(id).is_some_and(|at| at <= now) {
-                self.send_hello(now, id);
+                self.send_hello(id);
             }
         }
     }
@@ -396,11 +395,11 @@ impl Watch {
             .then(|| link.pings.due(self.ping_period(link.users.as_slice())))
     }
 
-    /// Often enough that a silence is noticed within a quarter more than the time allowed.
+    /// Often enough that a silence is noticed within an eighth more than the time allowed.
     fn ping_period(&self, users: &[InstanceId]) -> Duration {
         let down_after = |&id: &InstanceId| {
             let group = self.instances[id].group;
-            self.groups[group].options.down_after / 4
+            self.groups[group].options.down_after / 8
         };
         let shortest = users
             .iter()
@@ -452,7 +451,7 @@ impl Watch {
         }
     }
 
-    fn send_hello(&mut self, now: Mono, id: InstanceId) {
+    fn send_hello(&mut self, id: InstanceId) {
         let link = self.instances[id].link;
         let local = self.links[link].local();
         let announced = self.settings.announce_ip.as_ref().map(ToString::to_string);
@@ -474,9 +473,6 @@ impl Watch {
         hellos.sent = true;
         hellos.urgent = false;
         hellos.retry_at = None;
-        if self.groups[group].failover.new_master().is_some() {
-            self.record_step(now, group, Step::Announced);
-        }
         let request = Request::Hello(hello.encode());
         self.send(link, Side::Command, &request, Expect::Hello(id));
     }

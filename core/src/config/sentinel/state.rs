@@ -48,7 +48,7 @@ impl SentinelConfig {
         let source = Source::new(path, text);
         let state = Self::load(&[source], &mut |_| Err("nothing is included".to_owned()))?;
         self.current_epoch = self.current_epoch.max(state.current_epoch);
-        self.myid = state.myid.or(self.myid.take());
+        self.myid = state.myid.or_else(|| self.myid.take());
         for master in &mut self.masters {
             let known = state.masters.iter().find(|one| one.name == master.name);
             let Some(known) = known else { continue };

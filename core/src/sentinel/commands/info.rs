@@ -40,7 +40,7 @@ pub(super) fn info(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
             write(cx.sentinel, cx.now, &mut text).expect("text can be written to a string");
         }
     }
-    cx.reply().verbatim(*b"txt", text.as_bytes());
+    cx.reply().bulk(text.as_bytes());
     Ok(())
 }
 

@@ -180,7 +180,8 @@ pub(super) fn info_cache(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail>
     let now = cx.now.mono;
     let proto = cx.client().proto;
     let text = encoded(proto, |reply| {
-        reply.map(groups.len());
+        // A plain array in RESP3 too.
+        reply.array(2 * groups.len());
         for &group in &groups {
             let group = &cx.sentinel.watch.groups[group];
             reply.bulk(group.name.as_bytes());

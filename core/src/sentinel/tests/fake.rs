@@ -23,6 +23,8 @@ pub(super) struct FakeServer {
     pub(super) seen: Vec<String>,
     /// Whether SLAVEOF is obeyed.
     pub(super) obeys: bool,
+    /// Whether it takes what comes and answers nothing.
+    pub(super) mute: bool,
     /// Whether it wants a password that nobody has.
     pub(super) locked: bool,
     /// Whether replicas that are gone are still listed.
@@ -70,6 +72,7 @@ impl FakeServer {
             down_for: 1,
             seen: Vec::new(),
             obeys: true,
+            mute: false,
             locked: false,
             lists_dead: false,
             conns: BTreeMap::new(),
@@ -115,7 +118,7 @@ impl FakeServer {
 
     pub(super) fn input(&mut self, conn: u64, bytes: &[u8], others: &[Neighbour]) -> Output {
         let mut out = Output::default();
-        let Some(state) = self.conns.get_mut(&conn) else {
+        let Some(state) = self.conns.get_mut(&conn).filter(|_| !self.mute) else {
             return out;
         };
         state.input.extend_from_slice(bytes);

@@ -127,6 +127,19 @@ fn a_dead_master_is_replaced_a_few_round_trips_after_it_counts_as_down() {
 }
 
 #[test]
+fn a_master_that_stops_answering_is_missed_within_an_eighth_of_the_time() {
+    for moment in [0, 30, 60, 90, 120] {
+        let mut world = settled(2, 3, 2);
+        world.run_for(ms(moment));
+        let master = world.server(6379);
+        world.servers[master].mute = true;
+        let took = world.run_until(ms(2_000), |world| !all_see(world, 6379));
+        assert!(took < ms(1_160), "{took:?}\n{:#?}", world.log());
+        assert!(ms(1_000) < took, "{took:?}");
+    }
+}
+
+#[test]
 fn two_sentinels_that_both_have_to_agree_do_so() {
     let mut world = settled(1, 2, 2);
     world.kill_server(6379);

@@ -331,8 +331,8 @@ fn with_a_state_file_the_operators_file_stays_as_it_is() {
     world.run_until(ms(3_000), |world| !all_see(world, 6379));
     world.run_for(ms(1_000));
     let port = new_master(&world);
-    for n in 0..3 {
-        assert_eq!(file(&world, n), texts[n]);
+    for (n, text) in texts.iter().enumerate() {
+        assert_eq!(&file(&world, n), text);
         let state = &world.nodes[n].files[STATE];
         let state = String::from_utf8(state.clone()).unwrap();
         for line in [
@@ -426,7 +426,13 @@ fn a_server_that_lets_nobody_in_shows_as_disconnected() {
 
 #[test]
 fn a_failover_is_remembered_with_the_time_of_each_step() {
-    let mut world = settled(2, 3, 2);
+    for replicas in [1, 2] {
+        remembers_a_failover(replicas);
+    }
+}
+
+fn remembers_a_failover(replicas: u16) {
+    let mut world = settled(replicas, 3, 2);
     world.kill_server(6379);
     world.run_until(ms(3_000), |world| !all_see(world, 6379));
     world.run_for(ms(2_000));
@@ -510,4 +516,29 @@ fn a_master_is_shown_with_whether_a_failover_could_be_agreed_on() {
     let shown = world.ask(0, &["sentinel", "master", "mymaster"]);
     assert_eq!(field(&shown, "usable-sentinels").as_deref(), Some("1"));
     assert_eq!(field(&shown, "failover-authorized").as_deref(), Some("no"));
+}
+
+#[test]
+fn the_last_info_of_each_server_is_shown_in_a_plain_array() {
+    let mut world = settled(1, 1, 1);
+    let client = world.send(0, &["hello", "3"]);
+    world.run_for(ms(10));
+    world.send_on(client, &["sentinel", "info-cache", "mymaster", "nobody"]);
+    world.send_on(client, &["info", "sentinel"]);
+    world.run_for(ms(10));
+    let replies = world.replies(client);
+    let [name, servers] = replies[1].as_array().unwrap() else {
+        panic!("{replies:?}");
+    };
+    assert_eq!(name.as_text(), Some(&b"mymaster"[..]));
+    let servers = servers.as_array().unwrap();
+    assert_eq!(servers.len(), 2);
+    for server in servers {
+        let [age, info] = server.as_array().unwrap() else {
+            panic!("{server:?}");
+        };
+        assert!(age.as_int().is_some_and(|age| (0..4_000).contains(&age)));
+        assert!(info.as_text().unwrap().starts_with(b"# Server"));
+    }
+    assert!(matches!(&replies[2], Value::Bulk(_)), "{replies:?}");
 }

@@ -297,6 +297,15 @@ impl World {
         self.peers.contains_key(&End::Client(client))
     }
 
+    /// Sends a command on a connection there is.
+    pub(super) fn send_on(&mut self, client: u64, words: &[&str]) {
+        let mut bytes = Vec::new();
+        let words: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
+        encode_command(&mut bytes, &words);
+        let to = self.peers[&End::Client(client)];
+        self.at(self.latency_us, Event::Bytes { to, bytes });
+    }
+
     /// The replies a client has received.
     pub(super) fn replies(&self, client: u64) -> Vec<Value> {
         self.clients[&client]
