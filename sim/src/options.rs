@@ -113,6 +113,12 @@ pub struct Knobs {
     /// Whether the Sentinels have scripts to run.
     #[serde(default)]
     pub scripts: bool,
+    /// rdb-key-save-delay
+    #[serde(default)]
+    pub save_delay_us: u64,
+    /// key-load-delay
+    #[serde(default)]
+    pub load_delay_us: u64,
     /// Bases of the append-only file are plain commands: aof-use-rdb-preamble no
     #[serde(default)]
     pub plain_base: bool,
@@ -406,6 +412,8 @@ fn draw_knobs(draws: &mut Draws, topology: &Topology) -> Knobs {
         names: false,
         users: false,
         scripts: false,
+        save_delay_us: 0,
+        load_delay_us: 0,
         plain_base: false,
     }
 }
@@ -415,6 +423,14 @@ fn draw_log(draws: &mut Draws, knobs: &mut Knobs) {
     let policies = ["always", "always", "everysec", "no"];
     knobs.appendfsync = (*draws.pick(&policies)).to_owned();
     knobs.plain_base = draws.chance(0.3);
+    // So that few keys take as long as many.
+    let delay = |draws: &mut Draws| {
+        let slow = draws.chance(0.2);
+        let delay = draws.log_between(100, 5_000);
+        if slow { delay } else { 0 }
+    };
+    knobs.save_delay_us = delay(draws);
+    knobs.load_delay_us = delay(draws);
 }
 
 fn draw_kept(draws: &mut Draws, knobs: &mut Knobs) {

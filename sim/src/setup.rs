@@ -44,6 +44,8 @@ fn data_config(options: &Options, node: NodeId) -> String {
     };
     line("save", &save);
     line("appendonly", &if knobs.appendonly { "yes" } else { "no" });
+    line("rdb-key-save-delay", &knobs.save_delay_us);
+    line("key-load-delay", &knobs.load_delay_us);
     if knobs.appendonly {
         line("appendfsync", &knobs.appendfsync);
         let rdb = if knobs.plain_base { "no" } else { "yes" };

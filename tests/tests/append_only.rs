@@ -1,9 +1,12 @@
 //! The append-only file on a real disk, and from and to a real Redis.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
-use holdfast_tests::{Flavour, Kind, Node, PATIENCE, kills, peers_are_here, wait_until};
+use holdfast_tests::{
+    Flavour, Kind, Node, PATIENCE, executable, kills, peers_are_here, wait_until,
+};
 
 const FILE: &str = "appendonly yes\n";
 
@@ -183,6 +186,48 @@ fn redis_loads_what_holdfast_has_written_and_the_other_way_round() {
                 assert_eq!(content(&back), before, "{one:?} {config} {rewritten}");
             }
         }
+    }
+}
+
+/// What a checker says of a file, and how it ends.
+fn checked(mut command: Command, file: &Path) -> (String, Option<i32>) {
+    command.arg(file);
+    let ended = command.output().expect("it can be run");
+    let report = String::from_utf8_lossy(&ended.stdout).into_owned();
+    (report, ended.status.code())
+}
+
+#[test]
+fn check_aof_says_of_any_cut_of_a_file_what_redis_check_aof_says() {
+    if !peers_are_here("append_only") || Command::new("redis-check-aof").output().is_err() {
+        return;
+    }
+    let mut node = Node::server(
+        Flavour::Holdfast,
+        &format!("{FILE}aof-timestamp-enabled yes\n"),
+    );
+    fill(&node);
+    let incr = node.dir().join("appendonlydir/appendonly.aof.1.incr.aof");
+    assert!(node.terminate().success());
+    let bytes = std::fs::read(incr).expect("there is a log");
+    let file = node.dir().join("cut.aof");
+    for len in (0..300)
+        .chain((300..bytes.len()).step_by(997))
+        .chain([bytes.len()])
+    {
+        std::fs::write(&file, &bytes[..len]).expect("a file can be written");
+        let mut ours = Command::new(executable());
+        ours.arg("check-aof");
+        let theirs = checked(Command::new("redis-check-aof"), &file);
+        let (report, code) = checked(ours, &file);
+        assert_eq!(code, theirs.1, "{len}: {report}");
+        // Of a line end that is cut off, Redis tells what its memory held before.
+        let cut_in_line_end = report.contains("Expected \\r\\n");
+        assert!(
+            cut_in_line_end || report == theirs.0,
+            "{len}: {report}{}",
+            theirs.0
+        );
     }
 }
 

@@ -43,6 +43,8 @@ fn small_plan(seed: u64) -> Plan {
             backlog_ttl_s: 3_600,
             names: false,
             scripts: false,
+            save_delay_us: 0,
+            load_delay_us: 0,
             plain_base: false,
             users: false,
         },

@@ -239,7 +239,9 @@ impl Commands {
             bulk(&mut self.elements.bytes, arg);
         }
         self.elements.count += 1;
-        if self.elements.count == ELEMENTS_PER_COMMAND {
+        // Long ones are not gathered: they are large enough by themselves.
+        let full = self.elements.bytes.len() >= RDB_CHUNK_BYTES;
+        if full || self.elements.count == ELEMENTS_PER_COMMAND {
             self.end_elements();
         }
     }
