@@ -10,10 +10,9 @@ use crate::resp::Value;
 const VIP: &str = "10.0.0.100/24 eth0";
 
 fn set(world: &mut World, value: &str) -> String {
-    match world.ask(0, &["sentinel", "set", "mymaster", "virtual-ip", value]) {
-        Value::Simple(text) | Value::Error(text) => String::from_utf8(text).unwrap(),
-        other => panic!("{other:?}"),
-    }
+    let reply = world.ask(0, &["sentinel", "set", "mymaster", "virtual-ip", value]);
+    let text = reply.as_text().or_else(|| reply.as_error());
+    String::from_utf8(text.unwrap().to_vec()).unwrap()
 }
 
 fn holds(world: &World) -> bool {
