@@ -348,6 +348,16 @@ fn names_are_looked_up_and_addresses_answered() {
 }
 
 #[test]
+fn the_addresses_of_the_host_are_listed() {
+    let running = Running::start();
+    let mut client = running.client();
+    for _ in 0..2 {
+        let listed = client.ask("ADDRESSES");
+        assert!(listed.contains("127.0.0.1"), "{listed}");
+    }
+}
+
+#[test]
 fn scripts_run_with_nothing_open_but_the_standard_files() {
     let running = Running::start();
     let mut client = running.client();

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use holdfast_tests::lab::{Lab, can_have_one};
-use holdfast_tests::{executable, say};
+use holdfast_tests::lab::{HOSTS, Lab, can_have_one};
+use holdfast_tests::{
+    Client, PATIENCE, Port, Process, executable, peers_are_here, say, wait_until,
+};
 
 fn dist(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -50,7 +52,7 @@ fn the_sample_configurations_are_taken() {
     for (what, file) in [("server", "holdfast.conf"), ("sentinel", "sentinel.conf")] {
         let text = fs::read_to_string(dist("etc").join(file)).expect("the sample is there");
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let port = holdfast_tests::Port::free();
+        let port = Port::free();
         let here = dir.path().display().to_string();
         let own = text.replace("dir /var/lib/holdfast", &format!("dir {here}"));
         assert_ne!(own, text);
@@ -60,14 +62,10 @@ fn the_sample_configurations_are_taken() {
         command.arg(what).arg(&path);
         let number = port.number().to_string();
         command.args(["--port", &number, "--bind", "127.0.0.1"]);
-        let mut process = holdfast_tests::Process::start(
-            command
-                .stdout(std::process::Stdio::null())
-                .stderr(std::process::Stdio::null()),
-        );
-        holdfast_tests::wait_until(holdfast_tests::PATIENCE, "it answers PING", || {
+        let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+        wait_until(PATIENCE, "it answers PING", || {
             assert_eq!(process.ended(), None, "{what}");
-            let mut client = holdfast_tests::Client::connect(port.number()).ok()?;
+            let mut client = Client::connect(port.number()).ok()?;
             client.ask(&["PING"]).ok().map(drop)
         });
     }
@@ -165,4 +163,67 @@ fn the_script_puts_the_address_where_the_master_is() {
     // What may go well the next time: no address can be added to an interface with this prefix.
     let bad = conf("mymaster 10.77.0.100/99 eth0\n");
     assert_eq!(host.run(&bad, &format!("mymaster leader {words}")), 1);
+}
+
+#[test]
+fn the_script_follows_a_failover_of_redis_sentinels() {
+    const TEST: &str = "the script under Redis's Sentinel";
+    if !peers_are_here(TEST) || !can_have_one(TEST) {
+        return;
+    }
+    let host = Host::new();
+    let script = dist("client-reconfig-virtual-ip.sh");
+    let mut running = Vec::new();
+    for at in 0..HOSTS {
+        let follow = if at == 0 {
+            ""
+        } else {
+            "--replicaof 10.77.0.1 6379"
+        };
+        let line = format!("exec holdfast server --protected-mode no --save '' {follow}");
+        let mut server = host.lab.shell(at, &line);
+        running.push(Process::start(server.stdout(Stdio::null())));
+        let conf = host.lab.dir().join(format!("redis-sentinel{at}.conf"));
+        let text = format!(
+            "port 26379\nprotected-mode no\nsentinel monitor mymaster 10.77.0.1 6379 2\n\
+             sentinel down-after-milliseconds mymaster 1000\n\
+             sentinel client-reconfig-script mymaster {}\n",
+            script.display()
+        );
+        fs::write(&conf, text).expect("a file");
+        let line = format!("exec redis-sentinel {}", conf.display());
+        let mut sentinel = host.lab.shell(at, &line);
+        sentinel.env("VIRTUAL_IP_CONF", &host.conf);
+        running.push(Process::start(sentinel.stdout(Stdio::null())));
+    }
+    let says = |at: usize, words: &[&str]| host.lab.sentinel_says(at, words);
+    let status = format!(
+        "status=ok,address=10.77.0.1:6379,slaves={},sentinels={HOSTS}",
+        HOSTS - 1
+    );
+    for at in 0..HOSTS {
+        wait_until(PATIENCE, &status, || {
+            let info = says(at, &["INFO", "sentinel"])?;
+            info.contains(&status).then_some(())
+        });
+    }
+    assert_eq!(host.master_is("10.77.0.1"), 0);
+    host.lab.wait_for_holder(0);
+    // Until the replicas can be promoted.
+    wait_until(PATIENCE, "the failover begins", || {
+        let reply = says(1, &["SENTINEL", "FAILOVER", "mymaster"])?;
+        (reply == "OK").then_some(())
+    });
+    let new = wait_until(
+        PATIENCE,
+        "another host has the address, and that alone",
+        || {
+            let holders = host.lab.holders();
+            (holders.len() == 1 && holders[0] != 0).then(|| holders[0])
+        },
+    );
+    wait_until(PATIENCE, "all tell of the master on that host", || {
+        let told = says(0, &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"])?;
+        (told == format!("10.77.0.{} 6379", new + 1)).then_some(())
+    });
 }

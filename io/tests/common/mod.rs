@@ -14,8 +14,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use holdfast_core::Machine;
 use holdfast_core::machine::{
-    Addr, Completion, ConnId, ConnectFault, DiskOp, Done, Effect, Facts, FileId, Hangup, LogRole,
-    Mono, Now, OpenMode, Peer, Refusal, ScriptId, Signal, Slices, Ticket, TimerName, UnixAccess,
+    Addr, AddressOp, Completion, ConnId, ConnectFault, DiskOp, Done, Effect, Facts, FileId, Hangup,
+    LogRole, Mono, Now, OpenMode, Peer, Refusal, ScriptId, Signal, Slices, Ticket, TimerName,
+    UnixAccess,
 };
 use holdfast_io::{Clock, Options};
 
@@ -190,6 +191,11 @@ impl Lines {
                 let host = rest.into();
                 self.effects.push_back(Effect::Resolve { ticket, host });
             }
+            "ADDRESSES" => {
+                let ticket = self.ticket(Some(id));
+                let op = AddressOp::List;
+                self.effects.push_back(Effect::Address { ticket, op });
+            }
             "RUN" => {
                 let ticket = self.ticket(Some(id));
                 let mut words = rest.split('|');
@@ -320,7 +326,7 @@ impl Machine for Lines {
             Done::Disk(Ok(bytes)) => format!("disk {}", String::from_utf8_lossy(&bytes)),
             Done::Disk(Err(fault)) => format!("disk {fault:?}"),
             Done::Resolved(found) => format!("{found:?}"),
-            Done::Address(result) => format!("{result:?}"),
+            Done::Address(found) => format!("{found:?}"),
             Done::Script { pid, exit } => format!("{} {exit:?}", pid > 0),
         };
         self.line(conn.expect("every other ticket is a client's"), &text);

@@ -93,6 +93,46 @@ fn every_option_is_read() {
     assert_eq!(error.origin.line, 6);
 }
 
+#[test]
+fn virtual_ips_differ_are_few_and_are_checked_where_they_stand() {
+    let text = |count: usize, last: &str| {
+        let mut text = String::new();
+        for n in 0..count {
+            text += &format!("sentinel monitor m{n} 127.0.0.1 {} 1\n", n + 1);
+            text += &format!("sentinel virtual-ip m{n} 10.0.1.{n}/24 eth0\n");
+        }
+        text + "sentinel monitor last 127.0.0.1 7000 1\nsentinel virtual-ip last " + last + "\n"
+    };
+    let sentinel = load(&text(1, "10.0.0.1/24 eth1 keep"));
+    let last = sentinel.masters[1].virtual_ip.clone().unwrap();
+    assert_eq!(last.to_string(), "10.0.0.1/24 eth1 keep");
+    sentinel.check_virtual_ips(|_| Ok(())).unwrap();
+    let error = sentinel
+        .check_virtual_ips(|ip| match &*ip.interface {
+            "eth0" => Ok(()),
+            other => Err(format!("no {other}")),
+        })
+        .unwrap_err();
+    assert_eq!(
+        (error.origin.line, error.fault.to_string()),
+        (4, "no eth1".to_owned())
+    );
+    for (count, last, reason) in [
+        (1, "10.0.1.0/32 eth1", "another master has this virtual IP."),
+        (64, "10.0.0.1/24 eth0", "too many virtual IPs."),
+        (
+            1,
+            "10.0.0.1/24",
+            "Unrecognized sentinel configuration statement.",
+        ),
+        (1, "10.0.0.1 eth0", "virtual-ip takes <master-name>"),
+    ] {
+        let error = try_load(text(count, last).as_bytes()).unwrap_err();
+        assert!(error.contains(reason), "{error}");
+    }
+    load(&text(63, "10.0.0.1/24 eth0"));
+}
+
 const ERRORS: &[(&str, &str)] = &[
     ("monitor a 127.0.0.1 1 0", "Quorum must be 1 or greater."),
     ("monitor a 127.0.0.1 1 x", "Quorum must be 1 or greater."),

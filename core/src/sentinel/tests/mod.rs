@@ -3,6 +3,7 @@
 mod fake;
 mod operators;
 mod users;
+mod virtual_ip;
 mod world;
 
 use core::time::Duration;

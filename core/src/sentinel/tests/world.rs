@@ -1,5 +1,6 @@
 //! Sentinels, servers and clients in virtual time: a network and a disk that only delay.
 
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +9,8 @@ use bytes::Bytes;
 use super::fake::{FakeServer, Output};
 use crate::config::{Config, MasterConfig, SentinelConfig, Source};
 use crate::machine::{
-    Addr, Completion, ConnId, ConnectFault, DiskFault, DiskOp, Done, Effect, FileId, Hangup,
-    Machine, Mono, Now, OpenMode, Peer, ScriptId, Slices, Ticket, Wall,
+    Addr, AddressOp, Completion, ConnId, ConnectFault, DiskFault, DiskOp, Done, Effect, FileId,
+    Hangup, Machine, Mono, Now, OpenMode, Peer, ScriptId, Slices, Ticket, Wall,
 };
 use crate::resp::{ReplyParser, Value, encode_command};
 use crate::sentinel::Sentinel;
@@ -64,6 +65,8 @@ pub(super) struct Node {
     /// Steps that changed a file.
     pub(super) renames: usize,
     pub(super) disk_slow: Duration,
+    /// Those of its host.
+    pub(super) addresses: Vec<IpAddr>,
     pub(super) script_takes: Duration,
     /// Not run before this instant.
     frozen_until: u64,
@@ -145,6 +148,7 @@ impl World {
             read_only: None,
             renames: 0,
             disk_slow: Duration::ZERO,
+            addresses: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
             script_takes: Duration::from_millis(10),
             frozen_until: 0,
             open: BTreeMap::new(),
@@ -155,7 +159,7 @@ impl World {
         self.watch(n);
     }
 
-    fn time(&self) -> Now {
+    pub(super) fn time(&self) -> Now {
         Now {
             mono: Mono::from_nanos(self.now),
             wall: Wall::from_millis(
@@ -563,7 +567,10 @@ impl World {
                 let takes = u64::try_from(self.nodes[n].script_takes.as_micros()).unwrap();
                 self.done(n, takes, ticket, Done::Script { pid: 4711, exit });
             }
-            Effect::Address { .. } => unreachable!("no master has a virtual IP"),
+            Effect::Address { ticket, op } => {
+                let done = self.address(n, op);
+                self.done(n, 100, ticket, Done::Address(done));
+            }
             Effect::Exit { code } => self.exits.push((n, code)),
             Effect::Unlisten { .. }
             | Effect::Keepalive { .. }
@@ -571,6 +578,17 @@ impl World {
             | Effect::Notify { .. }
             | Effect::Title { .. } => {}
         }
+    }
+
+    fn address(&mut self, n: usize, op: AddressOp) -> Result<Vec<IpAddr>, i32> {
+        let addresses = &mut self.nodes[n].addresses;
+        match op {
+            AddressOp::List => return Ok(addresses.clone()),
+            AddressOp::Add { ip, .. } if !addresses.contains(&ip) => addresses.push(ip),
+            AddressOp::Add { .. } | AddressOp::Announce { .. } => {}
+            AddressOp::Remove { ip, .. } => addresses.retain(|one| *one != ip),
+        }
+        Ok(Vec::new())
     }
 
     fn done(&mut self, n: usize, delay_us: u64, ticket: Ticket, done: Done) {

@@ -1,0 +1,96 @@
+//! The virtual IP as operators order it. All servers here are on the host of every Sentinel.
+
+use core::net::IpAddr;
+
+use super::world::{World, file_of};
+use super::{ms, settled};
+use crate::machine::{Machine as _, Signal};
+use crate::resp::Value;
+
+const VIP: &str = "10.0.0.100/24 eth0";
+
+fn set(world: &mut World, value: &str) -> String {
+    let reply = world.ask(0, &["sentinel", "set", "mymaster", "virtual-ip", value]);
+    let text = reply.as_text().or_else(|| reply.as_error());
+    String::from_utf8(text.unwrap().to_vec()).unwrap()
+}
+
+fn holds(world: &World) -> bool {
+    let vip: IpAddr = "10.0.0.100".parse().unwrap();
+    world.nodes[0].addresses.contains(&vip)
+}
+
+fn holding() -> World {
+    let mut world = settled(1, 1, 1);
+    assert_eq!(set(&mut world, VIP), "OK");
+    world.run_for(ms(100));
+    assert!(holds(&world));
+    assert_eq!(world.count("+virtual-ip "), 1);
+    world
+}
+
+fn file(world: &World) -> String {
+    String::from_utf8(world.nodes[0].files[&file_of(0)].clone()).unwrap()
+}
+
+#[test]
+fn it_is_set_saved_and_shown_and_taken_away() {
+    let mut world = holding();
+    assert!(file(&world).contains("\nsentinel virtual-ip mymaster 10.0.0.100/24 eth0\n"));
+    let info = world.ask(0, &["info", "sentinel"]);
+    let info = String::from_utf8(info.as_text().unwrap().to_vec()).unwrap();
+    let line = "virtual_ip0:master=mymaster,address=10.0.0.100/24,interface=eth0,state=held\r\n";
+    assert!(info.contains(line), "{info}");
+    for bad in ["10.0.0.100", "10.0.0.100/24", "10.0.0.100/24 eth0 for ever"] {
+        let error = set(&mut world, bad);
+        assert_eq!(
+            error,
+            format!("ERR Invalid argument '{bad}' for SENTINEL SET 'virtual-ip'")
+        );
+    }
+    assert_eq!(set(&mut world, ""), "OK");
+    world.run_for(ms(100));
+    assert!(!holds(&world));
+    assert_eq!(world.count("-virtual-ip "), 1);
+    assert!(!file(&world).contains("virtual-ip"));
+}
+
+#[test]
+fn another_address_takes_the_place_of_the_first() {
+    let mut world = holding();
+    assert_eq!(set(&mut world, "10.0.0.101/24 eth0"), "OK");
+    world.run_for(ms(100));
+    assert!(!holds(&world));
+    let second: IpAddr = "10.0.0.101".parse().unwrap();
+    assert!(world.nodes[0].addresses.contains(&second));
+}
+
+#[test]
+fn two_masters_can_not_have_one_address() {
+    let mut world = holding();
+    let monitor = ["sentinel", "monitor", "second", "127.0.0.1", "7000", "1"];
+    world.ask(0, &monitor);
+    let words = ["sentinel", "set", "second", "virtual-ip", VIP];
+    let expected = b"ERR Can't set the virtual IP: another master has this virtual IP.";
+    assert_eq!(world.ask(0, &words), Value::Error(expected.to_vec()));
+}
+
+#[test]
+fn it_goes_with_its_master() {
+    let mut world = holding();
+    world.ask(0, &["sentinel", "remove", "mymaster"]);
+    world.run_for(ms(100));
+    assert!(!holds(&world));
+    assert!(!file(&world).contains("virtual-ip"));
+}
+
+#[test]
+fn a_shutdown_takes_it_away_first() {
+    let mut world = holding();
+    let now = world.time();
+    world.nodes[0].machine.handle_signal(now, Signal::Terminate);
+    world.send(0, &["ping"]);
+    world.run_until(ms(3_000), |world| !world.exits.is_empty());
+    assert_eq!(world.exits, [(0, 0)]);
+    assert!(!holds(&world));
+}
