@@ -8,8 +8,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+/// A name and categories.
+type Named = (&'static str, &'static [&'static str]);
+
 /// Name, categories and subcommands of each command.
-const COMMANDS: &[(&str, &[&str], &[(&str, &[&str])])] = &[
+const COMMANDS: &[(&str, &[&str], &[Named])] = &[
     ("get", &["read", "string", "fast"], &[]),
     ("set", &["write", "string", "slow"], &[]),
     ("lpush", &["write", "list", "fast"], &[]),

@@ -157,7 +157,7 @@ impl State {
             reason,
             context,
             object: object.into(),
-            user: user.unwrap_or(self.users.name(client.user)).into(),
+            user: user.unwrap_or_else(|| self.users.name(client.user)).into(),
             client: self.describe_client(conn).into(),
         };
         let most = self.config.acllog_max_len();

@@ -3,6 +3,7 @@
 use super::client::ClientFlags;
 use super::memory_report::MemoryReport;
 use super::state::State;
+use super::stats::Denials;
 use crate::command::cx::Cx;
 use crate::keyspace::Keyspace;
 use crate::pubsub::Kind;
@@ -390,10 +391,14 @@ fn stats(report: &mut Report, st: &State) {
     );
     report.line("reply_buffer_shrinks", 0);
     report.line("reply_buffer_expands", 0);
-    report.line("acl_access_denied_auth", stats.denied.auth);
-    report.line("acl_access_denied_cmd", stats.denied.command);
-    report.line("acl_access_denied_key", stats.denied.key);
-    report.line("acl_access_denied_channel", stats.denied.channel);
+    denials(report, &stats.denied);
+}
+
+fn denials(report: &mut Report, denied: &Denials) {
+    report.line("acl_access_denied_auth", denied.auth);
+    report.line("acl_access_denied_cmd", denied.command);
+    report.line("acl_access_denied_key", denied.key);
+    report.line("acl_access_denied_channel", denied.channel);
 }
 
 /// Counters of features that are not there.

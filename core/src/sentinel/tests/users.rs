@@ -20,10 +20,13 @@ fn talk(world: &mut World, client: Option<u64>, lines: &[&str]) -> (u64, Vec<Str
     let rest: Vec<&[&str]> = rest.iter().map(Vec::as_slice).collect();
     world.send_all(client, &rest);
     world.run_for(ms(100));
-    let shown = |value: &Value| match value {
-        Value::Simple(text) | Value::Bulk(text) => String::from_utf8_lossy(text).into_owned(),
-        Value::Error(text) => format!("-{}", String::from_utf8_lossy(text)),
-        other => format!("{other:?}"),
+    let shown = |value: &Value| {
+        let text = value.as_text().map(String::from_utf8_lossy);
+        match (value, text) {
+            (Value::Error(text), _) => format!("-{}", String::from_utf8_lossy(text)),
+            (_, Some(text)) => text.into_owned(),
+            (other, None) => format!("{other:?}"),
+        }
     };
     let replies = world.replies(client);
     (client, replies.iter().map(shown).collect())
