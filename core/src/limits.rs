@@ -174,9 +174,6 @@ pub const REPL_UNIT_BYTES_KEPT: usize = 64 * 1024;
 pub const REPL_ANNOUNCED_IP_BYTES_MAX: usize = 255;
 /// Unsent bytes of a snapshot with which a replica makes it pause.
 pub const REPL_SNAPSHOT_WINDOW_BYTES: usize = 1024 * 1024;
-/// The longest snapshot held in memory for replicas that must know its length before it; they
-/// are dropped when it grows longer.
-pub const REPL_COUNTED_SNAPSHOT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The longest line a master may send during the handshake; the link is dropped at a longer one.
 pub const REPL_LINE_BYTES_MAX: usize = 1024;
 /// Bytes of a received dataset handed to the disk and not written yet with which reading stops.
@@ -185,6 +182,8 @@ pub const REPL_RECEIVE_WINDOW_BYTES: usize = 8 * 1024 * 1024;
 /// the dataset is fetched anew.
 pub const REPL_OPEN_MULTI_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
+/// Memory a reply of MIGRATE's target may take; none of them is longer than a line.
+pub const MIGRATE_REPLY_BYTES_MAX: usize = 64 * 1024;
 const _: () = assert!(REPL_CHUNK_BYTES_MIN <= REPL_CHUNK_BYTES_MAX);
 /// Input a waiting or closing connection may have in memory; the rest stays in its socket.
 pub const HELD_INPUT_BYTES_MAX: usize = 64 * 1024;

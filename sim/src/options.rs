@@ -126,6 +126,9 @@ pub struct Knobs {
     /// work.
     #[serde(default)]
     pub users: bool,
+    /// replica-keep-data-timeout
+    #[serde(default)]
+    pub keep_data_s: u64,
 }
 
 fn two_kilobytes() -> String {
@@ -176,6 +179,9 @@ pub struct Families {
     pub moves: Option<u64>,
     /// Names are not resolved, or late.
     pub names: Option<u64>,
+    /// Servers die and come back at once.
+    #[serde(default)]
+    pub reboot: Option<u64>,
 }
 
 impl Families {
@@ -184,8 +190,17 @@ impl Families {
         *self == Self::default()
     }
 
+    /// Whether servers that die and come back at once are the only faults.
+    pub fn only_reboots(&self) -> bool {
+        let rest = Self {
+            reboot: None,
+            ..*self
+        };
+        self.reboot.is_some() && rest.all_off()
+    }
+
     /// The families by name.
-    pub const fn by_name(&self) -> [(&'static str, Option<u64>); 17] {
+    pub const fn by_name(&self) -> [(&'static str, Option<u64>); 18] {
         [
             ("kill", self.kill),
             ("power", self.power),
@@ -204,6 +219,7 @@ impl Families {
             ("orders", self.orders),
             ("moves", self.moves),
             ("names", self.names),
+            ("reboot", self.reboot),
         ]
     }
 }
@@ -296,8 +312,10 @@ impl Options {
         knobs.names = extras.chance(0.3);
         knobs.scripts = extras.chance(0.3);
         knobs.users = keys.draws(Stream::Options, 10).chance(0.3);
-        let families = draw_families(&mut keys.draws(Stream::Options, 3));
-        let rough = draws.chance(0.5) && !families.all_off();
+        let mut families = draw_families(&mut keys.draws(Stream::Options, 3));
+        let mut reboots = keys.draws(Stream::Options, 11);
+        draw_reboots(&mut reboots, &mut knobs, &mut families);
+        let rough = draws.chance(0.5) && !families.all_off() && !families.only_reboots();
         let network = draw_network(&mut keys.draws(Stream::Options, 4), &knobs, rough);
         let workload = draw_workload(&mut keys.draws(Stream::Options, 5));
         let mut clocks = keys.draws(Stream::Options, 6);
@@ -415,6 +433,25 @@ fn draw_knobs(draws: &mut Draws, topology: &Topology) -> Knobs {
         save_delay_us: 0,
         load_delay_us: 0,
         plain_base: false,
+        keep_data_s: 0,
+    }
+}
+
+/// Masters that come back at once. Without files they come back empty; in some runs nothing else
+/// happens, and then nothing that a replica held may be lost.
+fn draw_reboots(draws: &mut Draws, knobs: &mut Knobs, families: &mut Families) {
+    knobs.keep_data_s = match draws.chance(0.2) {
+        true => 0,
+        false => draws.log_between(2, 200),
+    };
+    let mean = draws.log_between(10_000, 40_000);
+    if draws.chance(0.08) {
+        *families = Families::default();
+        knobs.appendonly = false;
+        knobs.keep_data_s = 180;
+        families.reboot = Some(mean);
+    } else if draws.chance(0.3) && !families.all_off() {
+        families.reboot = Some(mean);
     }
 }
 
@@ -472,6 +509,7 @@ fn draw_families(draws: &mut Draws) -> Families {
         rot: draw(0.25, 8_000, 60_000),
         amnesia: draw(0.25, 10_000, 80_000),
         between: draw(0.5, 4_000, 30_000),
+        reboot: None,
     }
 }
 
@@ -530,7 +568,7 @@ mod tests {
 
     #[test]
     fn options_vary_stay_in_bounds_and_survive_a_file() {
-        let mut all_off = 0;
+        let (mut all_off, mut only_reboots) = (0, 0);
         let mut quorums = [false; 6];
         for seed in 0..500 {
             let options = Options::draw(Keys::new(seed));
@@ -541,11 +579,13 @@ mod tests {
                 assert!(usize::from(*above) < node, "replicas form a tree");
             }
             all_off += usize::from(options.families.all_off());
+            only_reboots += usize::from(options.families.only_reboots());
             quorums[usize::from(topology.quorum)] = true;
             let text = serde_json::to_string(&options).unwrap();
             assert_eq!(serde_json::from_str::<Options>(&text).unwrap(), options);
         }
         assert!(all_off > 10);
+        assert!(only_reboots > 10);
         assert_eq!(quorums[1..], [true; 5]);
     }
 }

@@ -446,6 +446,7 @@ impl Run {
         }
         let ground = Ground {
             reigns: world.judges.reigns.clone(),
+            held: world.judges.held.clone(),
             deaths: world.judges.deaths.clone(),
             faults,
             grace: ms(2 * knobs.failover_timeout_ms + knobs.down_after_ms + 60_000),

@@ -32,6 +32,11 @@ pub enum Fault {
         /// Whose.
         target: Target,
     },
+    /// A process dies and is started again at once.
+    Reboot {
+        /// Whose.
+        target: Target,
+    },
     /// A host loses power, and what its disk had not synced. It is started again at the end.
     Power {
         /// Which.
@@ -382,6 +387,7 @@ impl Fault {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Kill { .. } => "kill",
+            Self::Reboot { .. } => "reboot",
             Self::Power { .. } => "power",
             Self::Pause { .. } => "pause",
             Self::Isolate { .. } => "isolate",
@@ -440,6 +446,7 @@ fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) ->
             let target = any(draws, options, 0.4);
             (Fault::Kill { target }, lasting(draws))
         }
+        "reboot" => (draw_reboot(draws, options), at_ms),
         "power" => {
             let target = any(draws, options, 0.4);
             (Fault::Power { target }, lasting(draws))
@@ -572,6 +579,15 @@ fn draw_names(draws: &mut Draws, options: &Options) -> Fault {
 
 fn any_sentinel(draws: &mut Draws, options: &Options) -> Target {
     node(draws, options.topology.sentinels().collect())
+}
+
+fn draw_reboot(draws: &mut Draws, options: &Options) -> Fault {
+    let target = if draws.chance(0.8) {
+        Target::Master
+    } else {
+        node(draws, options.topology.data().collect())
+    };
+    Fault::Reboot { target }
 }
 
 fn draw_disk(draws: &mut Draws, options: &Options) -> Fault {

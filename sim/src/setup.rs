@@ -7,9 +7,10 @@ use crate::ids::NodeId;
 use crate::options::{DATA_PORT, Options, SENTINEL_PORT, VIRTUAL_IP};
 use crate::rng::{Keys, Stream};
 
-/// The users of a server besides the default one, with what Redis's manual says they need.
+/// The users of a server besides the default one, with what Redis's manual says they need, and
+/// INFO for replicas.
 const USERS: [&str; 2] = [
-    "replica on >replicate resetchannels +psync +replconf +ping",
+    "replica on >replicate resetchannels +psync +replconf +ping +info",
     "sentinel on >watch allchannels +multi +slaveof +ping +exec +subscribe +config|rewrite +role \
      +publish +info +client|setname +client|kill +script|kill",
 ];
@@ -60,6 +61,7 @@ fn data_config(options: &Options, node: NodeId) -> String {
     line("repl-backlog-ttl", &knobs.backlog_ttl_s);
     line("repl-timeout", &knobs.repl_timeout_s);
     line("repl-ping-replica-period", &knobs.repl_ping_s);
+    line("replica-keep-data-timeout", &knobs.keep_data_s);
     line("repl-diskless-sync", &"yes");
     line("repl-diskless-sync-delay", &knobs.diskless_delay_s);
     line("repl-diskless-load", &knobs.diskless_load);

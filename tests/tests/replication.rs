@@ -1,6 +1,9 @@
 //! Replication from and to the Redis that is installed.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 
 use holdfast_tests::{Client, Flavour, Node, PATIENCE, peers_are_here, wait_until};
 
@@ -292,4 +295,120 @@ fn failover_hands_over_between_both_kinds() {
         assert_eq!(after.len(), before.len() + 1, "{old:?} to {new:?}");
         assert!(after == contents(&replica), "{old:?} to {new:?}");
     }
+}
+
+#[test]
+fn replicas_of_both_kinds_share_the_file_of_a_master_that_sends_files() {
+    if !peers_are_here("a file sent to Redis") {
+        return;
+    }
+    let config = "repl-diskless-sync no\nrdb-del-sync-files yes\n";
+    let master = Node::server(OURS, config);
+    fill(&mut master.client());
+    let follow = format!("replicaof 127.0.0.1 {}\n", master.port());
+    let replicas = [
+        Node::server(REDIS, &follow),
+        Node::server(OURS, &format!("{follow}rdb-del-sync-files yes\n")),
+    ];
+    for replica in &replicas {
+        replica.wait_for_link(master.port());
+        assert_eq!(contents(replica), contents(&master));
+        // The stream follows.
+        let name = replica.port().to_string();
+        assert_eq!(master.text(&["SET", "follows", &name]), "OK");
+        replica.wait_for_key("follows", &name);
+    }
+    let stats = master.info("stats");
+    assert_eq!(stats.get("sync_full"), "2");
+    let log = master.log();
+    let starts = log
+        .matches("Starting BGSAVE for SYNC with target: disk")
+        .count();
+    assert!((1..=2).contains(&starts), "{log}");
+    // Nobody keeps the file that has no other use.
+    for node in [&master, &replicas[1]] {
+        wait_until(PATIENCE, "the file is removed", || {
+            (!node.dir().join("dump.rdb").exists()).then_some(())
+        });
+    }
+    assert!(replicas[0].dir().join("dump.rdb").exists());
+}
+
+/// The link of a replica to something that plays its master, granted a full synchronization
+/// under an id.
+fn grant(listener: &TcpListener, id: &str) -> TcpStream {
+    let (mut link, _) = listener.accept().expect("the replica connects");
+    let mut heard = String::new();
+    for (words, answer) in [
+        ("PING", "+PONG\r\n".to_owned()),
+        ("psync2", "+OK\r\n+OK\r\n".to_owned()),
+        ("PSYNC", format!("+FULLRESYNC {id} 100\r\n$EOF:{MARK}\r\n")),
+    ] {
+        let mut chunk = [0; 1024];
+        while !heard.contains(words) {
+            let read = link.read(&mut chunk).expect("the replica speaks");
+            heard += &String::from_utf8_lossy(&chunk[..read]);
+        }
+        link.write_all(answer.as_bytes())
+            .expect("the replica listens");
+    }
+    link
+}
+
+const MARK: &str = "mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm";
+
+#[test]
+fn a_dataset_is_loaded_beside_the_old_one_which_is_served_if_it_is_of_the_same_history() {
+    let source = Node::server(OURS, "");
+    let rdb = |value: &str| {
+        assert_eq!(source.text(&["SET", "key", value]), "OK");
+        assert_eq!(source.text(&["SAVE"]), "OK");
+        fs::read(source.dir().join("dump.rdb")).expect("it was saved")
+    };
+    let (old, new) = (rdb("old"), rdb("new"));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    let config = format!("replicaof 127.0.0.1 {port}\nrepl-diskless-load swapdb\n");
+    let replica = Node::server(OURS, &config);
+    let (mine, other) = ("1".repeat(40), "2".repeat(40));
+    let wait_for = |field: &str, value: &str| {
+        wait_until(PATIENCE, &format!("{field} is {value}"), || {
+            (replica.info("persistence").get(field) == value).then_some(())
+        });
+    };
+
+    let mut link = grant(&listener, &mine);
+    wait_for("loading", "1");
+    assert!(replica.text(&["GET", "key"]).starts_with("-LOADING"));
+    link.write_all(&old).expect("it listens");
+    link.write_all(MARK.as_bytes()).expect("it listens");
+    replica.wait_for_link(port);
+    replica.wait_for_key("key", "old");
+
+    // A later state of the same history: the old one is of use until the new one is complete.
+    drop(link);
+    let mut link = grant(&listener, &mine);
+    let half = new.len() / 2;
+    link.write_all(&new[..half]).expect("it listens");
+    wait_for("async_loading", "1");
+    assert_eq!(replica.info("persistence").get("loading"), "0");
+    assert_eq!(replica.text(&["GET", "key"]), "old");
+    assert!(replica.text(&["BGSAVE"]).starts_with("-LOADING"));
+    drop(link);
+
+    // One that breaks off leaves everything as it was.
+    let mut link = grant(&listener, &other);
+    wait_for("async_loading", "0");
+    wait_for("loading", "1");
+    link.write_all(&new[..half]).expect("it listens");
+    assert!(replica.text(&["GET", "key"]).starts_with("-LOADING"));
+    drop(link);
+    wait_for("loading", "0");
+    assert_eq!(replica.text(&["GET", "key"]), "old");
+
+    let mut link = grant(&listener, &mine);
+    link.write_all(&new).expect("it listens");
+    link.write_all(MARK.as_bytes()).expect("it listens");
+    replica.wait_for_key("key", "new");
+    wait_for("async_loading", "0");
 }

@@ -23,7 +23,7 @@ pub struct Gate {
 
 /// What about the server as a whole makes it refuse commands.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Conditions(u8);
+pub struct Conditions(u16);
 
 impl Conditions {
     /// Memory is above `maxmemory` and nothing can be evicted.
@@ -42,6 +42,8 @@ impl Conditions {
     pub const LOG_FAILED: Self = Self(1 << 6);
     /// Everybody is let in, without a password. The only one of them that refuses nothing.
     pub const OPEN: Self = Self(1 << 7);
+    /// A new state of the dataset is being loaded beside the one that is served.
+    pub const ASYNC_LOADING: Self = Self(1 << 8);
 
     /// Adds or takes away.
     pub const fn set(&mut self, other: Self, on: bool) {
@@ -178,8 +180,10 @@ impl Gate {
     }
 
     fn loading(&self) -> Result<(), Fail> {
-        let loading = self.server.has(Conditions::LOADING);
-        if loading && !self.command.has(Flags::LOADING) {
+        let blind = self.server.has(Conditions::LOADING) && !self.command.has(Flags::LOADING);
+        let beside =
+            self.server.has(Conditions::ASYNC_LOADING) && self.command.has(Flags::NO_ASYNC_LOADING);
+        if blind || beside {
             Err(Fail::Loading)
         } else {
             Ok(())

@@ -33,6 +33,10 @@ pub fn of_command<H>(spec: &Spec<H>, argv: ArgvRef<'_>) -> Option<Vec<KeyArg>> {
     if spec.name == "sort" {
         keys.extend(stored_by_sort(argv));
     }
+    // MIGRATE has one key or, if that is empty, those behind KEYS.
+    if spec.name == "migrate" && keys.len() > 1 {
+        keys.retain(|key| !argv.get(key.index).is_empty());
+    }
     for key in &mut keys {
         if key.flags.has(KeyFlags::VARIABLE_FLAGS) {
             key.flags = match spec.name {

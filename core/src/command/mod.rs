@@ -27,6 +27,7 @@ pub mod hash;
 pub mod hyperloglog;
 pub mod list;
 pub mod memory;
+pub mod migration;
 pub mod pubsub;
 pub mod range;
 pub mod replication;
@@ -65,6 +66,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     list::moving::COMMANDS,
     list::popping::COMMANDS,
     memory::COMMANDS,
+    migration::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,
     set::COMMANDS,

@@ -212,6 +212,11 @@ impl Config {
         (keep != 0).then(|| Duration::from_secs(keep))
     }
 
+    /// How long a replica refuses to follow a master that has lost its data; zero is not at all.
+    pub fn replica_keep_data_timeout(&self) -> Duration {
+        Duration::from_secs(self.uint(const { ints("replica-keep-data-timeout") }))
+    }
+
     /// What Sentinel sorts candidates by; 0 is never promoted.
     pub fn replica_priority(&self) -> u32 {
         self.small(const { ints("replica-priority") })

@@ -217,6 +217,7 @@ const REPLICATION: &[Row] = &[
     bool("repl-disable-tcp-nodelay", false),
     memory("repl-backlog-size", MB, 1, SIGNED_MAX),
     int("repl-backlog-ttl", 3600, 0, LONG_MAX),
+    int("replica-keep-data-timeout", 180, 0, INT_MAX),
     int("replica-priority", 100, 0, INT_MAX).alias("slave-priority"),
     word(
         "propagation-error-behavior",

@@ -64,6 +64,9 @@ pub enum Action {
         id: SnapshotId,
         /// What it shall hold.
         contents: Contents,
+        /// Whether it goes to the dataset's file, which is passed on from there after
+        /// [`snapshot_saved`](super::Replication::snapshot_saved).
+        to_file: bool,
     },
     /// Nobody wants that snapshot any more.
     StopSnapshot {

@@ -14,6 +14,9 @@ pub struct Settings {
     pub ping_period: Duration,
     /// `repl-timeout`.
     pub timeout: Duration,
+    /// `replica-keep-data-timeout`: how long a master that has lost its data is refused; zero is
+    /// not at all.
+    pub keep_data: Duration,
     /// `repl-diskless-sync`: whether a full synchronization waits for company.
     pub diskless_sync: bool,
     /// `repl-diskless-sync-delay`: how long it waits.
@@ -76,6 +79,7 @@ impl Default for Settings {
             backlog_ttl: Duration::from_secs(3600),
             ping_period: Duration::from_secs(10),
             timeout: Duration::from_secs(60),
+            keep_data: Duration::from_secs(180),
             diskless_sync: true,
             diskless_delay: Duration::from_secs(5),
             diskless_max_replicas: 0,

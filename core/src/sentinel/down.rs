@@ -80,7 +80,26 @@ impl Watch {
         let rebooting = facts
             .reboot
             .map(|since| since + options.reboot_down_after + TICK);
-        [silent, demoted, rebooting].into_iter().flatten().min()
+        let lost = self.lost_data_at(instance.group, id);
+        [silent, demoted, rebooting, lost]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// When the first of its replicas said that this master has lost its data. It is of no use to
+    /// anybody then, however well it answers.
+    fn lost_data_at(&self, group: GroupId, master: InstanceId) -> Option<Mono> {
+        let addr = &self.instances[master].addr;
+        let refuses = |&id: &InstanceId| {
+            let replica = &self.instances[id];
+            let facts = replica.replica()?;
+            let follows = facts.master.as_ref().is_some_and(|at| at.is_same(addr));
+            facts
+                .refuses
+                .filter(|_| follows && replica.s_down.is_none())
+        };
+        self.groups[group].replicas.iter().filter_map(refuses).min()
     }
 
     pub(super) fn down_times(&self, group: GroupId, times: &mut Times) {

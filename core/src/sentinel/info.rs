@@ -51,6 +51,8 @@ pub struct Info {
     pub master: Option<(String, u16)>,
     /// `master_link_status:up`
     pub link_up: Option<bool>,
+    /// `master_sync_refused:`: it keeps its data from a master that has lost it.
+    pub sync_refused: bool,
     /// `slave_priority:`
     pub priority: Option<u32>,
     /// `slave_repl_offset:`
@@ -73,6 +75,7 @@ impl Info {
             link_down: LinkDown::No,
             master: None,
             link_up: None,
+            sync_refused: false,
             priority: None,
             offset: None,
             announced: None,
@@ -96,6 +99,7 @@ impl Info {
                 b"master_host" => host = text_of(value),
                 b"master_port" => port = parse_port(value),
                 b"master_link_status" => info.link_up = Some(value == b"up"),
+                b"master_sync_refused" => info.sync_refused = value == b"1",
                 b"slave_priority" => info.priority = number(value),
                 b"slave_repl_offset" => info.offset = number(value),
                 b"replica_announced" => info.announced = Some(value != b"0"),

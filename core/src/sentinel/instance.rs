@@ -105,6 +105,8 @@ pub struct ReplicaFacts {
     pub link_down: LinkDown,
     /// Whether it is connected to its master.
     pub link_up: bool,
+    /// Since when it says that its master has lost its data.
+    pub refuses: Option<Mono>,
     /// The master it says it has.
     pub master: Option<HostAddr>,
     /// When that changed last.
@@ -293,6 +295,7 @@ impl ReplicaFacts {
             announced: true,
             link_down: LinkDown::No,
             link_up: false,
+            refuses: None,
             master: None,
             conf_changed: now,
             reconf: Reconf::No,

@@ -163,6 +163,12 @@ impl Watch {
             heard: now,
         };
         self.greet(now, link, side);
+        if side == Side::Command {
+            // It may be another process than before.
+            for id in self.links[link].users.clone() {
+                self.hurry_info(id);
+            }
+        }
     }
 
     /// Takes the loss of a connection.

@@ -68,6 +68,12 @@ impl Watch {
             master.reboot = Some(now);
         }
         self.tell_of(events::REBOOT, id, "");
+        if let Kind::Master(_) = self.instances[id].kind {
+            // Whether it has lost its data they know.
+            for replica in self.groups[self.instances[id].group].replicas.clone() {
+                self.hurry_info(replica);
+            }
+        }
     }
 
     /// A master names its replicas; those of a replica are its own affair.
@@ -103,6 +109,7 @@ impl Watch {
             Kind::Peer(_) => unreachable!("Sentinels are not asked for INFO"),
         };
         facts.link_down = info.link_down;
+        facts.refuses = (info.sync_refused && slave).then(|| facts.refuses.unwrap_or(now));
         if !slave {
             return;
         }

@@ -24,6 +24,8 @@ pub enum Wait {
     Flush,
     /// DEBUG LOADAOF: the end of the load.
     Replay,
+    /// MIGRATE: the answers of its target.
+    Migrate,
     /// SHUTDOWN: the end of the process, or the reason why not.
     Shutdown,
     /// BLPOP and its kin: something at one of some keys, as [`KeyWaits`] has them.
@@ -146,6 +148,8 @@ pub enum PauseFor {
     Shutdown,
     /// FAILOVER, until another node is the master.
     Failover,
+    /// MIGRATE, until its target has answered.
+    Migrate,
 }
 
 /// The pauses in force and who is held back by them.
@@ -154,6 +158,7 @@ pub struct Pause {
     client: Option<(PauseKind, Mono)>,
     shutdown: Option<(PauseKind, Mono)>,
     failover: Option<(PauseKind, Mono)>,
+    migrate: Option<(PauseKind, Mono)>,
     postponed: Vec<ConnId>,
 }
 
@@ -177,12 +182,19 @@ impl Pause {
             PauseFor::Client => &mut self.client,
             PauseFor::Shutdown => &mut self.shutdown,
             PauseFor::Failover => &mut self.failover,
+            PauseFor::Migrate => &mut self.migrate,
         }
     }
 
     /// Ends the pauses whose time is over.
     pub fn expire(&mut self, now: Mono) {
-        for slot in [&mut self.client, &mut self.shutdown, &mut self.failover] {
+        let slots = [
+            &mut self.client,
+            &mut self.shutdown,
+            &mut self.failover,
+            &mut self.migrate,
+        ];
+        for slot in slots {
             if slot.is_some_and(|(_, until)| until <= now) {
                 *slot = None;
             }
@@ -200,7 +212,7 @@ impl Pause {
     }
 
     fn all(&self) -> impl Iterator<Item = (PauseKind, Mono)> {
-        [self.client, self.shutdown, self.failover]
+        [self.client, self.shutdown, self.failover, self.migrate]
             .into_iter()
             .flatten()
     }

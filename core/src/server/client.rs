@@ -183,6 +183,8 @@ impl ClientFlags {
     pub const COUNTED_AS_LINK: Self = Self(1 << 19);
     /// No connection: it runs what the append-only file holds.
     pub const LOADER: Self = Self(1 << 21);
+    /// No client: a connection of ours to the target of MIGRATE.
+    pub const OUTGOING: Self = Self(1 << 22);
     /// Its EXEC runs.
     pub const EXECUTING: Self = Self(1 << 18);
     /// Its user may not do everything: each command is looked at.

@@ -162,6 +162,7 @@ fn may_be_evicted(conn: &Conn<Client>) -> bool {
     let spared = ClientFlags::NO_EVICT
         .and(ClientFlags::REPLICA)
         .and(ClientFlags::LOADER)
+        .and(ClientFlags::OUTGOING)
         .and(ClientFlags::MASTER);
     conn.closing() != Closing::Now && !conn.state.flags.has_any(spared)
 }

@@ -56,6 +56,7 @@ impl Server {
             named(self.st.blocked.keys.deadline(), "blocked-client"),
             named(self.aof_deadline(), "append-only file"),
             named(self.st.persist.deadline(self.st.now.mono), "delay of a key"),
+            named(self.st.migrations.deadline(), "migrate"),
             self.st.repl.poll_timeout(),
         ];
         others
@@ -70,6 +71,7 @@ impl Server {
         let now = self.st.now.mono;
         self.st.pause.expire(now);
         self.st.end_overdue_waits();
+        self.end_overdue_migrations();
         if now >= self.cron.next {
             self.cron.next = now + CRON_PERIOD;
             if !self.st.debug.cron_paused {
@@ -183,6 +185,7 @@ impl Server {
         let spared = ClientFlags::REPLICA
             .and(ClientFlags::MASTER)
             .and(ClientFlags::LOADER)
+            .and(ClientFlags::OUTGOING)
             .and(ClientFlags::BLOCKED)
             .and(ClientFlags::SUBSCRIBER);
         let is_idle = |flags: ClientFlags, active: Mono| {

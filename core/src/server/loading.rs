@@ -145,7 +145,9 @@ impl Server {
     pub(super) fn load_received(&mut self, attempt: Attempt, path: Box<str>) {
         self.drop_snapshot();
         self.abandon_aof();
+        tracing::info!("MASTER <-> REPLICA sync: Flushing old data");
         self.keys.flush_all();
+        tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
         self.st.load(path, Why::Synced(attempt), Expired::Keep);
     }
 
@@ -262,6 +264,8 @@ impl Server {
                 }
                 self.remove_synced_file();
                 self.dataset_replaced();
+                self.st.persist.for_replicas_only = complete;
+                self.st.remove_sync_file();
                 let outcome = if complete { Ok(db) } else { Err(()) };
                 if let Some((link, db)) = self.installed(attempt, outcome) {
                     let read = self.st.conns.get(link).map_or(0, Conn::input_len);

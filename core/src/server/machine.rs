@@ -35,7 +35,12 @@ impl Machine for Server {
 
     fn handle_connected(&mut self, now: Now, conn: ConnId, local: Result<Addr, ConnectFault>) {
         self.at(now);
-        if self.st.conns.get(conn).is_some() {
+        let Some(entry) = self.st.conns.get(conn) else {
+            return;
+        };
+        if entry.state.flags.has(ClientFlags::OUTGOING) {
+            self.target_connected(conn, local);
+        } else {
             self.master_connected(conn, local);
         }
     }
@@ -50,6 +55,8 @@ impl Machine for Server {
         if entry.state.flags.has(ClientFlags::MASTER) {
             self.st.stats.repl_input += filled as u64;
             self.master_sent(conn, filled);
+        } else if entry.state.flags.has(ClientFlags::OUTGOING) {
+            self.target_sent(conn, filled);
         } else {
             self.run_input(conn, filled);
         }
@@ -58,6 +65,7 @@ impl Machine for Server {
     fn handle_hangup(&mut self, now: Now, conn: ConnId, cause: Hangup) {
         self.at(now);
         tracing::trace!("Connection {conn:?} hung up: {cause:?}");
+        self.target_lost(conn);
         self.st.forget(conn);
     }
 
@@ -76,6 +84,8 @@ impl Machine for Server {
             Purpose::AclFile => self.acl_file_answered(done),
             Purpose::Receive(attempt) => self.receive_answered(attempt, done),
             Purpose::Resolve(attempt) => self.master_resolved(attempt, done),
+            Purpose::ResolveTarget(id) => self.target_resolved(id, done),
+            Purpose::Send => self.send_answered(done),
             Purpose::Ignore => {}
         }
     }
@@ -203,6 +213,7 @@ impl Machine for Server {
         self.st.stats.writes += 1;
         self.st.stats.net_output += written as u64;
         self.st.written(conn, written);
+        self.st.migrations.progressed(now.mono, conn);
         self.close_due();
     }
 }

@@ -80,7 +80,10 @@ impl State {
                 UNAUTHENTICATED_OUTPUT_BYTES_MAX
             };
         }
-        if client.flags.has(ClientFlags::CLOSING) {
+        if client
+            .flags
+            .has_any(ClientFlags::CLOSING.and(ClientFlags::OUTGOING))
+        {
             limit = ClientLimit::NONE;
         }
         (entry.out.memory() as u64, limit)

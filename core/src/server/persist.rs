@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::info::Report;
 use super::loading::Loading;
 use super::saving::Running;
+use super::sending::Sending;
 use super::state::State;
 use crate::machine::{Mono, Now, Wall};
 use core::time::Duration;
@@ -16,6 +17,12 @@ pub struct Persist {
     pub(super) running: Option<Running>,
     /// The dataset being read from a file.
     pub(super) loading: Option<Loading>,
+    /// The dataset that is being received into memory.
+    pub(super) receiving: Option<Receiving>,
+    /// The file that replicas are sent.
+    pub(super) sending: Option<Sending>,
+    /// Whether the dataset's file was made for replicas, or by a full synchronisation.
+    pub(super) for_replicas_only: bool,
     /// Whether the running snapshot has work to do at once.
     pub(super) busy: bool,
     /// Whether commands wait until the disk has caught up with the snapshot, or for the first
@@ -50,11 +57,29 @@ pub struct Persist {
     pub(super) loaded: (u64, u64),
 }
 
+/// How a dataset is received into memory.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Receiving {
+    /// It is a later state of the one that is served meanwhile.
+    Beside,
+    /// It has nothing to do with the one there is, which is not served any more and kept until
+    /// the new one is complete.
+    Instead,
+}
+
 impl Persist {
+    /// Whether there is nothing worth serving until a dataset is received.
+    pub(super) fn is_receiving_blindly(&self) -> bool {
+        self.receiving == Some(Receiving::Instead)
+    }
+
     pub(super) fn new(now: Now) -> Self {
         Self {
             running: None,
             loading: None,
+            receiving: None,
+            sending: None,
+            for_replicas_only: false,
             busy: false,
             stalled: false,
             wanted: false,
@@ -141,8 +166,12 @@ impl Persist {
             .as_ref()
             .map(Running::progress)
             .unwrap_or_default();
-        report.line("loading", u8::from(st.is_loading()));
-        report.line("async_loading", 0);
+        let beside = self.receiving == Some(Receiving::Beside);
+        report.line(
+            "loading",
+            u8::from(st.is_loading() || self.is_receiving_blindly()),
+        );
+        report.line("async_loading", u8::from(beside));
         report.line("current_cow_peak", 0);
         report.line("current_cow_size", 0);
         report.line("current_cow_size_age", 0);

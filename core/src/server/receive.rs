@@ -1,6 +1,7 @@
 //! A dataset that arrives from the master.
 
 use super::Server;
+use super::persist::Receiving;
 use super::state::State;
 use crate::keyspace::Keyspace;
 use crate::machine::FileId;
@@ -113,6 +114,13 @@ impl Server {
             keys.set_usage(self.st.usage());
             let intake = Intake::new(self.st.now.wall, Expired::Keep);
             self.incoming.begin(keys, intake, self.st.decode_options());
+            let beside = self.st.repl.receives_own_history();
+            self.st.persist.receiving = Some(if beside {
+                Receiving::Beside
+            } else {
+                Receiving::Instead
+            });
+            tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
             Target::Memory
         } else {
             Target::Disk(self.st.receiving_place())
@@ -126,8 +134,10 @@ impl Server {
         let Some(attempt) = self.st.repl.receiving() else {
             return;
         };
+        self.st.persist.receiving = None;
         let outcome = match self.incoming.finish() {
             Ok((keys, db)) => {
+                tracing::info!("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
                 self.drop_snapshot();
                 self.abandon_aof();
                 let mut old = core::mem::replace(&mut self.keys, keys);

@@ -8,6 +8,7 @@ use super::state::{Purpose, State};
 use crate::config::{self, Config};
 use crate::conn::Input;
 use crate::machine::{Addr, ConnId, ConnectFault, DiskOp, Done, Effect, Peer, Slices};
+use crate::pubsub::Kind;
 use crate::repl::action::{Action, Attempt};
 use crate::repl::node::Received;
 use crate::repl::replica::Event;
@@ -27,6 +28,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         backlog_ttl: config.repl_backlog_ttl().unwrap_or_default(),
         ping_period: config.repl_ping_replica_period(),
         timeout: config.repl_timeout(),
+        keep_data: config.replica_keep_data_timeout(),
         diskless_sync: config.repl_diskless_sync(),
         diskless_delay: config.repl_diskless_sync_delay(),
         diskless_max_replicas: config.repl_diskless_sync_max_replicas() as usize,
@@ -57,6 +59,8 @@ pub(super) fn settings(config: &Config) -> Settings {
     }
 }
 
+/// The channel on which Sentinels listen to each other, on every server they watch.
+const SENTINEL_HELLO: &[u8] = b"__sentinel__:hello";
 /// Where `client-output-buffer-limit` has the class of replicas.
 const REPLICA_LIMIT: usize = 1;
 
@@ -158,7 +162,11 @@ impl Server {
                     self.st.close_after_reply(conn);
                 }
             }
-            Action::StartSnapshot { id, contents } => self.start_replica_snapshot(id, contents),
+            Action::StartSnapshot {
+                id,
+                contents,
+                to_file,
+            } => self.start_replica_snapshot(id, contents, to_file),
             Action::StopSnapshot { id } => self.stop_replica_snapshot(id),
             Action::Disk { attempt, op } => {
                 if let DiskOp::Rename { .. } = op {
@@ -175,7 +183,10 @@ impl Server {
             Action::Promote => {
                 self.st.lead();
             }
-            Action::AbandonLoad { attempt } => self.incoming.abandon(attempt),
+            Action::AbandonLoad { attempt } => {
+                self.st.persist.receiving = None;
+                self.incoming.abandon(attempt);
+            }
         }
     }
 
@@ -236,6 +247,9 @@ impl Server {
         }
         let mut input = self.st.conns.take_input(conn, filled);
         let now = self.st.now;
+        let watched = self.st.pubsub.subscribers(Kind::Channel, SENTINEL_HELLO) > 0;
+        let holds_data = !self.keys.is_empty();
+        self.st.repl.note_holdings(now, holds_data, watched);
         if self.st.repl.is_streaming(conn) {
             self.st.repl.stream_received(now, conn, filled);
         }

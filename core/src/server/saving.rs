@@ -2,6 +2,7 @@
 
 use super::Server;
 use super::blocked::Wait;
+use super::persist::Receiving;
 use super::state::{Purpose, State};
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -34,6 +35,8 @@ pub(super) struct Running {
     pace: Pace,
     /// Changes that it includes.
     changes: u64,
+    /// Whether replicas wait for the file.
+    awaited: Option<SnapshotId>,
 }
 
 /// What a snapshot is for.
@@ -171,6 +174,7 @@ impl State {
             started: self.now,
             pace: Pace::new(self.now.mono),
             changes: self.unit.changes(),
+            awaited: None,
         });
         self.persist.busy = true;
     }
@@ -334,6 +338,9 @@ impl Server {
         if running.kind == Kind::Base {
             self.base_ended(Err(()));
         }
+        if let Some(id) = running.awaited {
+            self.st.repl.snapshot_finished(self.st.now, id, false);
+        }
         match running.to {
             To::File(snapshot, mut save) => {
                 snapshot.end(&mut self.keys);
@@ -416,6 +423,10 @@ impl Server {
         }
         let took = self.st.now.mono.since(running.started.mono);
         self.st.save_ended(took, running.changes, saved);
+        self.st.persist.for_replicas_only = saved && running.awaited.is_some();
+        if let Some(id) = running.awaited {
+            self.pass_file_on(id, saved.then_some(len));
+        }
         self.st.answer_saved(saved);
         self.final_save_ended(saved);
     }
@@ -424,6 +435,7 @@ impl Server {
     pub(super) fn advance_persistence(&mut self) {
         self.st.persist.busy = self.advance_loading();
         self.st.persist.stalled = self.st.aof_is_behind();
+        self.advance_sending();
         let Some(running) = &mut self.st.persist.running else {
             return;
         };
@@ -502,7 +514,12 @@ impl Server {
     }
 
     /// Replication wants a snapshot of the dataset as it is now.
-    pub(super) fn start_replica_snapshot(&mut self, id: SnapshotId, contents: Contents) {
+    pub(super) fn start_replica_snapshot(
+        &mut self,
+        id: SnapshotId,
+        contents: Contents,
+        to_file: bool,
+    ) {
         let now = self.st.now;
         match contents {
             Contents::All => {}
@@ -518,6 +535,14 @@ impl Server {
         if !self.st.repl.snapshot_started(now, id, Ok(())) {
             return;
         }
+        if to_file {
+            tracing::info!("Background saving started");
+            let temp = self.st.temp_name();
+            self.st.start_save(&mut self.keys, temp);
+            let running = self.st.persist.running.as_mut();
+            running.expect("it was just started").awaited = Some(id);
+            return;
+        }
         let options = self.st.snapshot_options(self.st.used_memory(&self.keys));
         let number = self.st.persist.next;
         self.st.persist.next += 1;
@@ -529,6 +554,7 @@ impl Server {
             started: now,
             pace: Pace::new(now.mono),
             changes: self.st.unit.changes(),
+            awaited: None,
         });
         self.st.persist.busy = true;
     }
@@ -554,6 +580,13 @@ impl Server {
 
     /// Nobody wants that snapshot any more.
     pub(super) fn stop_replica_snapshot(&mut self, id: SnapshotId) {
+        self.stop_sending(id);
+        // A file that is being written is of use to us as well.
+        let running = self.st.persist.running.as_mut();
+        if let Some(running) = running.filter(|running| running.awaited == Some(id)) {
+            running.awaited = None;
+            self.st.persist.for_replicas_only = false;
+        }
         let running = self.st.persist.running.as_ref();
         let is_it = running.is_some_and(|running| match running.to {
             To::Replicas(_, at) => at == id,
@@ -582,7 +615,14 @@ impl Server {
                 replica && st.config.replica_read_only(),
             ),
             (Conditions::STALE, stale),
-            (Conditions::LOADING, st.is_loading()),
+            (
+                Conditions::LOADING,
+                st.is_loading() || st.persist.is_receiving_blindly(),
+            ),
+            (
+                Conditions::ASYNC_LOADING,
+                st.persist.receiving == Some(Receiving::Beside),
+            ),
             (Conditions::LOG_FAILED, log_failed && !replica),
         ];
         for (condition, holds) in conditions {

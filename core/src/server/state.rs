@@ -9,6 +9,7 @@ use super::client_memory::ClientMemory;
 use super::effects::Effects;
 use super::eviction::Eviction;
 use super::lifecycle::Lifecycle;
+use super::migrate::Migrations;
 use super::output::Overfull;
 use super::own_expiry::OwnExpiry;
 use super::persist::Persist;
@@ -91,6 +92,8 @@ pub struct State {
     pub repl: Replication,
     /// The end of the process.
     pub shutdown: Shutdown,
+    /// Keys on their way to other servers.
+    pub(super) migrations: Migrations,
     /// CONFIG REWRITE.
     pub(super) rewriter: Rewriter,
     /// Clients whose WAIT a change of role has ended.
@@ -156,6 +159,10 @@ pub enum Purpose {
     Receive(Attempt),
     /// The master's name being looked up.
     Resolve(Attempt),
+    /// The name of MIGRATE's target being looked up.
+    ResolveTarget(u64),
+    /// The file that replicas are sent.
+    Send,
     /// Nothing depends on it.
     Ignore,
 }
@@ -181,6 +188,7 @@ impl State {
             persist: Persist::new(now),
             aof: Aof::default(),
             shutdown: Shutdown::No,
+            migrations: Migrations::default(),
             rewriter: Rewriter::default(),
             demoted: Vec::new(),
             run_id: rng.fork("runid").hex40(),

@@ -130,7 +130,14 @@ impl State {
                 Some(need)
             }
             Some(Wait::Keys) => None,
-            Some(Wait::AclFile | Wait::Save | Wait::Flush | Wait::Replay | Wait::Shutdown)
+            Some(
+                Wait::AclFile
+                | Wait::Migrate
+                | Wait::Save
+                | Wait::Flush
+                | Wait::Replay
+                | Wait::Shutdown,
+            )
             | None => return false,
         };
         if with_error {

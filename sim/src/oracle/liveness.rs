@@ -41,7 +41,9 @@ pub fn patience(knobs: &Knobs) -> Duration {
     let roles = ms(knobs.down_after_ms) + Duration::from_secs(20);
     let repl = Duration::from_secs(2 * knobs.repl_timeout_s);
     let diskless = Duration::from_secs(knobs.diskless_delay_s);
-    roles + TILT + TRIES * 2 * timeout + repl + diskless + RESYNC
+    // Where nobody can be promoted.
+    let kept = Duration::from_secs(knobs.keep_data_s);
+    kept + roles + TILT + TRIES * 2 * timeout + repl + diskless + RESYNC
 }
 
 /// Checks that a core agrees on roles; returns its master, or what is not yet so.

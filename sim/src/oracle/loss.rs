@@ -36,6 +36,8 @@ pub struct Reign {
 pub struct Ground {
     /// All reigns.
     pub reigns: Vec<Reign>,
+    /// What replicas held when their master was rebooted, with nothing else to happen.
+    pub held: Vec<Position>,
     /// When processes of data nodes died.
     pub deaths: Vec<(NodeId, Time)>,
     /// When faults were at work.
@@ -139,6 +141,10 @@ fn excuse(
     let reign = (ground.reigns.iter())
         .filter(|reign| (reign.node, reign.incarnation) == (record.server, record.incarnation))
         .rfind(|reign| reign.from <= record.told && reign.to.is_none_or(|to| to >= record.asked));
+    let holds = |held: &Position| places.iter().any(|at| tree.is_ancestor(*at, *held));
+    if ground.held.iter().any(holds) {
+        return Err("a replica held it when its master was rebooted".to_owned());
+    }
     let Some(reign) = reign else {
         return Err("the server was no master when it acknowledged".to_owned());
     };
@@ -230,6 +236,7 @@ mod tests {
                 from: Time::ZERO,
                 to: Some(Time::from_millis(50)),
             }],
+            held: Vec::new(),
             deaths: Vec::new(),
             faults: vec![(Time::from_millis(3), Time::from_millis(40))],
             grace: ms(1),
@@ -281,6 +288,20 @@ mod tests {
         let (tree, mut ground) = world();
         ground.lists.clear();
         assert!(judge(&[write(1)], &tree, &ground).is_err());
+    }
+
+    #[test]
+    fn a_write_that_a_replica_held_when_its_master_was_rebooted_has_no_excuse() {
+        let (tree, mut ground) = world();
+        let end = stream(&[1, 2]).len() as u64;
+        let at = |offset| Position {
+            replid: OLD,
+            offset,
+        };
+        ground.held = vec![at(end - 1)];
+        judge(&[write(2)], &tree, &ground).unwrap();
+        ground.held = vec![at(end)];
+        assert!(judge(&[write(2)], &tree, &ground).is_err());
     }
 
     #[test]

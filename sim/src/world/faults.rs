@@ -5,8 +5,9 @@ use crate::disk::{Faults, Image};
 use crate::ids::NodeId;
 use crate::net::Quality;
 use crate::options::{DATA_PORT, SENTINEL_PORT};
+use crate::oracle::history::Position;
 use crate::oracle::liveness::Core;
-use crate::program::FailoverState;
+use crate::program::{FailoverState, ServerView};
 use crate::queue::Event;
 use crate::rng::Stream;
 use crate::schedule::{Change, Direction, Fault, Moment, Step, Target, Upkeep};
@@ -51,6 +52,7 @@ impl World {
     fn act(&mut self, number: u32, node: Option<NodeId>, fault: &Fault, until: Time) {
         match fault {
             Fault::Kill { .. } => self.on_node(node, |world, node| world.crash(node, false)),
+            Fault::Reboot { .. } => self.on_node(node, Self::reboot),
             Fault::Power { .. } => self.on_node(node, |world, node| world.crash(node, true)),
             Fault::Pause { .. } => self.on_node(node, Self::pause),
             Fault::Isolate { group, direction } => self.isolate(number, group, *direction),
@@ -291,6 +293,7 @@ impl World {
             | Fault::Isolate { .. }
             | Fault::Cut { .. }
             | Fault::Reset { .. }
+            | Fault::Reboot { .. }
             | Fault::Jump { .. }
             | Fault::Failover { .. }
             | Fault::Handover { .. }
@@ -379,7 +382,43 @@ impl World {
         self.start_at(id, now + ms(1_000));
     }
 
-    /// Ends a process; with its power a host also loses what its disk had not synced.
+    /// Ends a process and starts it again before anybody can take it for down.
+    fn reboot(&mut self, id: NodeId) {
+        self.note_held(id);
+        self.kill(id, false);
+        self.start_at(id, self.queue.now() + ms(1));
+    }
+
+    /// Takes note of what the replicas of a master hold that is about to die and come back empty.
+    /// They are to keep it if nothing else happens in this run.
+    fn note_held(&mut self, id: NodeId) {
+        let options = &self.options;
+        let promised = options.families.only_reboots() && options.quiet();
+        let Some(top) = self.judges.server(id).filter(|_| promised) else {
+            return;
+        };
+        let replicas: Vec<ServerView> = (options.topology.data())
+            .filter(|&node| node != id)
+            .filter_map(|node| self.judges.server(node))
+            .filter(|view| view.master == Some(id.at(DATA_PORT)))
+            .filter(|view| view.link_up && view.replid == top.replid)
+            .collect();
+        let all = replicas.len() + 1 == options.topology.above.len();
+        if top.master.is_some() || !all || !self.all_known() {
+            // Who has yet to find its place may take its data from an empty master.
+            self.judges.held.clear();
+            return;
+        }
+        // Sentinel prefers by priority, and only then by data.
+        let ranked = (options.topology.priority.iter()).any(|priority| *priority != 100);
+        let offsets = replicas.iter().map(|view| view.offset);
+        let offset = if ranked { offsets.min() } else { offsets.max() };
+        let Some(offset) = offset else { return };
+        let replid = top.replid;
+        self.judges.held.push(Position { replid, offset });
+        self.judges.mark("reboot with replicas in place");
+    }
+
     /// A server has ended as it was told to, and is started again.
     pub(super) fn left(&mut self, id: NodeId) {
         self.judges.mark("clean shutdown");
@@ -389,6 +428,7 @@ impl World {
         self.start_at(id, self.queue.now() + after);
     }
 
+    /// Ends a process; with its power a host also loses what its disk had not synced.
     fn kill(&mut self, id: NodeId, power: bool) {
         let node = &mut self.nodes[id.index()];
         match std::mem::replace(&mut node.state, State::Down) {
@@ -503,6 +543,7 @@ impl World {
     fn resolve_fault(&self, fault: &Fault) -> Option<NodeId> {
         match fault {
             Fault::Kill { target }
+            | Fault::Reboot { target }
             | Fault::Power { target }
             | Fault::Pause { target }
             | Fault::Slow { target, .. }

@@ -37,6 +37,8 @@ pub struct Judges {
     pub quiet: Option<Quiet>,
     /// When each node was master of which history.
     pub reigns: Vec<Reign>,
+    /// What replicas held when their master was rebooted, and must not be lost.
+    pub held: Vec<Position>,
     /// When processes of data nodes died.
     pub deaths: Vec<(NodeId, Time)>,
     /// When replicas were sent everything.
@@ -96,6 +98,7 @@ impl Judges {
                 from: Time::ZERO + formed,
             }),
             reigns: Vec::new(),
+            held: Vec::new(),
             deaths: Vec::new(),
             full_syncs: Vec::new(),
             fault_times: Vec::new(),

@@ -41,6 +41,9 @@ const NEW_IN_7_2: [(&str, &str); 4] = [
     ("cluster-announce-human-nodename", ""),
 ];
 
+/// What Redis does not have.
+const OWN: [(&str, &str); 1] = [("replica-keep-data-timeout", "180")];
+
 #[test]
 fn every_parameter_and_default_of_redis_is_shown_and_no_other() {
     let config = Config::default();
@@ -48,6 +51,7 @@ fn every_parameter_and_default_of_redis_is_shown_and_no_other() {
         .lines()
         .map(|line| line.split_once('\t').unwrap())
         .chain(NEW_IN_7_2)
+        .chain(OWN)
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     expected.sort();

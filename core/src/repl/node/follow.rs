@@ -42,6 +42,14 @@ impl Replication {
         }
     }
 
+    /// Learns whether the node holds data, and whether Sentinels watch it: what it needs to
+    /// keep its data from a master that has lost it.
+    pub fn note_holdings(&mut self, now: Now, holds_data: bool, watched: bool) {
+        if let Some(link) = &mut self.link {
+            link.note(now.mono, holds_data, watched);
+        }
+    }
+
     /// Whether the connection is the link to the master.
     #[must_use]
     pub fn is_master_link(&self, conn: ConnId) -> bool {

@@ -140,7 +140,7 @@ impl Replication {
             now.mono,
             id,
             outcome,
-            &self.history,
+            (&self.history, &self.settings),
             &mut self.rng,
             &mut self.fx,
         );
@@ -153,9 +153,12 @@ impl Replication {
 
     /// The next piece of a snapshot.
     pub fn snapshot_chunk(&mut self, now: Now, id: SnapshotId, bytes: &Bytes) {
-        let settings = &self.settings;
-        self.primary
-            .snapshot_chunk(now.mono, id, bytes, settings, &mut self.fx);
+        self.primary.snapshot_chunk(now.mono, id, bytes);
+    }
+
+    /// A snapshot is in its file, which is so long. Answers whether it is to be passed on.
+    pub fn snapshot_saved(&mut self, now: Now, id: SnapshotId, len: u64) -> bool {
+        self.primary.snapshot_saved(now.mono, id, len)
     }
 
     /// The end of a snapshot: all of it was passed on, or it failed.
@@ -278,6 +281,7 @@ impl Replication {
                 self.history.replid2()
             );
         }
+        self.primary.join(now.mono, &self.settings);
         self.primary.plan(now.mono, &self.settings, &mut self.fx);
         self.primary.explain_delay(now.mono);
         self.check();

@@ -449,17 +449,19 @@ impl Primary {
 
     /// A replica can only tell a long snapshot from a dead master by these.
     fn keep_alive(&mut self, now: Mono) {
-        let counted = self
+        let saving = self
             .transfer
             .as_ref()
-            .filter(|transfer| !transfer.is_marked());
-        let counted = counted.map(Transfer::id);
+            .filter(|transfer| transfer.is_saving());
+        let saving = saving.map(Transfer::id);
         for peer in &mut self.replicas {
             let waits = match peer.state {
                 State::Waiting => true,
                 // What is sent while it is taken must not be interrupted.
-                State::Joined(id) => counted == Some(id),
-                State::Draining { .. } | State::Unacknowledged | State::Online => false,
+                State::Joined(id) => saving == Some(id),
+                State::Bulk(_) | State::Draining { .. } | State::Unacknowledged | State::Online => {
+                    false
+                }
             };
             if waits && peer.out.head_len() == 0 {
                 peer.send(now, Bytes::from_static(b"\n"));
@@ -479,7 +481,7 @@ impl Primary {
                         silent.push(peer.conn);
                     }
                 }
-                State::Joined(_) | State::Draining { .. } => {
+                State::Joined(_) | State::Bulk(_) | State::Draining { .. } => {
                     let stuck = peer.out.head_len() > 0;
                     if stuck && now.since(peer.wrote_at) > settings.timeout {
                         let name = peer.name();
@@ -492,6 +494,23 @@ impl Primary {
         }
         for conn in silent {
             self.close(now, conn, CloseReason::Timeout, settings, fx);
+        }
+    }
+
+    /// Looks for replicas that have taken all of a snapshot before its end was known.
+    fn drained(&mut self, now: Mono, settings: &Settings, fx: &mut VecDeque<Action>) {
+        let empty = |peer: &Peer| match peer.state {
+            State::Draining { marked } if peer.out.head_len() == 0 => Some((peer.conn, marked)),
+            State::Waiting
+            | State::Joined(_)
+            | State::Bulk(_)
+            | State::Draining { .. }
+            | State::Unacknowledged
+            | State::Online => None,
+        };
+        let done: Vec<_> = self.replicas.iter().filter_map(empty).collect();
+        for (conn, marked) in done {
+            self.delivered(now, conn, marked, settings, fx);
         }
     }
 

@@ -13,8 +13,10 @@ use crate::repl::history::Offset;
 pub(super) enum State {
     /// It waits for a snapshot to start.
     Waiting,
-    /// It is sent the snapshot that is being taken, or will be once its length is known.
+    /// It is sent the snapshot that is being taken, or will be once that is in its file.
     Joined(SnapshotId),
+    /// It is sent the file with the snapshot.
+    Bulk(SnapshotId),
     /// All of the snapshot is on its way, ended by a mark or counted before.
     Draining {
         /// By a mark.
@@ -31,14 +33,14 @@ impl State {
     pub(super) const fn is_online(self) -> bool {
         match self {
             Self::Unacknowledged | Self::Online => true,
-            Self::Waiting | Self::Joined(_) | Self::Draining { .. } => false,
+            Self::Waiting | Self::Joined(_) | Self::Bulk(_) | Self::Draining { .. } => false,
         }
     }
 
     const fn name(self) -> &'static str {
         match self {
             Self::Waiting | Self::Joined(_) | Self::Draining { marked: true } => "wait_bgsave",
-            Self::Draining { marked: false } => "send_bulk",
+            Self::Bulk(_) | Self::Draining { marked: false } => "send_bulk",
             Self::Unacknowledged | Self::Online => "online",
         }
     }
@@ -95,6 +97,20 @@ impl Peer {
         let port = self.who.listening_port;
         let ip = |peer: &Self| ip(&peer.who, &peer.remote);
         port != 0 && port == other.who.listening_port && ip(self) == ip(other)
+    }
+
+    /// Shares a snapshot that stands at `at` in the stream.
+    pub(super) fn join(&mut self, now: Mono, id: SnapshotId, at: Offset, reply: &Bytes) {
+        self.state = State::Joined(id);
+        self.out.pin(at);
+        if self.psync {
+            self.send(now, reply.clone());
+        }
+    }
+
+    /// Whether what comes of a snapshot is for it.
+    pub(super) fn takes(&self, id: SnapshotId) -> bool {
+        self.state == State::Joined(id) || self.state == State::Bulk(id)
     }
 
     pub(super) fn name(&self) -> String {

@@ -339,42 +339,81 @@ fn a_failed_snapshot_closes_those_it_was_for() {
 fn a_replica_that_must_know_the_length_is_told_it_and_streams_at_once() {
     let mut f = Fixture::undelayed();
     assert_eq!(f.ask(1, "SYNC"), Admission::Accepted);
-    let id = started(&f.turn());
+    let actions = f.turn();
+    let id = started(&actions);
+    let (contents, to_file) = (Contents::All, true);
+    let start = Action::StartSnapshot {
+        id,
+        contents,
+        to_file,
+    };
+    assert_eq!(actions, [start]);
     assert!(f.repl.snapshot_started(f.now, id, Ok(())));
     f.write(0, "SET a 1");
     assert_eq!(f.written(1), "");
-    f.repl
-        .snapshot_chunk(f.now, id, &Bytes::from_static(b"REDIS"));
-    f.repl
-        .snapshot_chunk(f.now, id, &Bytes::from_static(b"0011"));
     f.pass(1000);
     assert_eq!(f.written(1), "\n", "it is kept alive meanwhile");
+    assert_eq!(f.repl.snapshot_wanted(), None);
+    assert!(f.repl.snapshot_saved(f.now, id, 9));
+    assert_eq!(f.repl.snapshot_wanted(), Some(id));
+    f.repl
+        .snapshot_chunk(f.now, id, &Bytes::from_static(b"REDIS"));
+    assert_eq!(f.written(1), "$9\r\nREDIS");
+    f.repl
+        .snapshot_chunk(f.now, id, &Bytes::from_static(b"0011"));
+    assert!(f.info("slave0").contains("state=send_bulk"));
+    f.pass(1000);
+    assert_eq!(f.written(1), "0011", "nothing comes in between");
     f.repl.snapshot_finished(f.now, id, true);
+    assert!(f.info("slave0").contains("state=online"));
     let sent = f.written(1);
-    assert!(
-        sent.starts_with("$9\r\nREDIS0011*2\r\n$6\r\nSELECT"),
-        "{sent}"
-    );
+    assert!(sent.starts_with("*2\r\n$6\r\nSELECT"), "{sent}");
     // It never acknowledges, and is not missed.
     assert_eq!(f.pass(100_000).len(), 0);
     assert!(f.repl.is_replica(conn(1)));
 }
 
 #[test]
-fn a_snapshot_too_long_to_be_counted_is_given_up() {
-    let mut f = Fixture::undelayed();
-    assert_eq!(f.ask(1, "SYNC"), Admission::Accepted);
+fn replicas_share_a_snapshot_until_its_file_is_whole() {
+    let mut f = Fixture::new(Settings {
+        diskless_sync: false,
+        ..Settings::default()
+    });
+    f.join(1);
     let id = started(&f.turn());
     assert!(f.repl.snapshot_started(f.now, id, Ok(())));
-    let chunk = Bytes::from(vec![0; 1024 * 1024]);
-    for _ in 0..65 {
-        f.repl.snapshot_chunk(f.now, id, &chunk);
+    f.write(0, "SET a 1");
+    // This one comes later, and needs the stream from the same place.
+    f.join(2);
+    assert_eq!(f.turn(), []);
+    let reply = format!("+FULLRESYNC {} 0\r\n", f.replid());
+    assert_eq!([f.written(1), f.written(2)], [reply.clone(), reply]);
+    assert!(f.info("slave1").contains("state=wait_bgsave"));
+    assert!(f.repl.snapshot_saved(f.now, id, 1));
+    f.join(3);
+    assert_eq!(f.turn(), [], "it waits for the next one");
+    f.repl.snapshot_chunk(f.now, id, &Bytes::from_static(b"R"));
+    f.repl.snapshot_finished(f.now, id, true);
+    for index in [1, 2] {
+        let sent = f.written(index);
+        assert!(sent.starts_with("$1\r\nR*2\r\n$6\r\nSELECT"), "{sent}");
+        assert!(sent.contains("SET"), "{sent}");
     }
-    let expected = [
-        close(1, CloseReason::SnapshotFailed),
-        Action::StopSnapshot { id },
-    ];
-    assert_eq!(f.turn(), expected);
+    started(&f.turn());
+}
+
+#[test]
+fn a_file_nobody_waits_for_any_more_is_not_passed_on() {
+    let mut f = Fixture::new(Settings {
+        diskless_sync: false,
+        ..Settings::default()
+    });
+    f.join(1);
+    let id = started(&f.turn());
+    assert!(f.repl.snapshot_started(f.now, id, Ok(())));
+    f.repl.hung_up(f.now, conn(1));
+    assert_eq!(f.turn(), [Action::StopSnapshot { id }]);
+    assert!(!f.repl.snapshot_saved(f.now, id, 100));
 }
 
 #[test]

@@ -8,10 +8,10 @@ use tracing::{info, warn};
 use super::handshake::Contents;
 use super::peer::{Peer, State};
 use super::{CRON_PERIOD, Primary};
-use crate::limits::{REPL_COUNTED_SNAPSHOT_BYTES_MAX, REPL_SNAPSHOT_WINDOW_BYTES};
+use crate::limits::REPL_SNAPSHOT_WINDOW_BYTES;
 use crate::machine::Mono;
 use crate::repl::action::{Action, CloseReason, SnapshotId};
-use crate::repl::history::History;
+use crate::repl::history::{History, Offset};
 use crate::repl::settings::Settings;
 use crate::rng::Rng;
 
@@ -29,17 +29,18 @@ pub enum StartFault {
 /// What a replica needs the snapshot to be. Those that need the same share one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Needs {
-    /// It takes a snapshot whose end is marked. Others must be told its length first.
+    /// It is sent as it is taken, its end marked. Else it goes to a file first, and replicas are
+    /// told its length.
     marked: bool,
     contents: Contents,
 }
 
 impl Needs {
-    fn of(peer: &Peer) -> Self {
-        Self {
-            marked: peer.who.eof,
-            contents: peer.who.contents,
-        }
+    fn of(peer: &Peer, settings: &Settings) -> Self {
+        let contents = peer.who.contents;
+        // A part of the dataset is nothing to be kept in a file.
+        let marked = peer.who.eof && (settings.diskless_sync || contents != Contents::All);
+        Self { marked, contents }
     }
 }
 
@@ -56,11 +57,15 @@ enum Phase {
     Asked,
     /// Passed on as it comes, ended by a mark no dataset holds by chance.
     Marked([u8; MARK_LEN]),
-    /// Held until its length is known.
-    Counted {
-        chunks: Vec<Bytes>,
-        len: usize,
+    /// Being written to a file. Until that is whole others may join.
+    Saving {
+        /// Where the snapshot stands in the stream.
+        at: Offset,
+        /// The reply to PSYNC.
+        reply: Bytes,
     },
+    /// Passed on from the file.
+    Sending,
 }
 
 impl Transfer {
@@ -69,15 +74,20 @@ impl Transfer {
     }
 
     /// Whether the snapshot is passed on while it is taken.
-    pub(super) const fn is_marked(&self) -> bool {
+    const fn is_marked(&self) -> bool {
         self.needs.marked
     }
 
     const fn is_running(&self) -> bool {
         match self.phase {
             Phase::Asked => false,
-            Phase::Marked(_) | Phase::Counted { .. } => true,
+            Phase::Marked(_) | Phase::Saving { .. } | Phase::Sending => true,
         }
+    }
+
+    /// Whether replicas hear nothing of it yet.
+    pub(super) const fn is_saving(&self) -> bool {
+        matches!(self.phase, Phase::Saving { .. })
     }
 }
 
@@ -95,7 +105,7 @@ impl Primary {
         }
         let waiting = self.replicas.iter().filter(|p| p.state == State::Waiting);
         let next = waiting
-            .map(|peer| (self.due(peer, settings), Needs::of(peer)))
+            .map(|peer| (self.due(peer, settings), Needs::of(peer, settings)))
             .min_by_key(|&(due, _)| due);
         let Some((due, needs)) = next else {
             return;
@@ -112,14 +122,43 @@ impl Primary {
             needs,
             phase: Phase::Asked,
         });
-        info!("Starting BGSAVE for SYNC with target: replicas sockets");
-        let contents = needs.contents;
-        fx.push_back(Action::StartSnapshot { id, contents });
+        let target = if needs.marked {
+            "replicas sockets"
+        } else {
+            "disk"
+        };
+        info!("Starting BGSAVE for SYNC with target: {target}");
+        let (contents, to_file) = (needs.contents, !needs.marked);
+        fx.push_back(Action::StartSnapshot {
+            id,
+            contents,
+            to_file,
+        });
+    }
+
+    /// Lets replicas that wait share the snapshot that is being written to a file. Those that
+    /// wait for it keep the stream from there on.
+    pub(in crate::repl) fn join(&mut self, now: Mono, settings: &Settings) {
+        let Some(Transfer {
+            id,
+            needs,
+            phase: Phase::Saving { at, reply },
+        }) = &self.transfer
+        else {
+            return;
+        };
+        for peer in &mut self.replicas {
+            if peer.state == State::Waiting && Needs::of(peer, settings) == *needs {
+                info!("Waiting for end of BGSAVE for SYNC");
+                peer.join(now, *id, *at, reply);
+            }
+        }
     }
 
     /// Says in the log why a replica that has just come is not served at once.
     pub(in crate::repl) fn explain_delay(&self, now: Mono) {
-        if self.transfer.as_ref().is_some_and(Transfer::is_running) {
+        let running = self.transfer.as_ref().filter(|t| t.is_running());
+        if running.is_some_and(Transfer::is_marked) {
             info!("Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC");
         } else if now < self.retry_at {
             info!(
@@ -137,7 +176,7 @@ impl Primary {
         now: Mono,
         id: SnapshotId,
         outcome: Result<(), StartFault>,
-        history: &History,
+        (history, settings): (&History, &Settings),
         rng: &mut Rng,
         fx: &mut VecDeque<Action>,
     ) -> bool {
@@ -156,34 +195,24 @@ impl Primary {
                 return false;
             }
             Err(StartFault::Failed) => {
-                self.fail_waiting(now, needs, fx);
+                self.fail_waiting(now, needs, settings, fx);
                 return false;
             }
         }
-        let phase = if needs.marked {
-            Phase::Marked(rng.hex40())
-        } else {
-            Phase::Counted {
-                chunks: Vec::new(),
-                len: 0,
-            }
-        };
-        let offset = history.offset();
+        let at = history.offset();
+        // The offset is that of the snapshot, not that of the request.
+        let reply = Bytes::from(format!("+FULLRESYNC {} {at}\r\n", history.replid()));
+        let mark = needs.marked.then(|| rng.hex40());
         for peer in &mut self.replicas {
-            if peer.state != State::Waiting || Needs::of(peer) != needs {
+            if peer.state != State::Waiting || Needs::of(peer, settings) != needs {
                 continue;
             }
-            peer.state = State::Joined(id);
-            peer.out.pin(offset);
-            if peer.psync {
-                // The offset is that of the snapshot, not that of the request.
-                let reply = format!("+FULLRESYNC {} {offset}\r\n", history.replid());
-                peer.send(now, Bytes::from(reply));
-            }
-            if let Phase::Marked(mark) = &phase {
+            peer.join(now, id, at, &reply);
+            if let Some(mark) = &mark {
                 peer.send(now, Bytes::from([b"$EOF:", &mark[..], b"\r\n"].concat()));
             }
         }
+        let phase = mark.map_or(Phase::Saving { at, reply }, Phase::Marked);
         self.transfer = Some(Transfer { id, needs, phase });
         self.stop_unwanted_transfer(fx);
         self.transfer.is_some()
@@ -195,39 +224,37 @@ impl Primary {
     }
 
     /// Passes on the next piece of the snapshot.
-    pub(in crate::repl) fn snapshot_chunk(
-        &mut self,
-        now: Mono,
-        id: SnapshotId,
-        bytes: &Bytes,
-        settings: &Settings,
-        fx: &mut VecDeque<Action>,
-    ) {
-        let Some(transfer) = self.transfer.as_mut().filter(|t| t.id == id) else {
+    pub(in crate::repl) fn snapshot_chunk(&mut self, now: Mono, id: SnapshotId, bytes: &Bytes) {
+        let Some(transfer) = self.transfer.as_ref().filter(|t| t.id == id) else {
             return;
         };
-        match &mut transfer.phase {
+        match &transfer.phase {
             Phase::Asked => panic!("a snapshot yields nothing before it has started"),
-            Phase::Marked(_) => {
+            Phase::Saving { .. } => panic!("a file is read when it is whole"),
+            Phase::Marked(_) | Phase::Sending => {
                 for peer in self.replicas.iter_mut() {
-                    if peer.state == State::Joined(id) {
+                    if peer.takes(id) {
                         peer.send(now, bytes.clone());
                     }
                 }
             }
-            Phase::Counted { chunks, len } => {
-                *len += bytes.len();
-                chunks.push(bytes.clone());
-                if *len > REPL_COUNTED_SNAPSHOT_BYTES_MAX {
-                    warn!(
-                        "The snapshot is larger than {REPL_COUNTED_SNAPSHOT_BYTES_MAX} bytes, \
-                         too large to be counted before it is sent. Disconnecting the replicas \
-                         that need it counted; replicas that announce 'capa eof' don't."
-                    );
-                    self.close_joined(now, id, settings, fx);
-                }
+        }
+    }
+
+    /// The snapshot is in its file, and as long as that. Answers whether anybody waits for it.
+    pub(in crate::repl) fn snapshot_saved(&mut self, now: Mono, id: SnapshotId, len: u64) -> bool {
+        let Some(transfer) = self.transfer.as_mut().filter(|t| t.id == id) else {
+            return false;
+        };
+        assert!(transfer.is_saving(), "a file is finished once");
+        transfer.phase = Phase::Sending;
+        for peer in &mut self.replicas {
+            if peer.state == State::Joined(id) {
+                peer.state = State::Bulk(id);
+                peer.send(now, Bytes::from(format!("${len}\r\n")));
             }
         }
+        true
     }
 
     /// Takes the end of the snapshot, or its failure.
@@ -248,33 +275,30 @@ impl Primary {
             self.close_joined(now, id, settings, fx);
             return;
         }
-        info!("Background RDB transfer terminated with success");
         let marked = transfer.is_marked();
-        let tail = match transfer.phase {
-            Phase::Asked => panic!("a snapshot does not end before it has started"),
-            Phase::Marked(mark) => vec![Bytes::copy_from_slice(&mark)],
-            Phase::Counted { mut chunks, len } => {
-                chunks.insert(0, Bytes::from(format!("${len}\r\n")));
-                chunks
+        let mark = match transfer.phase {
+            Phase::Asked | Phase::Saving { .. } => panic!("a snapshot ends after its start"),
+            Phase::Marked(mark) => {
+                info!("Background RDB transfer terminated with success");
+                Bytes::copy_from_slice(&mark)
             }
+            Phase::Sending => Bytes::new(),
         };
         for peer in &mut self.replicas {
-            if peer.state == State::Joined(id) {
+            if peer.takes(id) {
                 peer.state = State::Draining { marked };
-                for bytes in &tail {
-                    peer.send(now, bytes.clone());
-                }
+                peer.send(now, mark.clone());
             }
         }
+        self.drained(now, settings, fx);
     }
 
     /// The snapshot whose next piece the replicas have room for.
     pub(in crate::repl) fn snapshot_wanted(&self) -> Option<SnapshotId> {
-        let transfer = self.transfer.as_ref().filter(|t| t.is_running())?;
-        let id = transfer.id;
-        let full = |peer: &Peer| {
-            peer.state == State::Joined(id) && peer.out.head_len() >= REPL_SNAPSHOT_WINDOW_BYTES
-        };
+        let transfer = self.transfer.as_ref();
+        let id = transfer.filter(|t| t.is_running() && !t.is_saving())?.id;
+        let full =
+            |peer: &Peer| peer.takes(id) && peer.out.head_len() >= REPL_SNAPSHOT_WINDOW_BYTES;
         // The slowest one sets the pace; one that takes nothing at all is timed out.
         (!self.replicas.iter().any(full)).then_some(id)
     }
@@ -285,9 +309,11 @@ impl Primary {
             return;
         };
         let id = transfer.id;
-        let joined = |peer: &Peer| peer.state == State::Joined(id);
-        if transfer.is_running() && !self.replicas.iter().any(joined) {
-            info!("Diskless rdb transfer, last replica dropped, killing fork child.");
+        let takes = |peer: &Peer| peer.takes(id);
+        if transfer.is_running() && !self.replicas.iter().any(takes) {
+            if transfer.is_marked() {
+                info!("Diskless rdb transfer, last replica dropped, killing fork child.");
+            }
             self.transfer = None;
             fx.push_back(Action::StopSnapshot { id });
         }
@@ -295,12 +321,12 @@ impl Primary {
 
     /// When a waiting replica shall be served: waiting a little lets others share the snapshot.
     fn due(&self, peer: &Peer, settings: &Settings) -> Mono {
-        let needs = Needs::of(peer);
-        let same = |p: &&Peer| p.state == State::Waiting && Needs::of(p) == needs;
+        let needs = Needs::of(peer, settings);
+        let same = |p: &&Peer| p.state == State::Waiting && Needs::of(p, settings) == needs;
         let company = self.replicas.iter().filter(same).count();
         let enough =
             settings.diskless_max_replicas > 0 && company >= settings.diskless_max_replicas;
-        if !needs.marked || !settings.diskless_sync || enough {
+        if !needs.marked || enough {
             return peer.asked_at;
         }
         peer.asked_at + settings.diskless_delay
@@ -313,7 +339,7 @@ impl Primary {
         settings: &Settings,
         fx: &mut VecDeque<Action>,
     ) {
-        let joined = |peer: &&Peer| peer.state == State::Joined(id);
+        let joined = |peer: &&Peer| peer.takes(id);
         let conns: Vec<_> = self
             .replicas
             .iter()
@@ -325,9 +351,15 @@ impl Primary {
         }
     }
 
-    fn fail_waiting(&mut self, now: Mono, needs: Needs, fx: &mut VecDeque<Action>) {
+    fn fail_waiting(
+        &mut self,
+        now: Mono,
+        needs: Needs,
+        settings: &Settings,
+        fx: &mut VecDeque<Action>,
+    ) {
         warn!("BGSAVE for replication failed");
-        let failed = |p: &mut Peer| p.state == State::Waiting && Needs::of(p) == needs;
+        let failed = |p: &mut Peer| p.state == State::Waiting && Needs::of(p, settings) == needs;
         for peer in self.replicas.extract_if(.., failed) {
             let reply = b"-ERR BGSAVE failed, replication can't continue\r\n".to_vec();
             let conn = peer.conn;

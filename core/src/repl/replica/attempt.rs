@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use tracing::{info, warn};
 
 use super::handshake::{self, Ask, Reply, Stage};
+use super::keep::Verdict;
 use super::state::{State, Step, Transfer};
 use super::{Link, Takeover};
 use crate::machine::{ConnId, ConnectFault, Mono};
@@ -140,6 +141,11 @@ impl Link {
         };
     }
 
+    fn fail_step<'a>(&mut self, now: Mono, fx: &mut VecDeque<Action>) -> Step<'a> {
+        self.fail(now, fx);
+        Step::Failed
+    }
+
     pub(super) fn receive_reply<'a>(
         &mut self,
         now: Mono,
@@ -169,8 +175,7 @@ impl Link {
             }
             Err(handshake::TooLong) => {
                 warn!("The master sent a line that is longer than any reply to a handshake.");
-                self.fail(now, fx);
-                return Step::Failed;
+                return self.fail_step(now, fx);
             }
         };
         *partial_since = None;
@@ -178,7 +183,21 @@ impl Link {
         let ask = Ask {
             known: self.cached.is_some().then_some(history),
             takeover: self.takeover == Takeover::Wanted,
+            report: self.keep.is_wary(now, settings),
         };
+        if let Stage::Info(report) = stage {
+            let verdict = self
+                .keep
+                .read(now, report, (line, consumed), history, settings);
+            if verdict == Verdict::Refuse {
+                return self.fail_step(now, fx);
+            }
+            if verdict == Verdict::Follow {
+                *stage = Stage::Psync;
+                handshake::psync(conn, ask, fx);
+            }
+            return Step::Consumed(consumed);
+        }
         let asked = ask.takeover && *stage == Stage::Psync;
         let reply = stage.reply(conn, line, ask, settings, fx);
         if asked && let Some(answer) = takeover_answer(line, &reply) {
@@ -186,10 +205,7 @@ impl Link {
         }
         match reply {
             Reply::Next => Step::Consumed(consumed),
-            Reply::Fail => {
-                self.fail(now, fx);
-                Step::Failed
-            }
+            Reply::Fail => self.fail_step(now, fx),
             Reply::Continue(replid) => Step::Continue { consumed, replid },
             Reply::Full(granted) => {
                 let attempt = Attempt(self.attempts);

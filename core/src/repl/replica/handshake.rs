@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use tracing::{info, warn};
 
+use super::keep::Report;
 use super::state::Granted;
 use crate::limits::REPL_LINE_BYTES_MAX;
 use crate::machine::ConnId;
@@ -26,6 +27,8 @@ pub(super) enum Stage {
     Ip,
     /// To REPLCONF capa.
     Capa,
+    /// To INFO, which tells whether the master has what we hold.
+    Info(Report),
     /// To PSYNC.
     Psync,
 }
@@ -50,6 +53,8 @@ pub(super) struct Ask<'a> {
     pub(super) known: Option<&'a History>,
     /// Part of a coordinated failover: the master shall take over first.
     pub(super) takeover: bool,
+    /// The master is asked for a report of itself first.
+    pub(super) report: bool,
 }
 
 /// A line is longer than any reply to a handshake.
@@ -125,9 +130,15 @@ impl Stage {
             }
             Self::Capa => {
                 optional(refused, "REPLCONF capa", line);
-                psync(conn, ask, fx);
-                *self = Self::Psync;
+                if ask.report {
+                    fx.push_back(send(conn, &[b"INFO"]));
+                    *self = Self::Info(Report::default());
+                } else {
+                    psync(conn, ask, fx);
+                    *self = Self::Psync;
+                }
             }
+            Self::Info(_) => panic!("a report is read line by line"),
             Self::Psync => return psync_reply(conn, line, ask.known, fx),
         }
         Reply::Next
@@ -170,7 +181,7 @@ fn introduce(conn: ConnId, settings: &Settings, fx: &mut VecDeque<Action>) {
     fx.push_back(Action::Send { conn, bytes });
 }
 
-fn psync(conn: ConnId, ask: Ask<'_>, fx: &mut VecDeque<Action>) {
+pub(super) fn psync(conn: ConnId, ask: Ask<'_>, fx: &mut VecDeque<Action>) {
     let Some(history) = ask.known else {
         info!("Partial resynchronization not possible (no cached master)");
         fx.push_back(send(conn, &[b"PSYNC", b"?", b"-1"]));

@@ -14,6 +14,7 @@ use crate::machine::{ConnId, DiskFault, Mono};
 
 mod attempt;
 mod handshake;
+mod keep;
 mod online;
 mod payload;
 mod state;
@@ -22,6 +23,7 @@ mod transfer;
 #[cfg(test)]
 mod tests;
 
+use keep::Keep;
 pub(super) use state::{Connected, Granted, Step};
 use state::{State, Transfer};
 pub(super) use transfer::Stored;
@@ -49,6 +51,7 @@ pub struct Link {
     failures: u32,
     tried_at: Option<Mono>,
     down_since: Option<Mono>,
+    keep: Keep,
 }
 
 /// Whether the master is asked to take over from this node (PSYNC … FAILOVER), and what it said.
@@ -108,6 +111,7 @@ impl Link {
             failures: 0,
             tried_at: None,
             down_since: None,
+            keep: Keep::default(),
         }
     }
 
@@ -317,6 +321,7 @@ impl Link {
     pub(super) fn protocol_error(&mut self, now: Mono, fx: &mut VecDeque<Action>) {
         self.cached = None;
         if let State::Connected(connected) = &self.state {
+            self.keep.lost(connected.heard_at);
             let conn = connected.conn;
             fx.push_back(Action::Close {
                 conn,
@@ -342,6 +347,16 @@ impl Link {
         } else {
             self.fail(now, fx);
         }
+    }
+
+    /// Learns whether there is data to be lost, and whether Sentinels watch.
+    pub(super) const fn note(&mut self, now: Mono, holds_data: bool, watched: bool) {
+        self.keep.note(now, holds_data, watched);
+    }
+
+    /// Whether the master is refused because it has lost its data.
+    pub(super) const fn is_refusing(&self) -> bool {
+        self.keep.is_refusing()
     }
 
     /// Tells the master with the next tick how far we are.

@@ -54,6 +54,7 @@ impl Link {
         self.failures = 0;
         self.cached = None;
         self.down_since = None;
+        self.keep.followed();
         self.state = State::Connected(Connected {
             conn,
             db,
@@ -73,6 +74,7 @@ impl Link {
         };
         assert_eq!(connected.conn, conn);
         warn!("Connection with master lost.");
+        self.keep.lost(connected.heard_at);
         // What was received of an open transaction is received again.
         self.cached = connected.psync.then_some(connected.db);
         if self.cached.is_some() {

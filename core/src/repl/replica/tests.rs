@@ -665,3 +665,105 @@ fn a_dataset_loaded_at_start_is_gone_on_with() {
     let event = f.receive(conn, "+CONTINUE\r\n").1;
     assert_eq!(event, Some(Event::Streaming { db: 4 }));
 }
+
+/// A master that has started anew, with whatever was written since.
+fn report() -> String {
+    let body = format!(
+        "role:master\r\nuptime_in_seconds:1\r\naof_enabled:0\r\n\
+         master_replid:{OTHER}\r\nmaster_replid2:{}\r\nsecond_repl_offset:-1\r\n\
+         db0:keys=3,expires=0,avg_ttl=0\r\n",
+        "0".repeat(40)
+    );
+    format!("${}\r\n{body}\r\n", body.len())
+}
+
+impl Fixture {
+    /// In sync, with data and under the eyes of Sentinels, and then without its master.
+    fn bereft(&mut self) {
+        let conn = self.online();
+        self.repl.note_holdings(self.now, true, true);
+        self.repl.hung_up(self.now, conn);
+        assert_eq!(self.turn(), []);
+    }
+
+    /// Comes back to a master that is asked for a report.
+    fn ask_for_report(&mut self) -> ConnId {
+        let (conn, asked) = self.shake();
+        assert_eq!(asked, send(conn, "*1\r\n$4\r\nINFO\r\n"));
+        conn
+    }
+
+    fn refused(&mut self, conn: ConnId) {
+        self.receive(conn, &report());
+        assert_eq!(self.turn(), [close(conn, CloseReason::Link)]);
+        assert_eq!(self.info("master_sync_refused"), "1");
+        assert_eq!(self.info("master_replid"), ID);
+    }
+}
+
+#[test]
+fn a_master_without_its_data_is_refused_until_the_time_is_over() {
+    let settings = Settings {
+        keep_data: Duration::from_secs(5),
+        ..Settings::default()
+    };
+    let mut f = Fixture::new(settings);
+    f.bereft();
+    let conn = f.ask_for_report();
+    f.refused(conn);
+    let conn = f.ask_for_report();
+    f.refused(conn);
+    f.now.mono = f.now.mono + Duration::from_secs(6);
+    let conn = f.ask_for_report();
+    f.receive(conn, &report());
+    let actions = f.turn();
+    assert!(is_psync(&actions, conn), "{actions:?}");
+    assert!(!f.repl.info(f.now).contains("master_sync_refused"));
+}
+
+#[test]
+fn a_report_is_asked_for_only_if_there_is_data_to_lose_and_someone_to_promote_it() {
+    for (holds, watched, keep_secs) in [(false, true, 5), (true, false, 5), (true, true, 0)] {
+        let mut f = Fixture::new(Settings {
+            keep_data: Duration::from_secs(keep_secs),
+            ..Settings::default()
+        });
+        let conn = f.online();
+        f.repl.note_holdings(f.now, holds, watched);
+        f.repl.hung_up(f.now, conn);
+        let (conn, asked) = f.shake();
+        assert!(is_psync(&[asked], conn));
+    }
+}
+
+#[test]
+fn another_master_named_by_hand_is_asked_for_no_report() {
+    let mut f = Fixture::new(Settings::default());
+    f.bereft();
+    let conn = f.ask_for_report();
+    f.refused(conn);
+    f.repl.replica_of(f.now, "127.0.0.1", 6380);
+    let (conn, asked) = f.shake();
+    assert!(is_psync(&[asked], conn));
+}
+
+#[test]
+fn a_report_that_is_denied_leads_to_a_resynchronization() {
+    let mut f = Fixture::new(Settings::default());
+    f.bereft();
+    let conn = f.ask_for_report();
+    f.line(
+        conn,
+        "-NOPERM this user has no permissions to run the 'info' command",
+    );
+    let actions = f.turn();
+    assert!(is_psync(&actions, conn), "{actions:?}");
+}
+
+fn is_psync(actions: &[Action], conn: ConnId) -> bool {
+    let wanted = send(
+        conn,
+        &format!("*3\r\n$5\r\nPSYNC\r\n$40\r\n{ID}\r\n$3\r\n101\r\n"),
+    );
+    actions == [wanted]
+}
