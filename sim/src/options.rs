@@ -338,7 +338,7 @@ impl Options {
                 0
             },
             equal_sentinel_seeds: draws.chance(0.05),
-            virtual_ip: keys.draws(Stream::Options, 11).chance(0.5),
+            virtual_ip: keys.draws(Stream::Options, 12).chance(0.5),
             families,
         }
     }

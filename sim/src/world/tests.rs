@@ -47,6 +47,7 @@ fn small_plan(seed: u64) -> Plan {
             load_delay_us: 0,
             plain_base: false,
             users: false,
+            keep_data_s: 0,
         },
         network: Quality {
             cut_ppm: 200_000,
