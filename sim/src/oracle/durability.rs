@@ -86,7 +86,7 @@ impl Durability {
         // One that dies again before it was looked at has lost what it may lose by that.
         kept.leaves &= kept.died.is_none();
         kept.died.get_or_insert(at);
-        kept.failed |= disk_failed || power && self.promise == Promise::Written;
+        kept.failed |= disk_failed || power && self.promise == Promise::Written && !kept.leaves;
     }
 
     /// A node's process ends because it was told to.
@@ -238,7 +238,7 @@ mod tests {
         for policy in ["everysec", "no"] {
             let mut durability = Durability::new(Promise::of(true, policy, ms(10)));
             durability.leaves(A);
-            durability.died(A, at(10_000), false, false);
+            durability.died(A, at(10_000), false, true);
             let records = [write(1, 9_500, 9_501)];
             assert!(durability.is_back(A, &records, |_, _| false).is_err());
         }

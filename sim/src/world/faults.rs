@@ -423,7 +423,12 @@ impl World {
     pub(super) fn left(&mut self, id: NodeId) {
         self.judges.mark("clean shutdown");
         self.judges.durability.leaves(id);
-        self.kill(id, false);
+        // Whoever ends has made everything durable before.
+        let power = self.nodes[id.index()].draws.chance(0.5);
+        self.kill(id, power);
+        if power {
+            self.net.restore_power(&mut self.queue, id);
+        }
         let after = ms(100) + us(100 * self.nodes[id.index()].draws.below(20_000));
         self.start_at(id, self.queue.now() + after);
     }
