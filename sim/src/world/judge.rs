@@ -296,7 +296,8 @@ impl World {
             self.judges.durability.replaced(id, self.queue.now());
         }
         let rewrites = driver.is_some_and(|driver| driver.program().rewrites());
-        if std::mem::replace(&mut self.judges.rewriting[id.index()], rewrites) < rewrites {
+        let before = std::mem::replace(&mut self.judges.rewriting[id.index()], rewrites);
+        if rewrites && !before {
             self.done(id, Moment::Rewrite);
         }
         if view.placed && !view.loading {
