@@ -140,57 +140,76 @@ impl Class {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct ClientFlags(u32);
 
+/// Gives each flag a bit of its own.
+macro_rules! flags {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        #[allow(
+            non_camel_case_types,
+            clippy::upper_case_acronyms,
+            reason = "they count the flags of the same names"
+        )]
+        enum Bit { $($name,)* }
+
+        impl ClientFlags {
+            $($(#[$doc])* pub const $name: Self = Self(1 << Bit::$name as u32);)*
+        }
+    };
+}
+
+flags! {
+    /// May run commands that need authentication.
+    AUTHENTICATED,
+    /// Between MULTI and EXEC.
+    MULTI,
+    /// A watched key was changed: EXEC will fail.
+    DIRTY_CAS,
+    /// A command could not be queued: EXEC will fail.
+    DIRTY_EXEC,
+    /// Asked for our stream with SYNC or PSYNC.
+    REPLICA,
+    /// Our master.
+    MASTER,
+    /// Has a subscription.
+    SUBSCRIBER,
+    /// Waits for something and reads no further command until then.
+    BLOCKED,
+    /// Its next command waits for the end of CLIENT PAUSE.
+    POSTPONED,
+    /// Connected through a Unix socket.
+    UNIX,
+    /// CLIENT REPLY OFF.
+    REPLY_OFF,
+    /// CLIENT REPLY SKIP: nothing is replied to the next command.
+    REPLY_SKIP_NEXT,
+    /// Nothing is replied to the command that runs.
+    REPLY_SKIP,
+    /// CLIENT NO-EVICT ON.
+    NO_EVICT,
+    /// Has keys under WATCH.
+    WATCHING,
+    /// Is to be closed as soon as its replies are out; reads no further command.
+    CLOSING,
+    /// CLIENT NO-TOUCH ON.
+    NO_TOUCH,
+    /// The command it waits with runs again, and has not found that it has to wait on.
+    SERVED,
+    /// Its memory was counted as that of a replica or the master.
+    COUNTED_AS_LINK,
+    /// No connection: it runs what the append-only file holds.
+    LOADER,
+    /// No client: a connection of ours to the target of MIGRATE.
+    OUTGOING,
+    /// Its EXEC runs.
+    EXECUTING,
+    /// Its user may not do everything: each command is looked at.
+    RESTRICTED,
+    /// May run commands that need authentication, or could before a RESET.
+    KNOWN,
+}
+
 impl ClientFlags {
     /// None.
     pub const NONE: Self = Self(0);
-    /// May run commands that need authentication.
-    pub const AUTHENTICATED: Self = Self(1);
-    /// Between MULTI and EXEC.
-    pub const MULTI: Self = Self(1 << 1);
-    /// A watched key was changed: EXEC will fail.
-    pub const DIRTY_CAS: Self = Self(1 << 2);
-    /// A command could not be queued: EXEC will fail.
-    pub const DIRTY_EXEC: Self = Self(1 << 3);
-    /// Asked for our stream with SYNC or PSYNC.
-    pub const REPLICA: Self = Self(1 << 4);
-    /// Our master.
-    pub const MASTER: Self = Self(1 << 5);
-    /// Has a subscription.
-    pub const SUBSCRIBER: Self = Self(1 << 6);
-    /// Waits for something and reads no further command until then.
-    pub const BLOCKED: Self = Self(1 << 7);
-    /// Its next command waits for the end of CLIENT PAUSE.
-    pub const POSTPONED: Self = Self(1 << 8);
-    /// Connected through a Unix socket.
-    pub const UNIX: Self = Self(1 << 9);
-    /// CLIENT REPLY OFF.
-    pub const REPLY_OFF: Self = Self(1 << 10);
-    /// CLIENT REPLY SKIP: nothing is replied to the next command.
-    pub const REPLY_SKIP_NEXT: Self = Self(1 << 11);
-    /// Nothing is replied to the command that runs.
-    pub const REPLY_SKIP: Self = Self(1 << 12);
-    /// CLIENT NO-EVICT ON.
-    pub const NO_EVICT: Self = Self(1 << 13);
-    /// Has keys under WATCH.
-    pub const WATCHING: Self = Self(1 << 14);
-    /// Is to be closed as soon as its replies are out; reads no further command.
-    pub const CLOSING: Self = Self(1 << 15);
-    /// CLIENT NO-TOUCH ON.
-    pub const NO_TOUCH: Self = Self(1 << 16);
-    /// The command it waits with runs again, and has not found that it has to wait on.
-    pub const SERVED: Self = Self(1 << 17);
-    /// Its memory was counted as that of a replica or the master.
-    pub const COUNTED_AS_LINK: Self = Self(1 << 19);
-    /// No connection: it runs what the append-only file holds.
-    pub const LOADER: Self = Self(1 << 21);
-    /// No client: a connection of ours to the target of MIGRATE.
-    pub const OUTGOING: Self = Self(1 << 22);
-    /// Its EXEC runs.
-    pub const EXECUTING: Self = Self(1 << 18);
-    /// Its user may not do everything: each command is looked at.
-    pub const RESTRICTED: Self = Self(1 << 22);
-    /// May run commands that need authentication, or could before a RESET.
-    pub const KNOWN: Self = Self(1 << 20);
 
     /// Both sets together.
     #[must_use]
