@@ -95,6 +95,8 @@ pub const PEERS_PER_MASTER_MAX: usize = 200;
 pub const HISTORIES_MAX: usize = 32;
 /// Replies a link may be waiting for before the periodic commands stop, per user of the link.
 pub const LINK_PENDING_MAX: usize = 100;
+/// Addresses of its own host that a Sentinel knows.
+pub const SENTINEL_OWN_ADDRESSES_MAX: usize = 64;
 /// Failovers of one master a Sentinel tells of.
 pub const SENTINEL_FAILOVERS_KEPT: usize = 16;
 /// Replicas, and Sentinels, of one master that were forgotten and are not taken in again yet.

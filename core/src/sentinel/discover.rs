@@ -1,5 +1,8 @@
 //! Hellos: finding the other Sentinels, and taking over newer configurations.
 
+use core::net::{IpAddr, SocketAddr};
+
+use crate::limits::SENTINEL_OWN_ADDRESSES_MAX;
 use crate::machine::Mono;
 use crate::resp::Value;
 use crate::sentinel::events;
@@ -82,7 +85,7 @@ impl Watch {
         let Some(hello) = Hello::parse(payload) else {
             return;
         };
-        if hello.runid == self.id || hello.port == 0 {
+        if hello.runid == self.id || hello.port == 0 || self.is_own(&hello.ip, hello.port) {
             return;
         }
         let Some(&group) = self.by_name.get(hello.master_name.as_str()) else {
@@ -101,6 +104,34 @@ impl Watch {
             .heard = now;
         if self.groups[group].config_epoch < hello.master_config_epoch {
             self.adopt_config(now, group, speaker, &hello);
+        }
+    }
+
+    /// Whether this is where others reach me. A hello of the identity I had before may come late;
+    /// whoever takes itself for another counts its own vote twice.
+    fn is_own(&self, host: &str, port: u16) -> bool {
+        let settings = &self.settings;
+        let announced = settings.announce_ip.as_deref() == Some(host);
+        let mine = || host.parse().is_ok_and(|ip| self.own_ips.contains(&ip));
+        (announced && settings.announce_port.unwrap_or(settings.port) == port)
+            || (settings.port == port && mine())
+    }
+
+    /// Takes note of an address of this host, and lets go of whom I have taken for another there.
+    pub(super) fn note_own(&mut self, ip: IpAddr) {
+        if self.own_ips.len() >= SENTINEL_OWN_ADDRESSES_MAX || !self.own_ips.insert(ip) {
+            return;
+        }
+        let me = SocketAddr::new(ip, self.settings.port);
+        let mistaken: Vec<_> = self
+            .instances
+            .iter()
+            .filter(|(_, one)| one.peer().is_some() && one.addr.socket() == Some(me))
+            .map(|(id, _)| id)
+            .collect();
+        for id in mistaken {
+            self.remove_peer(id);
+            self.saver.touch();
         }
     }
 

@@ -162,6 +162,7 @@ impl Watch {
             local: Some(local),
             heard: now,
         };
+        self.note_own(local);
         self.greet(now, link, side);
         if side == Side::Command {
             // It may be another process than before.

@@ -55,6 +55,8 @@ impl Watch {
             // Whoever asks finds the master down: with my own view that may be enough.
             self.hurry_questions(group);
         }
+        // Only I ask for votes for me: this question has come back to who put it.
+        let candidate = candidate.filter(|&id| id != self.id);
         if let Some(candidate) = candidate {
             self.vote(now, group, epoch, candidate);
         }

@@ -1,6 +1,6 @@
 //! All that decides, and the order in which it does.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -44,6 +44,8 @@ pub struct Watch {
     pub(super) tilt: Tilt,
     pub(super) desync: Rng,
     pub(super) resolving: BTreeSet<Box<str>>,
+    /// Addresses of this host that connections were made from.
+    pub(super) own_ips: BTreeSet<IpAddr>,
     pub(super) simulate: SimulateFailure,
     pub(super) virtual_ips: VirtualIps,
     pub(super) acts: VecDeque<Act>,
@@ -135,6 +137,7 @@ impl Watch {
             // Sentinels that got the same seed still must not all try at the same time.
             desync: seed.fork("desync").fork(id.as_str()),
             resolving: BTreeSet::new(),
+            own_ips: BTreeSet::new(),
             simulate: SimulateFailure::default(),
             virtual_ips: VirtualIps::default(),
             acts: VecDeque::new(),

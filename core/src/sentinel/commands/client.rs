@@ -17,6 +17,28 @@ pub(super) fn id(cx: &mut Cx<'_>, _: ArgvRef<'_>) -> Result<(), Fail> {
     Ok(())
 }
 
+/// Nothing is tracked here, so nothing is redirected.
+pub(super) fn getredir(cx: &mut Cx<'_>, _: ArgvRef<'_>) -> Result<(), Fail> {
+    cx.reply().int(-1);
+    Ok(())
+}
+
+/// No command of a Sentinel blocks its client, so none is set free.
+pub(super) fn unblock(cx: &mut Cx<'_>, args: ArgvRef<'_>) -> Result<(), Fail> {
+    if let Some(reason) = args.try_get(3)
+        && !reason.eq_ignore_ascii_case(b"timeout")
+        && !reason.eq_ignore_ascii_case(b"error")
+    {
+        return Err("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR".to_owned());
+    }
+    if args.len() > 4 {
+        return Err("ERR syntax error".to_owned());
+    }
+    parse_int(args.get(2)).ok_or("ERR value is not an integer or out of range")?;
+    cx.reply().int(0);
+    Ok(())
+}
+
 pub(super) fn getname(cx: &mut Cx<'_>, _: ArgvRef<'_>) -> Result<(), Fail> {
     let name = cx.client().name.clone();
     if name.is_empty() {
@@ -328,6 +350,8 @@ pub(super) fn help(cx: &mut Cx<'_>, _: ArgvRef<'_>) -> Result<(), Fail> {
 const HELP: &[&str] = &[
     "GETNAME",
     "    Tell the name of this connection.",
+    "GETREDIR",
+    "    Tell to which client tracking is redirected: here to none.",
     "ID",
     "    Tell the id of this connection.",
     "INFO",
@@ -348,4 +372,6 @@ const HELP: &[&str] = &[
     "    Describe the library of this client.",
     "SETNAME <name>",
     "    Name this connection.",
+    "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+    "    Set a blocked client free; no client of a Sentinel is.",
 ];

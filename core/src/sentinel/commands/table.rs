@@ -215,6 +215,8 @@ static ACL_ROWS: &[Row] = &[
 static CLIENT_ROWS: &[Row] = &[
     row! { "client|getname", 2, Run::Handler(client::getname), CLIENT, SLOW_CONNECTION, "2.6.9",
     "connection", "Tells the name of the connection." },
+    row! { "client|getredir", 2, Run::Handler(client::getredir), CLIENT, SLOW_CONNECTION, "6.0.0",
+    "connection", "Tells to which client tracking is redirected." },
     row! { "client|help", 2, Run::Handler(client::help), LOADING, SLOW_CONNECTION, "5.0.0",
     "connection", "Explains the subcommands." },
     row! { "client|id", 2, Run::Handler(client::id), CLIENT, SLOW_CONNECTION, "5.0.0",
@@ -235,6 +237,8 @@ static CLIENT_ROWS: &[Row] = &[
     "connection", "Describes the client's library." },
     row! { "client|setname", 3, Run::Handler(client::setname), CLIENT, SLOW_CONNECTION, "2.6.9",
     "connection", "Names the connection." },
+    row! { "client|unblock", -3, Run::Handler(client::unblock), ADMIN, ADMIN_CLIENT_ACL, "5.0.0",
+    "connection", "Sets a blocked client free." },
 ];
 
 static COMMAND_ROWS: &[Row] = &[
@@ -244,6 +248,8 @@ static COMMAND_ROWS: &[Row] = &[
     "server", "Documents commands." },
     row! { "command|getkeys", -3, Run::Handler(meta::getkeys), LOADING, SLOW_CONNECTION,
     "2.8.13", "server", "Finds the keys in a command line." },
+    row! { "command|getkeysandflags", -3, Run::Handler(meta::getkeys), LOADING, SLOW_CONNECTION,
+    "7.0.0", "server", "Finds the keys in a command line, and how they are used." },
     row! { "command|help", 2, Run::Handler(meta::help), LOADING, SLOW_CONNECTION, "5.0.0",
     "server", "Explains the subcommands." },
     row! { "command|info", -2, Run::Handler(meta::info), LOADING, SLOW_CONNECTION, "2.8.13",

@@ -674,6 +674,50 @@ fn two_operators_do_not_make_two_masters_of_one_epoch() {
 }
 
 #[test]
+fn a_sentinel_does_not_take_itself_for_another() {
+    let mut world = settled(1, 1, 1);
+    // A hello of the identity it had before.
+    let old = "b".repeat(40);
+    let hello = format!("127.0.0.1,26379,{old},0,mymaster,127.0.0.1,6379,0");
+    world.ask(0, &["publish", "__sentinel__:hello", &hello]);
+    let peers = |world: &World| {
+        let master = world.nodes[0].machine.watch().masters().next().unwrap();
+        master.peers
+    };
+    assert_eq!(peers(&world), 0);
+    let hello = hello.replace("26379", "26380");
+    world.ask(0, &["publish", "__sentinel__:hello", &hello]);
+    assert_eq!(peers(&world), 1);
+    // Nor does it vote for itself when it is asked to.
+    let own = world.nodes[0].machine.watch().id().to_string();
+    let question = [
+        "sentinel",
+        "is-master-down-by-addr",
+        "127.0.0.1",
+        "6379",
+        "7",
+        &own,
+    ];
+    let reply = world.ask(0, &question);
+    assert_eq!(reply.as_array().unwrap()[1], Value::Bulk(b"*".to_vec()));
+}
+
+#[test]
+fn a_sentinel_forgets_whom_it_took_for_another_at_its_own_address() {
+    let mut world = World::new(1, 0, 1);
+    let mut master = crate::config::MasterConfig::new("mymaster", "127.0.0.1", 6379, 1);
+    let (phantom, other) = ("b".repeat(40), "c".repeat(40));
+    master.known_sentinels = vec![
+        ("127.0.0.1".to_owned(), 26_379, phantom),
+        ("127.0.0.1".to_owned(), 26_380, other),
+    ];
+    world.add_sentinel(0, vec![master]);
+    world.run_for(ms(1_000));
+    let known = world.nodes[0].machine.watch().masters().next().unwrap();
+    assert_eq!(known.peers, 1);
+}
+
+#[test]
 fn a_leader_votes_for_nobody_else() {
     let mut world = settled(1, 3, 2);
     world.servers[1].obeys = false;

@@ -542,3 +542,21 @@ fn the_last_info_of_each_server_is_shown_in_a_plain_array() {
     }
     assert!(matches!(&replies[2], Value::Bulk(_)), "{replies:?}");
 }
+
+#[test]
+fn commands_for_what_a_sentinel_has_not_answer_as_redis_does() {
+    let mut world = settled(1, 1, 1);
+    assert_eq!(world.ask(0, &["client", "getredir"]), Value::Int(-1));
+    assert_eq!(world.ask(0, &["client", "unblock", "7"]), Value::Int(0));
+    assert_eq!(
+        world.ask(0, &["client", "unblock", "7", "error"]),
+        Value::Int(0)
+    );
+    let refused = error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    assert_eq!(world.ask(0, &["client", "unblock", "7", "now"]), refused);
+    let refused = error("ERR value is not an integer or out of range");
+    assert_eq!(world.ask(0, &["client", "unblock", "x"]), refused);
+    let refused = error("ERR The command has no key arguments");
+    let question = ["command", "getkeysandflags", "ping"];
+    assert_eq!(world.ask(0, &question), refused);
+}
