@@ -92,10 +92,11 @@ fn an_operator_moves_it_and_a_shutdown_removes_it() {
         return;
     }
     let mut lab = Lab::start(V4);
-    let fields = lab.sentinel_says(0, &["SENTINEL", "MASTER", "mymaster"]);
-    let fields = fields.unwrap_or_default();
-    let shown = "virtual-ip 10.77.0.100/24 eth0 virtual-ip-state held";
-    assert!(fields.contains(shown), "{fields}");
+    wait_until(PATIENCE, "the sentinel shows the address", || {
+        let fields = lab.sentinel_says(0, &["SENTINEL", "MASTER", "mymaster"])?;
+        let shown = "virtual-ip 10.77.0.100/24 eth0 virtual-ip-state held";
+        fields.contains(shown).then_some(())
+    });
     let started = Instant::now();
     let reply = lab.sentinel_says(1, &["SENTINEL", "FAILOVER", "mymaster"]);
     assert_eq!(reply.as_deref(), Some("OK"));
@@ -176,6 +177,8 @@ fn it_takes_two_capabilities_and_nothing_else() {
     let mut sentinel = lab.shell(0, &run(&rights));
     let _sentinel = Process::start(sentinel.stdout(Stdio::null()));
     lab.wait_for_holder(0);
-    let log = lab.sentinel_says(0, &["SENTINEL", "MASTER", "mymaster"]);
-    assert!(log.unwrap_or_default().contains("virtual-ip-state held"));
+    wait_until(PATIENCE, "the sentinel says so", || {
+        let fields = lab.sentinel_says(0, &["SENTINEL", "MASTER", "mymaster"])?;
+        fields.contains("virtual-ip-state held").then_some(())
+    });
 }
