@@ -97,7 +97,12 @@ impl Disk {
     /// Carries the batch out if it is nothing but small appends. One with a sync behind it has to
     /// wake the thread in any case.
     fn append_at_once(&mut self, mut done: impl FnMut(Completion)) {
-        let small = |job: &Job| matches!(&job.op, DiskOp::Append { data, .. } if data.len() <= APPEND_AT_ONCE_BYTES);
+        let small = |job: &Job| {
+            matches!(
+                &job.op,
+                DiskOp::Append { data, .. } if data.len() <= APPEND_AT_ONCE_BYTES
+            )
+        };
         if self.batch.iter().all(small) {
             let mut files = lock(&self.shared.files);
             for job in self.batch.drain(..) {

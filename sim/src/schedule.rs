@@ -223,8 +223,8 @@ pub enum Change {
     Reset,
     /// `SENTINEL FORGET-REPLICA` of a replica whose process is ended, and started at the end.
     ForgetReplica,
-    /// The process of another Sentinel is ended. At the end comes `SENTINEL FORGET-SENTINEL`, and it
-    /// is started again.
+    /// The process of another Sentinel is ended. At the end comes `SENTINEL FORGET-SENTINEL`, and
+    /// it is started again.
     ForgetSentinel,
     /// `SENTINEL REMOVE` of the second master, and at the end `SENTINEL MONITOR`.
     Unwatch,
@@ -490,19 +490,8 @@ fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) ->
             let moment = *draws.pick(Moment::ALL);
             (Fault::Decision { moment }, lasting(draws) + down_after)
         }
-        "orders" => {
-            let target = any_sentinel(draws, options);
-            let what = *draws.pick(Change::ALL);
-            (Fault::Order { target, what }, lasting(draws))
-        }
-        "moves" => {
-            let target = any_sentinel(draws, options);
-            if draws.chance(0.3) {
-                (Fault::Rename { target }, at_ms)
-            } else {
-                (Fault::Move { target }, lasting(draws))
-            }
-        }
+        "orders" => (draw_change(draws, options), lasting(draws)),
+        "moves" => (draw_move(draws, options), lasting(draws)),
         "names" => (draw_names(draws, options), lasting(draws)),
         other => unreachable!("there is no fault family {other}"),
     };
@@ -510,6 +499,20 @@ fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) ->
         at_ms,
         until_ms,
         fault,
+    }
+}
+
+fn draw_change(draws: &mut Draws, options: &Options) -> Fault {
+    let target = any_sentinel(draws, options);
+    let what = *draws.pick(Change::ALL);
+    Fault::Order { target, what }
+}
+
+fn draw_move(draws: &mut Draws, options: &Options) -> Fault {
+    let target = any_sentinel(draws, options);
+    match draws.chance(0.3) {
+        true => Fault::Rename { target },
+        false => Fault::Move { target },
     }
 }
 
