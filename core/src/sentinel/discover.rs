@@ -151,22 +151,12 @@ impl Watch {
         {
             return Some(id);
         }
-        match by_id {
-            Some(old) => {
-                let text = format!("ip {} port {} for {}", hello.ip, hello.port, hello.runid);
-                self.tell_of(events::SENTINEL_ADDRESS_SWITCH, old, &text);
-                self.remove_peer(old);
-            }
-            None => {
-                let taken = peers
-                    .into_iter()
-                    .find(|&id| self.instances[id].addr.is_same(&addr));
-                if let Some(invalid) = taken {
-                    self.tell_of(events::SENTINEL_INVALID_ADDR, invalid, "");
-                    self.forget_sentinel(invalid);
-                }
-            }
+        if let Some(old) = by_id {
+            let text = format!("ip {} port {} for {}", hello.ip, hello.port, hello.runid);
+            self.tell_of(events::SENTINEL_ADDRESS_SWITCH, old, &text);
+            self.remove_peer(old);
         }
+        self.clear_place(group, &addr);
         if self.groups[group].forgotten.has_peer(now, hello.runid) {
             return None;
         }
@@ -177,6 +167,17 @@ impl Watch {
         }
         self.saver.touch();
         Some(id)
+    }
+
+    /// Lets go of whoever is known at an address that is another's now: two who are one process
+    /// would count its vote twice.
+    fn clear_place(&mut self, group: GroupId, addr: &HostAddr) {
+        let peers = self.groups[group].peers.iter().copied();
+        let taken = { peers }.find(|&id| self.instances[id].addr.is_same(addr));
+        if let Some(invalid) = taken {
+            self.tell_of(events::SENTINEL_INVALID_ADDR, invalid, "");
+            self.forget_sentinel(invalid);
+        }
     }
 
     /// Lets go of a Sentinel under all masters: another one is now where it was.
@@ -208,6 +209,7 @@ impl Watch {
             .collect();
         for (other, group) in others {
             self.remove_peer(other);
+            self.clear_place(group, &addr);
             if let Some(moved) = self.add_peer(now, group, runid, addr.clone()) {
                 self.tell_of(events::SENTINEL_ADDRESS_UPDATE, moved, "");
             }

@@ -718,6 +718,25 @@ fn a_sentinel_forgets_whom_it_took_for_another_at_its_own_address() {
 }
 
 #[test]
+fn two_sentinels_are_never_known_at_one_address() {
+    let mut world = settled(1, 1, 1);
+    let (one, other) = ("b".repeat(40), "c".repeat(40));
+    let mut say = |id: &str, port: u16| {
+        let hello = format!("127.0.0.1,{port},{id},0,mymaster,127.0.0.1,6379,0");
+        world.ask(0, &["publish", "__sentinel__:hello", &hello]);
+        let master = world.nodes[0].machine.watch().masters().next().unwrap();
+        master.peers
+    };
+    assert_eq!(say(&one, 26_390), 1);
+    assert_eq!(say(&other, 26_391), 2);
+    assert_eq!(say(&one, 26_391), 1);
+    assert_eq!(say(&other, 26_391), 1);
+    world.run_for(ms(10));
+    assert_eq!(world.count("+sentinel-address-switch"), 1);
+    assert_eq!(world.count("+sentinel-invalid-addr"), 2);
+}
+
+#[test]
 fn a_leader_votes_for_nobody_else() {
     let mut world = settled(1, 3, 2);
     world.servers[1].obeys = false;
