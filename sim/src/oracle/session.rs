@@ -30,9 +30,11 @@ pub struct Sessions {
     adrift: BTreeMap<(NodeId, u32), Vec<(i64, bool)>>,
 }
 
-#[derive(Default)]
 struct Seen {
     session: u32,
+    server: NodeId,
+    /// The server is a master no more, so that its dataset may be replaced.
+    over: bool,
     /// The last value written and whether it may vanish.
     values: BTreeMap<u32, (i64, bool)>,
     counters: BTreeMap<u32, i64>,
@@ -41,6 +43,13 @@ struct Seen {
 }
 
 impl Sessions {
+    /// Takes a master for demoted. FAILOVER leaves the connections of clients as they are.
+    pub fn demoted(&mut self, server: NodeId) {
+        let open = self.open.values_mut();
+        open.filter(|seen| seen.server == server)
+            .for_each(|seen| seen.over = true);
+    }
+
     /// Takes in an operation whose fate is known.
     pub fn observe(&mut self, record: &Record) -> Result<(), Violation> {
         if let Outcome::Refused(text) = &record.outcome
@@ -58,12 +67,13 @@ impl Sessions {
         if !record.as_master || !record.acked() {
             return Ok(());
         }
-        let seen = self.open.entry(record.client).or_default();
+        let begun = || Seen::begin(record.session, record.server);
+        let seen = self.open.entry(record.client).or_insert_with(begun);
         if seen.session != record.session {
-            *seen = Seen {
-                session: record.session,
-                ..Seen::default()
-            };
+            *seen = begun();
+        }
+        if seen.over {
+            return Ok(());
         }
         if let Some((element, lists)) = record.pushed() {
             for list in lists.into_iter().flatten() {
@@ -85,6 +95,18 @@ impl Sessions {
 }
 
 impl Seen {
+    fn begin(session: u32, server: NodeId) -> Self {
+        Self {
+            session,
+            server,
+            over: false,
+            values: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            pushed: BTreeMap::new(),
+        }
+    }
+
     /// Takes a read that shows a write adrift for that write having come in meanwhile, once.
     fn overtaken(&mut self, key: u32, got: Option<i64>, adrift: &mut Vec<(i64, bool)>) {
         let shown = |&(value, expires): &(i64, bool)| match got {
@@ -213,6 +235,18 @@ pub(super) mod tests {
         assert!(judge(&[read(1, &[1, 2]), read(1, &[1])]).is_err());
         assert!(judge(&[read(1, &[1, 2]), read(1, &[2, 1])]).is_err());
         judge(&[read(1, &[1, 2]), read(2, &[1])]).unwrap();
+    }
+
+    #[test]
+    fn nothing_is_expected_of_a_master_that_was_demoted_but_what_follows_is() {
+        let mut sessions = Sessions::default();
+        sessions.observe(&read(1, &[1, 2])).unwrap();
+        sessions.demoted(NodeId(1));
+        assert!(sessions.observe(&read(1, &[1])).is_err());
+        sessions.demoted(NodeId(0));
+        sessions.observe(&read(1, &[])).unwrap();
+        sessions.observe(&read(2, &[1, 2])).unwrap();
+        assert!(sessions.observe(&read(2, &[1])).is_err());
     }
 
     #[test]

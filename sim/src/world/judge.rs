@@ -322,6 +322,9 @@ impl World {
         if old.is_some_and(|old| !old.loading && !view.loading && old.master != view.master) {
             self.done(id, Moment::Role);
         }
+        if view.master.is_some() && old.is_some_and(|old| old.master.is_none()) {
+            self.judges.sessions.demoted(id);
+        }
         if let Some(old) = old.filter(|old| old.hands_over && !view.hands_over) {
             self.judges.mark(match view.master {
                 Some(master) if Some(master) == old.master => "FAILOVER done",
