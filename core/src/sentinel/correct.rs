@@ -100,8 +100,9 @@ impl Watch {
         let undisputed = group.vote.epoch <= group.config_epoch
             && master.had_no_down_for(now, self.timing.publish_period * 4);
         let present = master.reported().and_then(|reported| reported.replid);
-        let past = &group.histories;
-        if !undisputed || !former.is_still(one.runid, &facts.reported, past, present) {
+        let present = (group.config_epoch, present);
+        let histories = &group.histories;
+        if !undisputed || !former.is_still(one.runid, &facts.reported, histories, present) {
             return None;
         }
         let others = group

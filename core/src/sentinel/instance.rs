@@ -328,44 +328,52 @@ impl FormerMaster {
     ///
     /// A promotion ends a history: the promoted server's second id is then the one of the master
     /// it followed. The run that was replaced still writes the history it wrote. A new run
-    /// has a second id only if it loaded one with its data, which then is one of `past`, the
-    /// histories this group's masters wrote before the `present` one.
+    /// has a second id only if it loaded one with its data, which then is one of those that
+    /// masters of earlier configurations wrote, and not the `present` one.
     pub fn is_still(
         &self,
         runid: Option<RunId>,
         reported: &Reported,
-        past: &Histories,
-        present: ReplId,
+        histories: &Histories,
+        (config_epoch, present): (Epoch, ReplId),
     ) -> bool {
         if runid.is_some() && runid == self.runid {
             return reported.replid.is_some() && reported.replid == self.replid;
         }
         match reported.replid2 {
             None => true,
-            Some(loaded) => past.contains(loaded) && present.is_some_and(|now| now != loaded),
+            Some(loaded) => {
+                let noted = histories.noted(loaded);
+                let is_past = noted.is_some_and(|epoch| epoch < config_epoch);
+                is_past && present.is_some_and(|now| now != loaded)
+            }
         }
     }
 }
 
-/// The histories the masters of one group have written, as far as they reported.
+/// The histories the masters of one group have written, as far as they reported, each with the
+/// epoch of the configuration in which it was first seen. A master that restarts goes on under
+/// another id, so what is written in one configuration can have several.
 #[derive(Clone, Debug, Default)]
-pub struct Histories(VecDeque<RunId>);
+pub struct Histories(VecDeque<(RunId, Epoch)>);
 
 impl Histories {
     /// Takes note of a history; of too many the one noted first is forgotten.
-    pub fn note(&mut self, id: ReplId) {
+    pub fn note(&mut self, id: ReplId, config_epoch: Epoch) {
         if let Some(id) = id
-            && !self.contains(id)
+            && self.noted(id).is_none()
         {
             if self.0.len() >= HISTORIES_MAX {
                 self.0.pop_front();
             }
-            self.0.push_back(id);
+            self.0.push_back((id, config_epoch));
         }
     }
 
-    pub fn contains(&self, id: RunId) -> bool {
-        self.0.contains(&id)
+    /// In which configuration a history was first seen.
+    pub fn noted(&self, id: RunId) -> Option<Epoch> {
+        let found = self.0.iter().find(|(noted, _)| *noted == id);
+        found.map(|(_, epoch)| *epoch)
     }
 }
 
@@ -386,11 +394,17 @@ mod tests {
             replid: id(b'h'),
         };
         let mut past = Histories::default();
-        for history in [id(b'g'), id(b'h'), id(b'n')] {
-            past.note(history);
+        let earlier = [id(b'g'), id(b'h')].map(|history| (history, Epoch(2)));
+        // The present master has restarted: it wrote one history before the one it writes.
+        let present = [id(b'm'), id(b'n')].map(|history| (history, Epoch(3)));
+        for (history, epoch) in earlier.into_iter().chain(present) {
+            past.note(history, epoch);
+            past.note(history, Epoch(4));
         }
         let mut reported = Reported::new(Role::Master, Mono::default());
-        let still = |runid, reported: &Reported| former.is_still(runid, reported, &past, id(b'n'));
+        let still = |runid, reported: &Reported| {
+            former.is_still(runid, reported, &past, (Epoch(3), id(b'n')))
+        };
         reported.replid = id(b'h');
         assert!(still(id(b'r'), &reported));
         reported.replid = id(b'x');
@@ -398,6 +412,7 @@ mod tests {
             (None, true),
             (id(b'g'), true),
             (id(b'h'), true),
+            (id(b'm'), false),
             (id(b'n'), false),
             (id(b'y'), false),
         ] {
@@ -412,10 +427,10 @@ mod tests {
         let mut past = Histories::default();
         let nth = |n: usize| RunId::parse(format!("{n:0>40}").as_bytes());
         for n in 0..=HISTORIES_MAX {
-            past.note(nth(n));
-            past.note(nth(n));
+            past.note(nth(n), Epoch(0));
+            past.note(nth(n), Epoch(0));
         }
-        assert!(!past.contains(nth(0).unwrap()));
-        assert!(past.contains(nth(1).unwrap()));
+        assert_eq!(past.noted(nth(0).unwrap()), None);
+        assert_eq!(past.noted(nth(1).unwrap()), Some(Epoch(0)));
     }
 }

@@ -36,9 +36,9 @@ impl Watch {
         reported.replid = info.replid;
         reported.replid2 = info.replid2;
         if id == self.groups[group].master && info.role == Some(Role::Master) {
-            let histories = &mut self.groups[group].histories;
-            histories.note(info.replid2);
-            histories.note(info.replid);
+            let g = &mut self.groups[group];
+            g.histories.note(info.replid2, g.config_epoch);
+            g.histories.note(info.replid, g.config_epoch);
         }
         if let Some(role) = info.role {
             self.note_role(now, id, role);
