@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use holdfast_tests::{Client, Flavour, Node, PATIENCE, peers_are_here, wait_until};
 
@@ -294,6 +297,57 @@ fn failover_hands_over_between_both_kinds() {
         let after = contents(&master);
         assert_eq!(after.len(), before.len() + 1, "{old:?} to {new:?}");
         assert!(after == contents(&replica), "{old:?} to {new:?}");
+    }
+}
+
+#[test]
+fn a_stream_that_follows_a_file_at_once_is_applied_whole() {
+    if !peers_are_here("a file and its stream from Redis") {
+        return;
+    }
+    for flavour in [REDIS, OURS] {
+        let master = Node::server(flavour, "repl-diskless-sync no\n");
+        let port = master.port();
+        let end = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&end);
+        let writer = thread::spawn(move || {
+            let mut client = Client::connect(port).expect("the master accepts");
+            let mut line = 0;
+            while !over.load(Ordering::Relaxed) {
+                let batch: String = (0..100)
+                    .map(|n| format!("SELECT {}\r\nINCR n:{}\r\n", n % 3, (line + n) % 1000))
+                    .collect();
+                line += 100;
+                client.send_raw(batch.as_bytes()).expect("it reads");
+                for _ in 0..200 {
+                    client.receive().expect("it answers");
+                }
+            }
+        });
+        let replicas: Vec<Node> = (0..3)
+            .map(|_| Node::server(OURS, &format!("replicaof 127.0.0.1 {port}\n")))
+            .collect();
+        for replica in &replicas {
+            replica.wait_for_link(port);
+        }
+        end.store(true, Ordering::Relaxed);
+        writer.join().expect("the writer does not panic");
+        let sums = |node: &Node| -> Vec<String> {
+            let mut client = node.client();
+            let of_db = |db: i32| {
+                client.text(&["SELECT", &db.to_string()]);
+                let names: Vec<String> = (0..1000).map(|n| format!("n:{n}")).collect();
+                let mut words = vec!["MGET"];
+                words.extend(names.iter().map(String::as_str));
+                client.text(&words)
+            };
+            (0..3).map(of_db).collect()
+        };
+        for replica in &replicas {
+            wait_for_offset(&master, replica);
+            assert!(!replica.log().contains("== CRITICAL =="), "{flavour:?}");
+            assert!(sums(replica) == sums(&master), "{flavour:?}: they differ");
+        }
     }
 }
 
