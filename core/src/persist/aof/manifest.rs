@@ -80,7 +80,7 @@ impl Manifest {
             }
             let end = memchr::memchr(b'\n', rest);
             let end = end.filter(|&end| end < AOF_MANIFEST_LINE_BYTES_MAX);
-            let end = end.ok_or_else(|| whole("The AOF manifest file contains too long line"))?;
+            let end = end.ok_or_else(|| whole(TOO_LONG))?;
             let line = rest[..end].trim_ascii();
             rest = &rest[end + 1..];
             manifest.take_line(line).map_err(|what| ManifestFault {
@@ -102,8 +102,7 @@ impl Manifest {
             .into_iter()
             .flat_map(|(parts, kind)| parts.iter().map(move |part| (part, kind)));
         for (part, kind) in base.chain(others) {
-            let line = format!("file {} seq {} type {kind}\n", quoted(&part.name), part.seq);
-            text.extend_from_slice(line.as_bytes());
+            text.extend_from_slice(part.line(kind).as_bytes());
         }
         text
     }
@@ -237,7 +236,12 @@ impl Manifest {
             return Err(FORMAT);
         };
         let name = name.into();
-        self.take_part(kind, Part { name, seq })
+        let part = Part { name, seq };
+        // It is written again with every change, and quoted that takes more room.
+        if part.line('h').len() > AOF_MANIFEST_LINE_BYTES_MAX {
+            return Err(TOO_LONG);
+        }
+        self.take_part(kind, part)
     }
 
     fn take_part(&mut self, kind: Kind, part: Part) -> Result<(), &'static str> {
@@ -279,6 +283,14 @@ impl fmt::Display for ManifestFault {
 
 fn last_seq(parts: &[Part]) -> u64 {
     parts.last().map_or(0, |part| part.seq)
+}
+
+const TOO_LONG: &str = "The AOF manifest file contains too long line";
+
+impl Part {
+    fn line(&self, kind: char) -> String {
+        format!("file {} seq {} type {kind}\n", quoted(&self.name), self.seq)
+    }
 }
 
 /// A name as it stands in the manifest: in quotes if it has to.
@@ -348,8 +360,9 @@ mod tests {
     #[test]
     fn faults_are_told_in_the_words_of_redis() {
         const FORMAT: &str = "Invalid AOF manifest file format";
-        const LONG: &str = "The AOF manifest file contains too long line";
+        const LONG: &str = TOO_LONG;
         let long = format!("file {} seq 1 type b\n", "x".repeat(1100));
+        let long_when_quoted = format!("file {} seq 1 type b\n", "é".repeat(300));
         for (text, line, what) in [
             ("", 0, "Found an empty AOF manifest"),
             ("\n", 1, FORMAT),
@@ -376,6 +389,7 @@ mod tests {
             ),
             ("file x seq 1 type b", 0, LONG),
             (&long, 0, LONG),
+            (&long_when_quoted, 1, LONG),
         ] {
             assert_eq!(fault(text), (line, what), "{text}");
         }
