@@ -59,8 +59,9 @@ pub const LOAD_READ_BYTES: u32 = 128 * 1024;
 pub const LOAD_READS_IN_FLIGHT: usize = 3;
 /// Chunks of a file being saved that are on their way to the disk.
 pub const SAVE_APPENDS_IN_FLIGHT_MAX: usize = 8;
-/// Bytes after which a file being saved is synced by and by, as Redis has it.
-pub const SAVE_SYNC_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes after which a file being saved is synced by and by. A sync keeps a processor busy for as
+/// long as it has pages to hand on, and whoever else needs that processor waits.
+pub const SAVE_SYNC_BYTES: usize = 512 * 1024;
 /// Bytes of keys and values that a snapshot encodes in one turn, which takes some tens of
 /// microseconds.
 pub const SNAPSHOT_TURN_BYTES: usize = 16 * 1024;

@@ -214,6 +214,7 @@ impl Save {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::RDB_CHUNK_BYTES;
 
     const FAULT: DiskFault = DiskFault::NoSpace;
     const FILE: FileId = FileId(3);
@@ -223,13 +224,13 @@ mod tests {
         (save, vec![op])
     }
 
-    /// Writes `chunks` of a megabyte each, with the answer `Err` for the op at `failing`.
+    /// Writes `chunks` of the usual size, with the answer `Err` for the op at `failing`.
     fn run(chunks: usize, failing: usize) -> (Vec<DiskOp>, SaveState) {
         let (mut save, mut ops) = started();
         let (mut left, mut answered) = (chunks, 0);
         loop {
             while left > 0 && save.has_room() {
-                save.append(Bytes::from(vec![7; 1 << 20]), &mut ops);
+                save.append(Bytes::from(vec![7; RDB_CHUNK_BYTES]), &mut ops);
                 left -= 1;
             }
             if left == 0 {
@@ -277,7 +278,7 @@ mod tests {
             .iter()
             .filter(|op| matches!(op, DiskOp::Sync { .. }))
             .count();
-        assert_eq!(syncs, 1 + (20 << 20) / SAVE_SYNC_BYTES);
+        assert_eq!(syncs, 1 + 20 * RDB_CHUNK_BYTES / SAVE_SYNC_BYTES);
     }
 
     #[test]
