@@ -405,4 +405,55 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&*path("b")).unwrap(), "new");
         assert!(!dir.path().join("a").exists());
     }
+
+    #[test]
+    fn the_loop_appends_a_little_itself_unless_the_thread_has_or_gets_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f").to_str().unwrap().into();
+        let poll = mio::Poll::new().unwrap();
+        let inbox = Arc::new(Inbox::new(poll.registry(), mio::Token(0)).unwrap());
+        let mut disk = Disk::start(Arc::clone(&inbox)).unwrap();
+        let mut tickets = 0;
+        let mut submit = |disk: &mut Disk, ops: Vec<DiskOp>| {
+            let mut at_once = 0;
+            for op in ops {
+                tickets += 1;
+                disk.push(Ticket(tickets), op);
+            }
+            disk.submit(|_| at_once += 1);
+            at_once
+        };
+        let hear = |disk: &mut Disk, mut count: usize| {
+            while count > 0 {
+                let mut heard = Vec::new();
+                inbox.take(&mut heard);
+                heard.iter().for_each(|_| disk.note_answered());
+                count -= heard.len();
+                std::thread::yield_now();
+            }
+        };
+        let append = |len: usize| DiskOp::Append {
+            file: FILE,
+            data: Bytes::from(vec![b'x'; len]),
+        };
+        let mode = OpenMode::Create;
+        let open = DiskOp::Open {
+            file: FILE,
+            path,
+            mode,
+        };
+        assert_eq!(submit(&mut disk, vec![open]), 0);
+        assert_eq!(submit(&mut disk, vec![append(1)]), 0, "it is not open yet");
+        hear(&mut disk, 2);
+        assert_eq!(submit(&mut disk, vec![append(1), append(2)]), 2);
+        assert_eq!(submit(&mut disk, vec![append(APPEND_AT_ONCE_BYTES)]), 1);
+        assert_eq!(submit(&mut disk, vec![append(APPEND_AT_ONCE_BYTES + 1)]), 0);
+        hear(&mut disk, 1);
+        let sync = DiskOp::Sync { file: FILE };
+        assert_eq!(submit(&mut disk, vec![append(1), sync]), 0);
+        hear(&mut disk, 2);
+        disk.finish();
+        let len = dir.path().join("f").metadata().unwrap().len();
+        assert_eq!(len, 2 * APPEND_AT_ONCE_BYTES as u64 + 6);
+    }
 }
