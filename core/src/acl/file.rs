@@ -39,11 +39,14 @@ enum Step {
 pub enum Next<W> {
     /// A step on the disk.
     Op(DiskOp),
-    /// The file was read, or it could not be, in words.
-    Loaded(W, Result<Vec<u8>, String>),
-    /// The file was written, or it could not be, in words.
-    Saved(W, Result<(), String>),
+    /// The file was read, or what to answer since it could not be.
+    Loaded(W, Result<Vec<u8>, Vec<u8>>),
+    /// The file was written, or what to answer since it could not be.
+    Saved(W, Result<(), Vec<u8>>),
 }
+
+const NOT_SAVED: &[u8] = b"There was an error trying to save the ACLs. Please check the server \
+                           logs for more information";
 
 impl<W> AclFile<W> {
     /// The work on the file at a path, as `file`, which nothing else uses.
@@ -136,7 +139,10 @@ impl<W> AclFile<W> {
                     Next::Op(op)
                 }
                 Advance::Done => Next::Saved(self.done(Job::Save), Ok(())),
-                Advance::Failed(fault) => Next::Saved(self.done(Job::Save), Err(fault.to_string())),
+                Advance::Failed(fault) => {
+                    tracing::warn!("ACL SAVE failed: {fault}");
+                    Next::Saved(self.done(Job::Save), Err(NOT_SAVED.to_vec()))
+                }
             },
         }
     }
@@ -153,7 +159,8 @@ impl<W> AclFile<W> {
     }
 
     fn loaded(&mut self, text: Result<Vec<u8>, String>) -> Next<W> {
-        Next::Loaded(self.done(Job::Load), text)
+        let failed = |reason| format!("Error loading ACLs, {reason}").into_bytes();
+        Next::Loaded(self.done(Job::Load), text.map_err(failed))
     }
 
     fn done(&mut self, job: Job) -> W {

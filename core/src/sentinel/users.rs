@@ -204,19 +204,10 @@ impl Sentinel {
                 return;
             }
             Next::Loaded(waiter, text) => {
-                let failed = |reason| format!("Error loading ACLs, {reason}").into_bytes();
-                let result = text
-                    .map_err(failed)
-                    .and_then(|text| self.load_users(&text, waiter.0));
+                let result = text.and_then(|text| self.load_users(&text, waiter.0));
                 self.answer_acl_job(waiter, result);
             }
-            Next::Saved(waiter, result) => {
-                let result = result.map_err(|reason| {
-                    tracing::warn!("ACL SAVE failed: {reason}");
-                    NOT_SAVED.to_vec()
-                });
-                self.answer_acl_job(waiter, result);
-            }
+            Next::Saved(waiter, result) => self.answer_acl_job(waiter, result),
         }
         self.begin_acl_job();
     }
@@ -262,6 +253,3 @@ fn channels(command: &str, argv: ArgvRef<'_>) -> Channels {
     let are_patterns = command == "psubscribe";
     Channels { args, are_patterns }
 }
-
-const NOT_SAVED: &[u8] = b"There was an error trying to save the ACLs. Please check the server \
-                           logs for more information";

@@ -175,19 +175,10 @@ impl Server {
                 return;
             }
             Next::Loaded(waiter, text) => {
-                let failed = |reason| format!("Error loading ACLs, {reason}").into_bytes();
-                let result = text
-                    .map_err(failed)
-                    .and_then(|text| st.load_users(&text, waiter.0));
+                let result = text.and_then(|text| st.load_users(&text, waiter.0));
                 st.answer_acl_job(waiter, result);
             }
-            Next::Saved(waiter, result) => {
-                let result = result.map_err(|reason| {
-                    tracing::warn!("ACL SAVE failed: {reason}");
-                    NOT_SAVED.to_vec()
-                });
-                st.answer_acl_job(waiter, result);
-            }
+            Next::Saved(waiter, result) => st.answer_acl_job(waiter, result),
         }
         st.begin_acl_job();
     }
@@ -197,6 +188,3 @@ const NO_FILE: &str = "This Redis instance is not configured to use an ACL file.
                        specify users via the ACL SETUSER command and then issue a CONFIG REWRITE \
                        (assuming you have a Redis configuration file set) in order to store users \
                        in the Redis configuration.";
-
-const NOT_SAVED: &[u8] = b"There was an error trying to save the ACLs. Please check the server \
-                           logs for more information";
