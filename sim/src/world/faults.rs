@@ -311,7 +311,10 @@ impl World {
         let now = self.queue.now();
         self.judges.fault_times.push((now, now));
         for (number, struck) in std::mem::take(&mut self.striking).into_iter().enumerate() {
-            if let (Fault::Move { .. }, Some(node)) = (&self.schedule[number].fault, struck.node) {
+            if let (Fault::Move { .. }, Some(node)) = (&self.schedule[number].fault, struck.node)
+                && core.has(node)
+            {
+                // Whoever is to stand still would be started by that.
                 self.move_to(node, SENTINEL_PORT);
             }
             for (from, to) in struck.cuts {
@@ -320,6 +323,7 @@ impl World {
                 }
             }
         }
+        self.forget_held(core);
         self.net.set_quality(Quality::CALM);
         let ids: Vec<NodeId> = self.nodes.iter().map(|node| node.id).collect();
         for id in ids {
@@ -397,18 +401,11 @@ impl World {
         let Some(top) = self.judges.server(id).filter(|_| promised) else {
             return;
         };
-        let replicas: Vec<ServerView> = (options.topology.data())
-            .filter(|&node| node != id)
-            .filter_map(|node| self.judges.server(node))
-            .filter(|view| view.master == Some(id.at(DATA_PORT)))
-            .filter(|view| view.link_up && view.replid == top.replid)
-            .collect();
-        let all = replicas.len() + 1 == options.topology.above.len();
-        if top.master.is_some() || !all || !self.all_known() {
+        let Some(replicas) = self.in_place(id, &top) else {
             // Who has yet to find its place may take its data from an empty master.
             self.judges.held.clear();
             return;
-        }
+        };
         // Sentinel prefers by priority, and only then by data.
         let ranked = (options.topology.priority.iter()).any(|priority| *priority != 100);
         let offsets = replicas.iter().map(|view| view.offset);
@@ -417,6 +414,31 @@ impl World {
         let replid = top.replid;
         self.judges.held.push(Position { replid, offset });
         self.judges.mark("reboot with replicas in place");
+    }
+
+    /// The others, if they all replicate this master and go on with its history, and all Sentinels
+    /// know them.
+    fn in_place(&self, id: NodeId, top: &ServerView) -> Option<Vec<ServerView>> {
+        let replicas: Vec<ServerView> = (self.options.topology.data())
+            .filter(|&node| node != id)
+            .filter_map(|node| self.judges.server(node))
+            .filter(|view| view.master == Some(id.at(DATA_PORT)))
+            .filter(|view| view.link_up && view.replid == top.replid)
+            .collect();
+        let all = replicas.len() + 1 == self.options.topology.above.len();
+        (top.master.is_none() && all && self.all_known()).then_some(replicas)
+    }
+
+    /// A node that is frozen while a group has yet to find its master after a reboot may be the
+    /// only one that holds what is to be kept.
+    fn forget_held(&mut self, core: &Core) {
+        let topology = &self.options.topology;
+        let stands = |node| {
+            (self.judges.server(node)).is_some_and(|top| self.in_place(node, &top).is_some())
+        };
+        if !topology.data().all(|node| core.has(node)) && !topology.data().any(stands) {
+            self.judges.held.clear();
+        }
     }
 
     /// A server has ended as it was told to, and is started again.
