@@ -586,6 +586,12 @@ pub trait Machine {
     /// Whether input already read is waiting for its next share of a turn.
     #[must_use]
     fn has_backlog(&self) -> bool;
+    /// Whether all of that backlog is work that nobody waits for, so that a driver may leave the
+    /// processor to others between two turns.
+    #[must_use]
+    fn is_in_background(&self) -> bool {
+        false
+    }
     /// What log lines are stamped with.
     #[must_use]
     fn log_role(&self) -> LogRole;

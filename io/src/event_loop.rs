@@ -16,8 +16,10 @@ use holdfast_core::machine::{
 use mio::event::Event;
 use mio::{Events, Poll, Token};
 
+mod rest;
 mod transfer;
 
+use self::rest::Rest;
 use crate::addresses::Addresses;
 use crate::clock::Clock;
 use crate::daemon::{Pidfile, Title};
@@ -64,6 +66,7 @@ impl Options {
 /// and the pidfile are removed.
 pub fn run<M: Machine>(machine: M, mut options: Options) -> io::Result<u8> {
     sys::close_all_on_exec();
+    sys::wake_on_time();
     let mut driver = Driver::new(machine, &mut options)?;
     let mut events = Events::with_capacity(EVENTS_PER_TURN);
     loop {
@@ -72,6 +75,7 @@ pub fn run<M: Machine>(machine: M, mut options: Options) -> io::Result<u8> {
             return Ok(code);
         }
         let sleep = driver.sleep();
+        driver.rest();
         match driver.poll.poll(&mut events, sleep) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
             result => result?,
@@ -89,6 +93,7 @@ struct Driver<M> {
     services: Services,
     signals: Signals,
     facts: FactSource,
+    rest: Rest,
     log_level: Option<LogLevel>,
 }
 
@@ -154,6 +159,7 @@ impl<M: Machine> Driver<M> {
             services,
             signals,
             facts: FactSource::new(options.allocator),
+            rest: Rest::default(),
             log_level: None,
         })
     }
@@ -196,6 +202,16 @@ impl<M: Machine> Driver<M> {
         let deadlines = self.deadline().into_iter().chain(self.listeners.deadline());
         // Read again, so that a long turn does not make its timers late.
         deadlines.min().map(|at| at.since(self.clock.mono()))
+    }
+
+    /// Gives way between two turns of nothing but work in the background.
+    fn rest(&mut self) {
+        if !self.machine.is_in_background() || self.queues.have_work() {
+            return;
+        }
+        if let Some(longest) = self.rest.due(self.clock.mono()) {
+            sys::wait_readable(&self.poll, longest);
+        }
     }
 
     fn deadline(&self) -> Option<Mono> {

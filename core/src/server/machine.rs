@@ -156,10 +156,12 @@ impl Machine for Server {
     }
 
     fn has_backlog(&self) -> bool {
-        let input = !self.st.backlog.is_empty() || self.st.eviction.is_running();
-        let works = input && !self.st.persist.stalled;
-        let expires = self.cron.is_expiring();
-        !self.is_asleep() && (self.st.persist.busy || works || expires || self.has_to_serve())
+        !self.is_asleep() && (self.st.persist.busy || self.is_awaited())
+    }
+
+    fn is_in_background(&self) -> bool {
+        let snapshots = self.st.persist.busy && self.st.persist.loading.is_none();
+        !self.is_asleep() && snapshots && !self.is_awaited()
     }
 
     fn log_role(&self) -> LogRole {

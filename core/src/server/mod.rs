@@ -153,6 +153,16 @@ impl Server {
         );
         self.st.now = now;
         self.st.note_aof_time();
+        if self.st.repl.pass_time(now.mono) {
+            self.refresh_conditions();
+        }
+    }
+
+    /// Whether the next turn goes on with more than a snapshot.
+    fn is_awaited(&self) -> bool {
+        let input = !self.st.backlog.is_empty() || self.st.eviction.is_running();
+        let works = input && !self.st.persist.stalled;
+        works || self.cron.is_expiring() || self.has_to_serve()
     }
 
     /// Whether DEBUG SLEEP keeps the server from doing anything.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tracing::{info, warn};
 
 use super::Replication;
-use crate::machine::{Addr, ConnId, Now, Slices};
+use crate::machine::{Addr, ConnId, Mono, Now, Slices};
 use crate::repl::action::SnapshotId;
 use crate::repl::primary::{Psync, Replconf, Request, StartFault, admit};
 use crate::repl::wait::Need;
@@ -215,6 +215,17 @@ impl Replication {
         let needed = self.settings.min_replicas;
         let off = needed == 0 || self.settings.min_replicas_lag.is_zero();
         off || self.link.is_some() || self.primary.good() >= needed
+    }
+
+    /// Takes in the time before anything else happens: replicas that were not heard of for too long
+    /// count no more for a write. Whether that may change what [`may_write`](Self::may_write) says.
+    #[must_use]
+    pub fn pass_time(&mut self, now: Mono) -> bool {
+        let outdated = self.settings.min_replicas > 0 && self.primary.is_good_outdated(now);
+        if outdated {
+            self.primary.refresh_good(now, &self.settings);
+        }
+        outdated
     }
 
     /// WAIT and WAITAOF: the number of replicas that have what is asked for, if all of that is

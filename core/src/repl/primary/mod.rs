@@ -64,6 +64,8 @@ pub struct Primary {
     /// When the last PING went out, or the first replica came.
     pinged_at: Mono,
     good: usize,
+    /// When one of them is too old to be counted, unless it is heard of before.
+    good_until: Option<Mono>,
     acks_moved: bool,
     stats: SyncStats,
 }
@@ -82,6 +84,7 @@ impl Primary {
             cron_at: now + CRON_PERIOD,
             pinged_at: now,
             good: 0,
+            good_until: None,
             acks_moved: false,
             stats: SyncStats::default(),
         }
@@ -294,7 +297,16 @@ impl Primary {
             peer.state.is_online() && lag <= settings.min_replicas_lag.as_secs()
         };
         let live = self.replicas.iter().filter(|peer| !self.is_left(peer));
-        self.good = live.filter(fresh).count();
+        let heard = live.filter(fresh).map(|peer| peer.heard_at);
+        let (good, oldest) = (heard.clone().count(), heard.min());
+        let lasts = settings.min_replicas_lag + Duration::from_secs(1);
+        self.good = good;
+        self.good_until = oldest.map(|oldest| oldest + lasts);
+    }
+
+    /// Whether a replica that was good by the last count may be too old by now.
+    pub(super) fn is_good_outdated(&self, now: Mono) -> bool {
+        self.good_until.is_some_and(|until| until <= now)
     }
 
     /// Takes back what the driver wrote to a replica.

@@ -350,17 +350,28 @@ impl World {
         self.advance_to(end);
     }
 
+    /// Lets time pass without anybody noticing, as if all processes had been stopped.
+    pub(super) fn stand_still(&mut self, ms: u64) {
+        self.now.mono = self.now.mono + Duration::from_millis(ms);
+        self.tell_time();
+    }
+
     fn advance_to(&mut self, at: Mono) {
         let step = at.since(self.now.mono);
         self.now.mono = self.now.mono + step;
-        let start = Mono::from_nanos(1_000_000_000);
-        let passed = i64::try_from(self.now.mono.since(start).as_millis()).unwrap();
-        self.now.wall = Wall::from_millis(1_700_000_000_000 + passed);
+        self.tell_time();
         let now = self.now;
         for node in &mut self.nodes {
             node.server.handle_timeout(now);
         }
         self.settle();
+    }
+
+    /// Sets the wall clock by the other.
+    fn tell_time(&mut self) {
+        let start = Mono::from_nanos(1_000_000_000);
+        let passed = i64::try_from(self.now.mono.since(start).as_millis()).unwrap();
+        self.now.wall = Wall::from_millis(1_700_000_000_000 + passed);
     }
 
     fn live(&self) -> impl Iterator<Item = (usize, &Node)> {

@@ -1,6 +1,7 @@
 //! The dataset and the configuration on disk.
 
 use super::harness::{World, encoded};
+use crate::limits;
 use crate::machine::{Machine as _, Signal};
 use crate::persist::rdb::{Encoder, Preamble};
 use std::collections::BTreeMap;
@@ -93,6 +94,27 @@ fn writes_are_refused_while_saving_fails_and_allowed_after_a_success() {
     assert_eq!(world.ask(a, "set k 2"), "+OK|");
     let left: Vec<_> = world.nodes[0].disk.files.keys().cloned().collect();
     assert_eq!(left, ["dump.rdb", "redis.conf"], "no temporary file stays");
+}
+
+#[test]
+fn a_snapshot_is_work_in_the_background_until_a_client_has_a_backlog() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    world.feed(0, a, &encoded("debug populate 20000"));
+    world.settle();
+    assert!(!world.nodes[0].server.is_in_background());
+    world.feed(0, a, &encoded("bgsave"));
+    world.turn(0);
+    let server = &world.nodes[0].server;
+    assert!(server.has_backlog() && server.is_in_background());
+    let lot = encoded("incr k").repeat(limits::COMMANDS_PER_TURN_MAX + 1);
+    world.feed(0, a, &lot);
+    let server = &world.nodes[0].server;
+    assert!(server.has_backlog() && !server.is_in_background());
+    world.settle();
+    let server = &world.nodes[0].server;
+    assert!(!server.has_backlog() && !server.is_in_background());
+    assert_eq!(world.info(0, "rdb_last_bgsave_status"), "ok");
 }
 
 #[test]

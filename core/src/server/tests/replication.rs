@@ -257,6 +257,23 @@ fn few_replicas_stop_the_writes() {
 }
 
 #[test]
+fn a_master_that_stood_still_takes_no_write_by_what_it_knew_before() {
+    let mut world = pair(1, "min-replicas-to-write 1\nmin-replicas-max-lag 2");
+    let a = world.client(0);
+    world.deaf(0, true);
+    world.stand_still(2_900);
+    assert_eq!(world.ask(a, "set k 1"), "+OK|");
+    world.stand_still(200);
+    assert_eq!(
+        world.ask(a, "set k 2"),
+        "-NOREPLICAS Not enough good replicas to write.|"
+    );
+    world.deaf(0, false);
+    world.wait(1_100);
+    assert_eq!(world.ask(a, "set k 2"), "+OK|");
+}
+
+#[test]
 fn a_writable_replica_expires_what_its_own_clients_have_made() {
     let mut world = pair(3, "replica-read-only no");
     let (a, b) = (world.client(0), world.client(1));
