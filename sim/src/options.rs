@@ -88,6 +88,9 @@ pub struct Knobs {
     pub diskless_delay_s: u64,
     /// repl-diskless-load
     pub diskless_load: String,
+    /// Replicas are sent a file: repl-diskless-sync no
+    #[serde(default)]
+    pub through_file: bool,
     /// min-replicas-to-write
     pub min_replicas: u32,
     /// min-replicas-max-lag
@@ -312,6 +315,7 @@ impl Options {
         knobs.names = extras.chance(0.3);
         knobs.scripts = extras.chance(0.3);
         knobs.users = keys.draws(Stream::Options, 10).chance(0.3);
+        knobs.through_file = keys.draws(Stream::Options, 13).chance(0.25);
         let mut families = draw_families(&mut keys.draws(Stream::Options, 3));
         let mut reboots = keys.draws(Stream::Options, 11);
         draw_reboots(&mut reboots, &mut knobs, &mut families);
@@ -416,6 +420,7 @@ fn draw_knobs(draws: &mut Draws, topology: &Topology) -> Knobs {
         repl_ping_s: if odd(draws) { draws.between(1, 10) } else { 1 },
         diskless_delay_s: if odd(draws) { draws.between(0, 5) } else { 0 },
         diskless_load: if odd(draws) { "swapdb" } else { "disabled" }.to_owned(),
+        through_file: false,
         min_replicas: if replicas > 0 && odd(draws) {
             u32::try_from(draws.between(1, replicas)).expect("few")
         } else {

@@ -78,6 +78,14 @@ fn write_run(text: &mut String, outcome: &Outcome, plan: &Plan, file: Option<&st
         losses.died,
         outcome.splits
     )?;
+    if let Some((longest, lag)) = outcome.alone {
+        let (longest, lag) = (longest.as_secs_f64(), lag.as_secs());
+        writeln!(
+            text,
+            "alone      a write was taken {longest:.3} s after the last replica was cut off, with \
+             min-replicas-max-lag {lag}"
+        )?;
+    }
     match &outcome.violation {
         None => writeln!(text, "ok"),
         Some(violation) => {
@@ -97,6 +105,9 @@ pub struct Summary {
     events: u64,
     losses: usize,
     splits: usize,
+    /// The longest by which a write came later than `min-replicas-max-lag` after the last replica
+    /// was cut off, and the seed.
+    alone: Option<(Duration, u64)>,
     sentinel_events: BTreeMap<String, Reached>,
     marks: BTreeMap<String, Reached>,
 }
@@ -131,6 +142,10 @@ impl Summary {
         self.events += outcome.events;
         self.losses += outcome.losses.total();
         self.splits += outcome.splits;
+        if let Some((longest, lag)) = outcome.alone {
+            let beyond = (longest.saturating_sub(lag), outcome.seed);
+            self.alone = self.alone.max(Some(beyond));
+        }
         for (name, count) in &outcome.sentinel_events {
             add_count(&mut self.sentinel_events, name, *count, outcome.seed);
         }
@@ -179,6 +194,14 @@ impl fmt::Display for Summary {
         let missing = missing.chain(sometimes.filter(|name| !self.marks.contains_key(*name)));
         for name in missing {
             writeln!(f, "{name:<34} {:>10} {:>8.1} % {:>12}", 0, 0.0, "never")?;
+        }
+        if let Some((beyond, seed)) = self.alone {
+            let beyond = beyond.as_secs_f64();
+            writeln!(
+                f,
+                "writes without replicas in reach: at most {beyond:.3} s beyond \
+                 min-replicas-max-lag (seed {seed})"
+            )?;
         }
         let mut failures = self.failures.clone();
         failures.sort();

@@ -76,6 +76,9 @@ pub struct Outcome {
     pub losses: Losses,
     /// Reads that contradicted each other because the history had branched.
     pub splits: usize,
+    /// How long at most replicas could not reach a master that took a write, and
+    /// `min-replicas-max-lag`.
+    pub alone: Option<(Duration, Duration)>,
 }
 
 /// Carries a plan out.
@@ -116,6 +119,7 @@ pub fn run(plan: &Plan, maker: Maker, trace: Option<Trace>) -> Outcome {
         marks: std::mem::take(&mut world.judges.marks),
         losses: run.losses,
         splits: run.splits,
+        alone: world.judges.alone.longest(),
     }
 }
 

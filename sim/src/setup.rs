@@ -62,7 +62,8 @@ fn data_config(options: &Options, node: NodeId) -> String {
     line("repl-timeout", &knobs.repl_timeout_s);
     line("repl-ping-replica-period", &knobs.repl_ping_s);
     line("replica-keep-data-timeout", &knobs.keep_data_s);
-    line("repl-diskless-sync", &"yes");
+    let diskless = if knobs.through_file { "no" } else { "yes" };
+    line("repl-diskless-sync", &diskless);
     line("repl-diskless-sync-delay", &knobs.diskless_delay_s);
     line("repl-diskless-load", &knobs.diskless_load);
     line("min-replicas-to-write", &knobs.min_replicas);

@@ -182,6 +182,13 @@ impl Record {
     pub const fn acked(&self) -> bool {
         self.outcome.is_success()
     }
+
+    /// Whether it is a write that was acknowledged. What is drawn from a seed may be answered by
+    /// an error as well.
+    pub const fn writes(&self) -> bool {
+        let other = matches!(self.op, Op::Read { .. } | Op::Get { .. } | Op::Mixed { .. });
+        !other && self.acked()
+    }
 }
 
 /// Everything all clients did, in the order asked.

@@ -422,7 +422,9 @@ impl Net {
                 };
                 let (from, to) = (conn.end(side).node, conn.end(side.other()).node);
                 let serial = conn.serial;
-                if !which(from, to) || !conn.flow_from(side).held {
+                // What a host without power had yet to send again is gone with it.
+                let gone = conn.end(side).life == Life::Vanished;
+                if gone || !which(from, to) || !conn.flow_from(side).held {
                     continue;
                 }
                 let at = queue.now() + self.paths.retransmission(from, to);

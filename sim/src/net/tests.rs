@@ -138,6 +138,19 @@ fn a_partition_holds_bytes_back_and_healing_delivers_them() {
 }
 
 #[test]
+fn what_a_partition_held_back_is_gone_when_its_host_loses_power() {
+    let mut bench = Bench::new(1, Quality::CALM);
+    let (caller, callee) = bench.pair();
+    bench.net.cut(A, B);
+    bench.write(caller, b"lost");
+    bench.run_for(1_000);
+    bench.net.lose_power(A);
+    bench.net.mend(&mut bench.queue, A, B);
+    bench.run_for(60_000);
+    assert_eq!(bench.read_all(callee), (Vec::new(), Read::Empty));
+}
+
+#[test]
 fn a_connection_across_a_partition_times_out_and_one_to_a_closed_port_is_refused() {
     let mut bench = Bench::new(1, Quality::CALM);
     let refused = (bench.net).connect(&mut bench.queue, A, B.at(1), OWNER);

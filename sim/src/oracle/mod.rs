@@ -1,5 +1,6 @@
 //! What must hold, each judge in a file of its own.
 
+pub mod alone;
 pub mod append;
 pub mod durability;
 pub mod election;

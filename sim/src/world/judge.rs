@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use crate::client::record::{Op, Outcome, Record};
 use crate::ids::{Kind, NodeId};
 use crate::options::{DATA_PORT, Options, VIRTUAL_IP};
+use crate::oracle::alone::Alone;
 use crate::oracle::append::Append;
 use crate::oracle::durability::{Durability, Promise};
 use crate::oracle::election::Election;
@@ -53,6 +54,8 @@ pub struct Judges {
     pub marks: BTreeMap<&'static str, u64>,
     /// For each client, when the last write and the last read that succeeded were asked.
     pub served: BTreeMap<NodeId, Served>,
+    /// Masters that replicas can't reach.
+    pub alone: Alone,
     virtual_ip: VirtualIp,
     /// How many hosts have the virtual IP.
     holders: usize,
@@ -106,6 +109,7 @@ impl Judges {
             events: BTreeMap::new(),
             marks: BTreeMap::new(),
             served: BTreeMap::new(),
+            alone: Alone::new(options),
             virtual_ip: VirtualIp::new(options),
             holders: 0,
             promotion: Promotion::default(),
@@ -194,6 +198,23 @@ impl World {
         }
         self.observe_wire();
         self.observe_virtual_ip();
+        self.observe_reach();
+    }
+
+    /// Looks at which replicas could tell a master what they have.
+    fn observe_reach(&mut self) {
+        if !self.judges.alone.is_on() {
+            return;
+        }
+        let data = || self.options.topology.data();
+        for node in data() {
+            let reaches = |other: &NodeId| {
+                let runs = matches!(self.nodes[other.index()].state, State::Up(_));
+                *other != node && runs && self.net.open(*other, node)
+            };
+            let count = data().filter(reaches).count();
+            self.judges.alone.observe(self.queue.now(), node, count);
+        }
     }
 
     /// The Sentinels whose hosts have the virtual IP.
@@ -463,6 +484,7 @@ impl World {
             let result = self.had_it(record);
             let result = result.and_then(|()| self.judges.sessions.observe(record));
             let result = result.and_then(|()| self.judges.append.told(record));
+            let result = result.and_then(|()| self.judges.alone.wrote(record));
             self.judges.count_served(record);
             if self.tracing() {
                 let text = format!(
@@ -554,7 +576,11 @@ impl World {
             offset: above.offset,
         };
         let kept = from <= place.offset && place.offset <= above.offset;
-        let near = place.replid == above.replid || place.replid == above.replid2;
+        // A replica whose master's history got another id knows of the old one no more than it had
+        // of it by then.
+        let asked = i64::try_from(place.offset + 1).expect("offsets are below 2^63");
+        let knows = above.master.is_none() || asked <= above.second_offset;
+        let near = place.replid == above.replid || place.replid == above.replid2 && knows;
         if known && kept && near && self.sink.taps.tree.is_ancestor(place, end) {
             let message = format!(
                 "{replica} at offset {} of {} was sent everything by {master}, which has kept its history from {from}",

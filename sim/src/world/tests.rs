@@ -34,6 +34,7 @@ fn small_plan(seed: u64) -> Plan {
             repl_ping_s: 1,
             diskless_delay_s: 0,
             diskless_load: "disabled".to_owned(),
+            through_file: false,
             min_replicas: 0,
             min_replicas_lag_s: 10,
             appendonly: false,

@@ -1,0 +1,130 @@
+//! `min-replicas-to-write`: a master that too few replicas can reach soon takes no more writes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Violation;
+use crate::client::record::Record;
+use crate::ids::NodeId;
+use crate::options::Options;
+use crate::time::{Time, ms};
+
+const ORACLE: &str = "min-replicas";
+
+/// Which data nodes are out of reach of the replicas that a write needs, and since when.
+#[derive(Debug)]
+pub struct Alone {
+    /// Replicas that a write needs; none if that is not asked for.
+    needed: usize,
+    lag: Duration,
+    /// How much longer it may take; `None` where acknowledgements may be on their way for any time.
+    slack: Option<Duration>,
+    since: BTreeMap<NodeId, Time>,
+    longest: Option<Duration>,
+}
+
+impl Alone {
+    /// An oracle for a run; without `min-replicas-to-write` it sees nothing.
+    pub fn new(options: &Options) -> Self {
+        let prompt = options.families.slow.is_none() && options.network.loss_ppm == 0;
+        // Ages count in whole seconds. Half a second is for what is on its way and for slow clocks.
+        let slack = ms(1_500);
+        Self {
+            needed: options.knobs.min_replicas as usize,
+            lag: Duration::from_secs(options.knobs.min_replicas_lag_s),
+            slack: prompt.then_some(slack),
+            since: BTreeMap::new(),
+            longest: None,
+        }
+    }
+
+    /// Whether there is anything to observe.
+    pub fn is_on(&self) -> bool {
+        self.needed > 0
+    }
+
+    /// Takes in from how many other data nodes packets reach one.
+    pub fn observe(&mut self, now: Time, node: NodeId, reached_by: usize) {
+        if reached_by < self.needed {
+            self.since.entry(node).or_insert(now);
+        } else {
+            self.since.remove(&node);
+        }
+    }
+
+    /// Takes in what a client was told.
+    pub fn wrote(&mut self, record: &Record) -> Result<(), Violation> {
+        let since = self.since.get(&record.server).filter(|_| record.writes());
+        // The server has taken it between these two, so by then it was alone for at least so long.
+        let Some(&since) = since.filter(|since| **since <= record.asked) else {
+            return Ok(());
+        };
+        let alone = record.asked.since(since);
+        let most = self.slack.map(|slack| self.lag + slack);
+        if most.is_some_and(|most| alone > most) {
+            let message = format!(
+                "{} took a write asked for at {}, {alone:?} after too few replicas could reach it",
+                record.server, record.asked
+            );
+            return Err(Violation::new(ORACLE, message));
+        }
+        if self.slack.is_some() {
+            self.longest = self.longest.max(Some(alone));
+        }
+        Ok(())
+    }
+
+    /// How long at most a master was alone that took a write, and what it was allowed to be by
+    /// `min-replicas-max-lag`.
+    pub fn longest(&self) -> Option<(Duration, Duration)> {
+        self.longest.map(|longest| (longest, self.lag))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::record::{Op, Outcome};
+    use crate::oracle::session::tests::done;
+    use crate::rng::Keys;
+
+    const A: NodeId = NodeId(0);
+
+    fn oracle() -> Alone {
+        let mut options = Options::draw(Keys::new(1));
+        options.knobs.min_replicas = 1;
+        options.knobs.min_replicas_lag_s = 2;
+        options.families.slow = None;
+        options.network.loss_ppm = 0;
+        Alone::new(&options)
+    }
+
+    fn write(asked: u64) -> Record {
+        Record {
+            server: A,
+            asked: Time::from_millis(asked),
+            told: Time::from_millis(asked + 10),
+            ..done(
+                1,
+                Op::Push {
+                    list: 1,
+                    element: 1,
+                },
+                Outcome::Done,
+            )
+        }
+    }
+
+    #[test]
+    fn who_is_alone_may_write_for_the_lag_and_a_little_more() {
+        let mut oracle = oracle();
+        oracle.observe(Time::from_millis(1_000), A, 0);
+        oracle.wrote(&write(500)).unwrap();
+        assert_eq!(oracle.longest(), None);
+        oracle.wrote(&write(4_000)).unwrap();
+        assert_eq!(oracle.longest(), Some((ms(3_000), ms(2_000))));
+        assert!(oracle.wrote(&write(4_600)).is_err());
+        oracle.observe(Time::from_millis(4_700), A, 1);
+        oracle.wrote(&write(9_000)).unwrap();
+    }
+}
