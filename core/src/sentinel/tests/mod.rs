@@ -212,6 +212,25 @@ fn an_operator_moves_the_master_with_the_votes_of_a_majority() {
 }
 
 #[test]
+fn votes_count_in_their_election_whatever_epoch_is_heard_of_meanwhile() {
+    let mut world = settled(1, 3, 2);
+    for n in 1..3 {
+        world.nodes[n].disk_slow = ms(100);
+    }
+    let order = ["sentinel", "failover", "mymaster"];
+    assert_eq!(world.ask(0, &order), Value::Simple(b"OK".to_vec()));
+    let id = world.nodes[1].machine.watch().id().to_string();
+    let hello = format!("127.0.0.1,26380,{id},50,mymaster,127.0.0.1,6379,0");
+    world.ask(0, &["publish", "__sentinel__:hello", &hello]);
+    assert_eq!(world.count("+elected-leader"), 0);
+    world.run_until(ms(2_000), |world| all_see(world, 6380));
+    assert_eq!(world.count("-failover-abort-not-elected"), 0);
+    let master = world.nodes[0].machine.watch().masters().next().unwrap();
+    assert_eq!(master.config_epoch.0, 1);
+    assert_eq!(world.nodes[0].machine.watch().epoch().0, 50);
+}
+
+#[test]
 fn an_election_waits_for_a_voter_that_is_restarted() {
     let mut world = settled(1, 2, 2);
     world.kill_sentinel(0);
