@@ -3,8 +3,8 @@
 # scripts/mutants.sh [SEEDS] [PATCH...]. A patch that no longer applies and a bug that is not found
 # within that many seeds (2000) are failures. docs/mutants.md tells what each of them is.
 #
-# A patch that begins with a line `Killed by: TEST` plants what the simulator has no means to show;
-# then that test of the core has to fail.
+# A patch that begins with a line `Killed by: TEST` plants what the simulator has no means to show,
+# or shows too seldom; then that test of the core has to fail.
 #
 #   HOLDFAST_MUTANTS_JOBS=2        seeds at the same time
 set -euo pipefail
