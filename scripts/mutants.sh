@@ -3,6 +3,9 @@
 # scripts/mutants.sh [SEEDS] [PATCH...]. A patch that no longer applies and a bug that is not found
 # within that many seeds (2000) are failures. docs/mutants.md tells what each of them is.
 #
+# A patch that begins with a line `Killed by: TEST` plants what the simulator has no means to show,
+# or shows too seldom; then that test of the core has to fail.
+#
 #   HOLDFAST_MUTANTS_JOBS=2        seeds at the same time
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,6 +29,20 @@ for patch in "${patches[@]}"; do
   if ! (cd "$copy" && patch --quiet --no-backup-if-mismatch -p1) <"$patch"; then
     printf '%-36s NO LONGER APPLIES\n' "$name"
     missed=1
+    continue
+  fi
+  started=$SECONDS
+  test=$(sed -n '/^--- /q; s/^Killed by: //p' "$patch")
+  if [ -n "$test" ]; then
+    # A test that is not there, or a patch that does not compile, is no failure of a test.
+    result=$(cd "$copy" && cargo test --locked -p holdfast-core --lib -j "$jobs" "$test" 2>&1 |
+      grep '^test result:') || true
+    if [[ $result == 'test result: FAILED'* ]]; then
+      printf '%-36s test       %s (%d s)\n' "$name" "$test" $((SECONDS - started))
+    else
+      printf '%-36s NOT CAUGHT by %s: %s\n' "$name" "$test" "${result:-it does not compile}"
+      missed=1
+    fi
     continue
   fi
   (cd "$copy" && cargo build --locked --quiet --release -p sim -j "$jobs")

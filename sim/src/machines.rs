@@ -6,6 +6,7 @@ use holdfast_core::config::{Config, SentinelConfig, Source};
 use holdfast_core::machine::Now;
 use holdfast_core::repl::Offset;
 use holdfast_core::sentinel::failover::Failover;
+use holdfast_core::sentinel::info::LinkDown;
 use holdfast_core::sentinel::names::{Epoch, HostAddr};
 use holdfast_core::sentinel::{Sentinel, view};
 use holdfast_core::server::{Launch, Server, digest};
@@ -170,6 +171,7 @@ fn replica_view(replica: &view::ReplicaView<'_>) -> ReplicaView {
         offset: candidate.offset,
         promoted: replica.is_promoted,
         eligible: replica.is_good,
+        never_linked: candidate.link_down == LinkDown::Never,
         followed: candidate.followed,
     }
 }

@@ -156,6 +156,8 @@ pub struct ReplicaView {
     pub promoted: bool,
     /// Whether a promotion may choose it now.
     pub eligible: bool,
+    /// Whether it says that it never had a link to its master since it started.
+    pub never_linked: bool,
     /// Whether the configured master follows it.
     pub followed: bool,
 }

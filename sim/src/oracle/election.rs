@@ -4,8 +4,8 @@
 //! What counts as a vote of another Sentinel is what it wrote on the wire; a Sentinel's own vote
 //! counts once it wins by it.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::{Violation, short};
@@ -20,6 +20,8 @@ pub struct Election {
     votes: BTreeMap<(NodeId, u64), Id>,
     leaders: BTreeMap<(String, u64), Id>,
     configs: BTreeMap<(String, u64), (SocketAddr, NodeId)>,
+    /// Who has ever found a master of that name down.
+    accusers: BTreeMap<String, BTreeSet<NodeId>>,
     last: BTreeMap<NodeId, Last>,
 }
 
@@ -79,12 +81,16 @@ impl Election {
         }
         for master in &view.masters {
             self.configured(node, &master.name, master.config_epoch, master.addr)?;
+            self.accused(node, master)?;
             let before = same.and_then(|old| find(&old.view, &master.name));
             let was = before.map_or(FailoverState::None, |old| old.state);
             if was == FailoverState::None && master.state != FailoverState::None {
                 may_start(node, view, master)?;
             }
             let standing = FailoverState::SelectSlave..=FailoverState::UpdateConfig;
+            if standing.contains(&master.state) {
+                votes_for_nobody_else(node, master)?;
+            }
             let standing_epoch = before.map(|old| old.failover_epoch);
             let stood = standing.contains(&was) && standing_epoch == Some(master.failover_epoch);
             if standing.contains(&master.state) && !stood {
@@ -94,6 +100,25 @@ impl Election {
         let view = view.clone();
         self.last.insert(node, Last { incarnation, view });
         Ok(())
+    }
+
+    /// A master is objectively down only once a quorum of Sentinels have found it down.
+    fn accused(&mut self, node: NodeId, master: &MasterView) -> Result<(), Violation> {
+        if !master.s_down {
+            return Ok(());
+        }
+        let accusers = self.accusers.entry(master.name.clone()).or_default();
+        accusers.insert(node);
+        let count = accusers.len();
+        let quorum = usize::try_from(master.quorum).expect("32 bits fit");
+        if !master.o_down || count >= quorum {
+            return Ok(());
+        }
+        Err(violation(format!(
+            "{node} holds {} to be objectively down, but only {count} sentinels have ever found \
+             it down; the quorum is {quorum}",
+            master.name
+        )))
     }
 
     /// A Sentinel acts as leader: it must have won.
@@ -169,6 +194,18 @@ fn may_start(node: NodeId, view: &SentinelView, master: &MasterView) -> Result<(
     Ok(())
 }
 
+/// While a Sentinel carries out a failover, a vote of its own for another leader would make two
+/// of them act at the same time.
+fn votes_for_nobody_else(node: NodeId, master: &MasterView) -> Result<(), Violation> {
+    if master.leader_epoch <= master.failover_epoch {
+        return Ok(());
+    }
+    Err(violation(format!(
+        "{node} leads the failover of {} in epoch {} and votes in epoch {}",
+        master.name, master.failover_epoch, master.leader_epoch
+    )))
+}
+
 /// Within one process no epoch falls.
 fn forwards(node: NodeId, old: &SentinelView, new: &SentinelView) -> Result<(), Violation> {
     let fell = |what: &str, old: u64, new: u64| {
@@ -235,6 +272,15 @@ pub(super) mod tests {
         }
     }
 
+    /// One to whom all have said that the master is down.
+    fn suspecting() -> Election {
+        let all = BTreeSet::from([ONE, TWO, THREE]);
+        Election {
+            accusers: BTreeMap::from([(master().name, all)]),
+            ..Election::default()
+        }
+    }
+
     fn leading(epoch: u64) -> SentinelView {
         let master = MasterView {
             state: FailoverState::SelectSlave,
@@ -246,7 +292,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_second_vote_in_an_epoch_is_a_violation() {
-        let mut election = Election::default();
+        let mut election = suspecting();
         election.voted(ONE, 3, ME).unwrap();
         election.voted(ONE, 3, ME).unwrap();
         election.voted(ONE, 4, OTHER).unwrap();
@@ -255,24 +301,24 @@ pub(super) mod tests {
 
     #[test]
     fn a_leader_needs_a_majority_and_a_quorum() {
-        let mut election = Election::default();
+        let mut election = suspecting();
         assert!(election.observe(ONE, 1, &leading(1)).is_err());
 
-        let mut election = Election::default();
+        let mut election = suspecting();
         election.voted(TWO, 1, ME).unwrap();
         election.observe(ONE, 1, &leading(1)).unwrap();
 
-        let mut election = Election::default();
+        let mut election = suspecting();
         election.voted(TWO, 1, ME).unwrap();
         let mut picky = leading(1);
         picky.masters[0].quorum = 3;
         assert!(election.observe(ONE, 1, &picky).is_err());
-        let mut election = Election::default();
+        let mut election = suspecting();
         election.voted(TWO, 1, ME).unwrap();
         picky.masters[0].forced = true;
         election.observe(ONE, 1, &picky).unwrap();
 
-        let mut election = Election::default();
+        let mut election = suspecting();
         election.voted(TWO, 1, ME).unwrap();
         let mut even = leading(1);
         even.masters[0].others = 3;
@@ -282,15 +328,37 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn votes_of_another_epoch_do_not_count() {
+    fn a_leader_votes_for_nobody_else() {
+        let mut election = suspecting();
+        election.voted(TWO, 1, ME).unwrap();
+        let mut view = leading(1);
+        view.masters[0].leader_epoch = 1;
+        election.observe(ONE, 1, &view).unwrap();
+        view.masters[0].leader_epoch = 2;
+        assert!(election.observe(ONE, 1, &view).is_err());
+    }
+
+    #[test]
+    fn a_master_is_down_only_where_a_quorum_has_found_it_so() {
+        let found = |o_down| view(1, MasterView { o_down, ..master() });
         let mut election = Election::default();
+        election.observe(ONE, 1, &found(false)).unwrap();
+        assert!(election.observe(ONE, 1, &found(true)).is_err());
+        let mut election = Election::default();
+        election.observe(TWO, 1, &found(false)).unwrap();
+        election.observe(ONE, 1, &found(true)).unwrap();
+    }
+
+    #[test]
+    fn votes_of_another_epoch_do_not_count() {
+        let mut election = suspecting();
         election.voted(TWO, 2, ME).unwrap();
         assert!(election.observe(ONE, 1, &leading(1)).is_err());
     }
 
     #[test]
     fn two_leaders_in_one_epoch_are_a_violation() {
-        let mut election = Election::default();
+        let mut election = suspecting();
         election.voted(TWO, 1, ME).unwrap();
         election.observe(ONE, 1, &leading(1)).unwrap();
         election.voted(THREE, 1, OTHER).unwrap();
@@ -303,7 +371,7 @@ pub(super) mod tests {
 
     #[test]
     fn one_config_epoch_means_one_address() {
-        let mut election = Election::default();
+        let mut election = suspecting();
         let (here, there) = (NodeId(0).at(6379), NodeId(1).at(6379));
         election.configured(ONE, "mymaster", 3, here).unwrap();
         election.configured(TWO, "mymaster", 4, there).unwrap();
@@ -312,11 +380,11 @@ pub(super) mod tests {
 
     #[test]
     fn epochs_do_not_fall_and_votes_are_not_forgotten() {
-        let mut election = Election::default();
+        let mut election = suspecting();
         election.observe(ONE, 1, &view(5, master())).unwrap();
         assert!(election.observe(ONE, 1, &view(4, master())).is_err());
 
-        let mut election = Election::default();
+        let mut election = suspecting();
         election.observe(ONE, 1, &view(5, master())).unwrap();
         election.voted(ONE, 4, OTHER).unwrap();
         election.observe(ONE, 2, &view(4, master())).unwrap();
@@ -330,26 +398,20 @@ pub(super) mod tests {
             failover_epoch: 1,
             ..master()
         };
-        let mut election = Election::default();
+        let mut election = suspecting();
         election.observe(ONE, 1, &view(1, waiting.clone())).unwrap();
 
         let tilted = SentinelView {
             tilt: true,
             ..view(1, waiting.clone())
         };
-        assert!(Election::default().observe(ONE, 1, &tilted).is_err());
+        assert!(suspecting().observe(ONE, 1, &tilted).is_err());
         let up = MasterView {
             o_down: false,
             ..waiting
         };
-        assert!(
-            Election::default()
-                .observe(ONE, 1, &view(1, up.clone()))
-                .is_err()
-        );
+        assert!(suspecting().observe(ONE, 1, &view(1, up.clone())).is_err());
         let forced = MasterView { forced: true, ..up };
-        Election::default()
-            .observe(ONE, 1, &view(1, forced))
-            .unwrap();
+        suspecting().observe(ONE, 1, &view(1, forced)).unwrap();
     }
 }

@@ -1,13 +1,13 @@
-//! The promotion rule: the chosen replica is the best of those that could be chosen; no node
-//! replicates itself.
+//! The promotion rule: the chosen replica is the best of those that could be chosen, and has data;
+//! no node replicates itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Violation;
 use crate::ids::NodeId;
-use crate::program::{FailoverState, MasterView, ReplicaView, SentinelView, ServerView};
+use crate::program::{FailoverState, Id, MasterView, ReplicaView, SentinelView, ServerView};
 use crate::time::Time;
 
 const ORACLE: &str = "promotion";
@@ -16,6 +16,8 @@ const ORACLE: &str = "promotion";
 #[derive(Default)]
 pub struct Promotion {
     chosen: BTreeMap<(NodeId, String), (u32, u64)>,
+    /// Where each history was ever said to be.
+    histories: BTreeMap<Id, BTreeSet<SocketAddr>>,
 }
 
 impl Promotion {
@@ -35,15 +37,32 @@ impl Promotion {
             let choice = (incarnation, master.failover_epoch);
             if self.chosen.insert(key, choice) != Some(choice) {
                 best(node, master, chosen)?;
+                self.has_data(node, chosen)?;
             }
         }
         Ok(())
     }
 
     /// Takes in what a data server claims of itself.
-    pub fn replicates(node: NodeId, port: u16, view: &ServerView) -> Result<(), Violation> {
+    pub fn claims(&mut self, node: NodeId, port: u16, view: &ServerView) -> Result<(), Violation> {
+        let places = self.histories.entry(view.replid).or_default();
+        places.insert(node.at(port));
         if view.master == Some(node.at(port)) {
             return Err(Violation::new(ORACLE, format!("{node} replicates itself")));
+        }
+        Ok(())
+    }
+
+    /// A server that never had a link to its master and is in a history of its own has nothing
+    /// that anybody else ever had.
+    fn has_data(&self, node: NodeId, chosen: &ReplicaView) -> Result<(), Violation> {
+        let alone = |replid: Id| {
+            let places = self.histories.get(&replid);
+            places.is_some_and(|places| places.iter().all(|place| *place == chosen.addr))
+        };
+        if chosen.never_linked && chosen.replid.is_some_and(alone) {
+            let message = format!("{node} promotes {}, which has no data", chosen.addr);
+            return Err(Violation::new(ORACLE, message));
         }
         Ok(())
     }
@@ -172,7 +191,23 @@ mod tests {
             offset,
             promoted: false,
             eligible: true,
+            never_linked: false,
             followed: false,
+        }
+    }
+
+    fn server(replid: u8) -> ServerView {
+        ServerView {
+            replid: [replid; 40],
+            replid2: [b'0'; 40],
+            second_offset: -1,
+            offset: 0,
+            master: Some(NodeId(1000).at(6379)),
+            link_up: false,
+            loading: false,
+            placed: true,
+            hands_over: false,
+            backlog_from: None,
         }
     }
 
@@ -251,20 +286,34 @@ mod tests {
 
     #[test]
     fn a_node_that_replicates_itself_is_a_violation() {
-        let mut claim = ServerView {
-            replid: [b'a'; 40],
-            replid2: [b'0'; 40],
-            second_offset: -1,
-            offset: 0,
-            master: Some(NodeId(1).at(6379)),
-            link_up: false,
-            loading: false,
-            placed: true,
-            hands_over: false,
-            backlog_from: None,
-        };
-        Promotion::replicates(NodeId(0), 6379, &claim).unwrap();
+        let mut claim = server(b'a');
+        let mut promotion = Promotion::default();
+        promotion.claims(NodeId(0), 6379, &claim).unwrap();
         claim.master = Some(NodeId(0).at(6379));
-        assert!(Promotion::replicates(NodeId(0), 6379, &claim).is_err());
+        assert!(promotion.claims(NodeId(0), 6379, &claim).is_err());
+    }
+
+    #[test]
+    fn whoever_has_only_a_history_of_its_own_and_never_had_a_link_is_not_promoted() {
+        let mut empty = replica(1, 100, 0, b'a');
+        empty.never_linked = true;
+        empty.promoted = true;
+        let choice = MasterView {
+            replicas: vec![empty],
+            ..master()
+        };
+        let observe = |promotion: &mut Promotion, epoch| {
+            let master = MasterView {
+                failover_epoch: epoch,
+                ..choice.clone()
+            };
+            promotion.observe(ONE, 1, &view(epoch, master))
+        };
+        let mut promotion = Promotion::default();
+        let claim = server(b'h');
+        promotion.claims(NodeId(1), 6379, &claim).unwrap();
+        assert!(observe(&mut promotion, 1).is_err());
+        promotion.claims(NodeId(0), 6379, &claim).unwrap();
+        observe(&mut promotion, 2).unwrap();
     }
 }

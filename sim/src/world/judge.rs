@@ -362,7 +362,8 @@ impl World {
         }
         let result = self.sink.taps.tree.claims(id, &view);
         self.judge(result);
-        self.judge(Promotion::replicates(id, DATA_PORT, &view));
+        let result = self.judges.promotion.claims(id, DATA_PORT, &view);
+        self.judge(result);
         if Tree::wants_digest(&view) {
             self.compare_dataset(id, &view);
         }

@@ -212,6 +212,25 @@ fn an_operator_moves_the_master_with_the_votes_of_a_majority() {
 }
 
 #[test]
+fn votes_count_in_their_election_whatever_epoch_is_heard_of_meanwhile() {
+    let mut world = settled(1, 3, 2);
+    for n in 1..3 {
+        world.nodes[n].disk_slow = ms(100);
+    }
+    let order = ["sentinel", "failover", "mymaster"];
+    assert_eq!(world.ask(0, &order), Value::Simple(b"OK".to_vec()));
+    let id = world.nodes[1].machine.watch().id().to_string();
+    let hello = format!("127.0.0.1,26380,{id},50,mymaster,127.0.0.1,6379,0");
+    world.ask(0, &["publish", "__sentinel__:hello", &hello]);
+    assert_eq!(world.count("+elected-leader"), 0);
+    world.run_until(ms(2_000), |world| all_see(world, 6380));
+    assert_eq!(world.count("-failover-abort-not-elected"), 0);
+    let master = world.nodes[0].machine.watch().masters().next().unwrap();
+    assert_eq!(master.config_epoch.0, 1);
+    assert_eq!(world.nodes[0].machine.watch().epoch().0, 50);
+}
+
+#[test]
 fn an_election_waits_for_a_voter_that_is_restarted() {
     let mut world = settled(1, 2, 2);
     world.kill_sentinel(0);
@@ -535,6 +554,39 @@ fn a_name_that_does_not_resolve_stalls_nothing() {
         address.as_array().unwrap()[0],
         Value::Bulk(b"redis-a".to_vec())
     );
+}
+
+#[test]
+fn a_name_that_takes_long_to_look_up_holds_nothing_up() {
+    let mut world = World::new(2, 0, 2);
+    world.lookup_us = 20_000_000;
+    for n in 0..3 {
+        let mut master = crate::config::MasterConfig::new("mymaster", "127.0.0.1", 6379, 2);
+        master.down_after_ms = 1_000;
+        master.known_replicas = vec![("redis-z".to_owned(), 6399)];
+        world.add_sentinel(n, vec![master]);
+        world.nodes[n].machine.watch.settings.resolve_hostnames = true;
+    }
+    world.run_for(ms(3_000));
+    world.kill_server(6379);
+    let took = world.run_until(ms(2_000), |world| !all_see(world, 6379));
+    assert!(took < ms(1_030), "{took:?}\n{:#?}", world.log());
+    assert_eq!(world.count("+tilt"), 0);
+}
+
+#[test]
+fn an_address_that_is_not_known_yet_changes_with_its_epoch() {
+    let mut world = settled(1, 1, 1);
+    let resolve = ["sentinel", "config", "set", "resolve-hostnames", "yes"];
+    world.ask(0, &resolve);
+    let id = "b".repeat(40);
+    let hello = format!("127.0.0.1,26390,{id},7,mymaster,redis-z,6380,7");
+    world.ask(0, &["publish", "__sentinel__:hello", &hello]);
+    let master = world.nodes[0].machine.watch().masters().next().unwrap();
+    let configured = (master.addr.host(), master.addr.port());
+    assert_eq!((configured, master.config_epoch.0), (("redis-z", 6380), 7));
+    world.run_for(ms(5_000));
+    assert_eq!(world.count("+switch-master"), 1, "{:#?}", world.log());
 }
 
 #[test]

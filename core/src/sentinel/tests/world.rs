@@ -92,6 +92,8 @@ pub(super) struct World {
     pub(super) cut: BTreeSet<(u16, u16)>,
     pub(super) exits: Vec<(usize, u8)>,
     pub(super) latency_us: u64,
+    /// How long a lookup takes.
+    pub(super) lookup_us: u64,
     queue: BTreeMap<(u64, u64), Event>,
     seq: u64,
     peers: BTreeMap<End, End>,
@@ -113,6 +115,7 @@ impl World {
             cut: BTreeSet::new(),
             exits: Vec::new(),
             latency_us: 200,
+            lookup_us: 5_000,
             queue: BTreeMap::new(),
             seq: 0,
             peers: BTreeMap::new(),
@@ -554,7 +557,7 @@ impl World {
                 } else {
                     Vec::new()
                 };
-                self.done(n, 5_000, ticket, Done::Resolved(ips));
+                self.done(n, self.lookup_us, ticket, Done::Resolved(ips));
             }
             Effect::Disk { ticket, op } => self.disk(n, ticket, op),
             Effect::Spawn { ticket, script, .. } => {
