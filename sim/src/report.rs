@@ -82,8 +82,8 @@ fn write_run(text: &mut String, outcome: &Outcome, plan: &Plan, file: Option<&st
         let (longest, lag) = (longest.as_secs_f64(), lag.as_secs());
         writeln!(
             text,
-            "alone      a write was taken {longest:.3} s after the last replica was cut off, with \
-             min-replicas-max-lag {lag}"
+            "alone      a write was taken {longest:.3} s after too few replicas could reach its \
+             master, with min-replicas-max-lag {lag}"
         )?;
     }
     match &outcome.violation {
@@ -105,8 +105,8 @@ pub struct Summary {
     events: u64,
     losses: usize,
     splits: usize,
-    /// The longest by which a write came later than `min-replicas-max-lag` after the last replica
-    /// was cut off, and the seed.
+    /// The longest by which a write came later than `min-replicas-max-lag` after too few replicas
+    /// could reach its master, and the seed.
     alone: Option<(Duration, u64)>,
     sentinel_events: BTreeMap<String, Reached>,
     marks: BTreeMap<String, Reached>,

@@ -11,7 +11,7 @@ use crate::time::{Time, ms};
 
 const ORACLE: &str = "min-replicas";
 
-/// Which data nodes are out of reach of the replicas that a write needs, and since when.
+/// Which data nodes are out of reach of which others, and since when.
 #[derive(Debug)]
 pub struct Alone {
     /// Replicas that a write needs; none if that is not asked for.
@@ -19,7 +19,9 @@ pub struct Alone {
     lag: Duration,
     /// How much longer it may take; `None` where acknowledgements may be on their way for any time.
     slack: Option<Duration>,
-    since: BTreeMap<NodeId, Time>,
+    data: Vec<NodeId>,
+    /// By who is not reached and by whom.
+    since: BTreeMap<(NodeId, NodeId), Time>,
     longest: Option<Duration>,
 }
 
@@ -33,6 +35,7 @@ impl Alone {
             needed: options.knobs.min_replicas as usize,
             lag: Duration::from_secs(options.knobs.min_replicas_lag_s),
             slack: prompt.then_some(slack),
+            data: options.topology.data().collect(),
             since: BTreeMap::new(),
             longest: None,
         }
@@ -43,23 +46,35 @@ impl Alone {
         self.needed > 0
     }
 
-    /// Takes in from how many other data nodes packets reach one.
-    pub fn observe(&mut self, now: Time, node: NodeId, reached_by: usize) {
-        if reached_by < self.needed {
-            self.since.entry(node).or_insert(now);
+    /// Takes in whether packets of another data node reach one.
+    pub fn observe(&mut self, now: Time, node: NodeId, other: NodeId, is_reached: bool) {
+        if is_reached {
+            self.since.remove(&(node, other));
         } else {
-            self.since.remove(&node);
+            self.since.entry((node, other)).or_insert(now);
         }
+    }
+
+    /// For how long so many replicas as a write needs could not all reach a server.
+    fn alone(&self, server: NodeId, at: Time) -> Duration {
+        let others = self.data.iter().filter(|other| **other != server);
+        let mut ages: Vec<Duration> = others
+            .map(|other| match self.since.get(&(server, *other)) {
+                Some(since) if *since <= at => at.since(*since),
+                Some(_) | None => Duration::ZERO,
+            })
+            .collect();
+        ages.sort_unstable();
+        ages.get(self.needed - 1).copied().unwrap_or_default()
     }
 
     /// Takes in what a client was told.
     pub fn wrote(&mut self, record: &Record) -> Result<(), Violation> {
-        let since = self.since.get(&record.server).filter(|_| record.writes());
-        // The server has taken it between these two, so by then it was alone for at least so long.
-        let Some(&since) = since.filter(|since| **since <= record.asked) else {
+        if !self.is_on() || !record.writes() {
             return Ok(());
-        };
-        let alone = record.asked.since(since);
+        }
+        // The server has taken it after that, so by then it was alone for at least so long.
+        let alone = self.alone(record.server, record.asked);
         let most = self.slack.map(|slack| self.lag + slack);
         if most.is_some_and(|most| alone > most) {
             let message = format!(
@@ -68,7 +83,7 @@ impl Alone {
             );
             return Err(Violation::new(ORACLE, message));
         }
-        if self.slack.is_some() {
+        if self.slack.is_some() && alone > Duration::ZERO {
             self.longest = self.longest.max(Some(alone));
         }
         Ok(())
@@ -89,6 +104,8 @@ mod tests {
     use crate::rng::Keys;
 
     const A: NodeId = NodeId(0);
+    const B: NodeId = NodeId(1);
+    const C: NodeId = NodeId(2);
 
     fn oracle() -> Alone {
         let mut options = Options::draw(Keys::new(1));
@@ -96,6 +113,7 @@ mod tests {
         options.knobs.min_replicas_lag_s = 2;
         options.families.slow = None;
         options.network.loss_ppm = 0;
+        options.topology.above = vec![0, 0, 0];
         Alone::new(&options)
     }
 
@@ -118,13 +136,28 @@ mod tests {
     #[test]
     fn who_is_alone_may_write_for_the_lag_and_a_little_more() {
         let mut oracle = oracle();
-        oracle.observe(Time::from_millis(1_000), A, 0);
+        oracle.observe(Time::ZERO, A, C, false);
+        oracle.wrote(&write(900)).unwrap();
+        assert_eq!(oracle.longest(), None);
+        oracle.observe(Time::from_millis(1_000), A, B, false);
         oracle.wrote(&write(500)).unwrap();
         assert_eq!(oracle.longest(), None);
         oracle.wrote(&write(4_000)).unwrap();
         assert_eq!(oracle.longest(), Some((ms(3_000), ms(2_000))));
         assert!(oracle.wrote(&write(4_600)).is_err());
-        oracle.observe(Time::from_millis(4_700), A, 1);
+        oracle.observe(Time::from_millis(4_700), A, B, true);
         oracle.wrote(&write(9_000)).unwrap();
+    }
+
+    #[test]
+    fn each_replica_has_a_time_of_its_own() {
+        let mut oracle = oracle();
+        oracle.needed = 2;
+        oracle.observe(Time::from_millis(1_000), A, C, false);
+        oracle.wrote(&write(4_000)).unwrap();
+        oracle.observe(Time::from_millis(4_100), A, B, false);
+        oracle.observe(Time::from_millis(4_200), A, C, true);
+        oracle.wrote(&write(7_000)).unwrap();
+        assert!(oracle.wrote(&write(7_700)).is_err());
     }
 }

@@ -207,13 +207,13 @@ impl World {
             return;
         }
         let data = || self.options.topology.data();
-        for node in data() {
-            let reaches = |other: &NodeId| {
-                let runs = matches!(self.nodes[other.index()].state, State::Up(_));
-                *other != node && runs && self.net.open(*other, node)
-            };
-            let count = data().filter(reaches).count();
-            self.judges.alone.observe(self.queue.now(), node, count);
+        let now = self.queue.now();
+        for other in data() {
+            let runs = matches!(self.nodes[other.index()].state, State::Up(_));
+            for node in data().filter(|node| *node != other) {
+                let reaches = runs && self.net.open(other, node);
+                self.judges.alone.observe(now, node, other, reaches);
+            }
         }
     }
 
