@@ -163,6 +163,10 @@ impl Watch {
             heard: now,
         };
         self.note_own(local);
+        if self.links.get(link).is_none() {
+            // It was a connection to ourselves, under an identity that we had before.
+            return;
+        }
         self.greet(now, link, side);
         if side == Side::Command {
             // It may be another process than before.

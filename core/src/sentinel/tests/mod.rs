@@ -726,6 +726,23 @@ fn two_operators_do_not_make_two_masters_of_one_epoch() {
 }
 
 #[test]
+fn a_connection_to_itself_ends_with_what_it_was_for() {
+    let mut world = World::new(1, 0, 1);
+    world.kill_server(6379);
+    let mut master = crate::config::MasterConfig::new("mymaster", "127.0.0.1", 6379, 1);
+    // Its own address, with the identity it had before.
+    master.known_sentinels = vec![("127.0.0.1".to_owned(), 26379, "b".repeat(40))];
+    world.add_sentinel(0, vec![master]);
+    let peers = |world: &World| {
+        let master = world.nodes[0].machine.watch().masters().next().unwrap();
+        master.peers
+    };
+    assert_eq!(peers(&world), 1);
+    world.run_for(ms(1_000));
+    assert_eq!(peers(&world), 0);
+}
+
+#[test]
 fn a_sentinel_does_not_take_itself_for_another() {
     let mut world = settled(1, 1, 1);
     // A hello of the identity it had before.
