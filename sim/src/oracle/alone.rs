@@ -28,12 +28,21 @@ pub struct Alone {
 impl Alone {
     /// An oracle for a run; without `min-replicas-to-write` it sees nothing.
     pub fn new(options: &Options) -> Self {
-        let prompt = options.families.slow.is_none() && options.network.loss_ppm == 0;
-        // Ages count in whole seconds. Half a second is for what is on its way and for slow clocks.
+        // A master that stands still finds what waited for it and takes it for fresh.
+        let families = &options.families;
+        let prompt = families.slow.is_none() && families.pause.is_none();
+        let prompt = prompt && options.network.loss_ppm == 0;
+        let lag = Duration::from_secs(options.knobs.min_replicas_lag_s);
+        // Ages count in whole seconds. Half a second is for what is on its way.
         let slack = ms(1_500);
+        // Clocks may be slow by a fifth.
+        let slack = match options.families.clock {
+            Some(_) => slack + (lag + slack) / 4,
+            None => slack,
+        };
         Self {
             needed: options.knobs.min_replicas as usize,
-            lag: Duration::from_secs(options.knobs.min_replicas_lag_s),
+            lag,
             slack: prompt.then_some(slack),
             data: options.topology.data().collect(),
             since: BTreeMap::new(),
@@ -112,6 +121,8 @@ mod tests {
         options.knobs.min_replicas = 1;
         options.knobs.min_replicas_lag_s = 2;
         options.families.slow = None;
+        options.families.clock = None;
+        options.families.pause = None;
         options.network.loss_ppm = 0;
         options.topology.above = vec![0, 0, 0];
         Alone::new(&options)
