@@ -2,10 +2,10 @@
 //! node's dataset when it is back, as its append-only file promises.
 //!
 //! Under `appendfsync always` that goes for every write, whatever the node died of. Under
-//! `everysec` it goes for those that were acknowledged long enough before, and under `no` for every
-//! write if only the process died, and for every write under each policy if the process was told to
-//! end. A dataset that a master
-//! has replaced since, and a disk that was wiped, are promises of nobody.
+//! `everysec` it goes for those that were acknowledged long enough before, not counting the time
+//! in which the process stood still, and under `no` for every write if only the process died, and
+//! for every write under each policy if the process was told to end. A dataset that a master has
+//! replaced since, and a disk that was wiped, are promises of nobody.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -50,6 +50,10 @@ struct Kept {
     failed: bool,
     /// It ends as it was told to, and keeps everything.
     leaves: bool,
+    /// Its process stands still since then.
+    stands: Option<Time>,
+    /// When its process stood still since it last started, in order.
+    stood: Vec<(Time, Time)>,
     /// Times before its deaths of which nothing need have been kept.
     gaps: Vec<(Time, Time)>,
 }
@@ -80,8 +84,21 @@ impl Durability {
         self.nodes.entry(node).or_default().since = at;
     }
 
+    /// A node's process stands still from here on.
+    pub fn stands(&mut self, node: NodeId, at: Time) {
+        self.nodes.entry(node).or_default().stands.get_or_insert(at);
+    }
+
+    /// A node's process goes on, if it stood still.
+    pub fn goes_on(&mut self, node: NodeId, at: Time) {
+        let kept = self.nodes.entry(node).or_default();
+        let since = kept.stands.take();
+        kept.stood.extend(since.map(|since| (since, at)));
+    }
+
     /// A node's process has died; its disk may have failed before.
     pub fn died(&mut self, node: NodeId, at: Time, disk_failed: bool, power: bool) {
+        self.goes_on(node, at);
         let kept = self.nodes.entry(node).or_default();
         // One that dies again before it was looked at has lost what it may lose by that.
         kept.leaves &= kept.died.is_none();
@@ -113,12 +130,13 @@ impl Durability {
         };
         let failed = std::mem::take(&mut kept.failed);
         let left = std::mem::take(&mut kept.leaves);
+        let stood = std::mem::take(&mut kept.stood);
         match self.promise {
             Promise::Nothing => return Ok(0),
             Promise::After(_) | Promise::Written if failed => kept.since = died,
             Promise::After(_) if left => {}
             Promise::Written => {}
-            Promise::After(window) => kept.gaps.push((died - window, died)),
+            Promise::After(window) => kept.gaps.push((ran_for(window, died, &stood), died)),
             Promise::Everything => {}
         }
         // An answer may have been under way when its server died.
@@ -151,6 +169,18 @@ impl Durability {
         }
         Ok(count)
     }
+}
+
+/// The moment from which on a process ran for so long until it died, without the times at which it
+/// stood still: what it does every second it does by its own.
+fn ran_for(window: Duration, died: Time, stood: &[(Time, Time)]) -> Time {
+    let mut from = died - window;
+    for &(since, until) in stood.iter().rev() {
+        if from < until {
+            from = from - until.since(since);
+        }
+    }
+    from
 }
 
 #[cfg(test)]
@@ -201,6 +231,29 @@ mod tests {
         assert_eq!(looked_for(promise, false, &[3]), Ok(1));
         assert!(looked_for(promise, false, &[2]).is_err());
         assert_eq!(looked_for(promise, true, &[2, 3]), Ok(0));
+    }
+
+    #[test]
+    fn a_process_that_stands_still_does_not_sync() {
+        let died_at = |at_ms| {
+            let mut durability = Durability::new(Promise::After(ms(1_000)));
+            durability.stands(A, at(2_000));
+            durability.goes_on(A, at(3_000));
+            durability.stands(A, at(9_600));
+            durability.goes_on(A, at(20_000));
+            durability.died(A, at(at_ms), false, true);
+            durability
+        };
+        let records = [write(1, 9_000, 9_001), write(2, 9_500, 9_501)];
+        let lost = |_: u32, element| element == 1;
+        assert_eq!(died_at(20_010).is_back(A, &records, lost), Ok(1));
+        assert!(died_at(21_010).is_back(A, &records, lost).is_err());
+        let mut durability = died_at(20_010);
+        assert!(durability.is_back(A, &records, |_, _| false).is_err());
+        // What it stood before its last death counts no more.
+        durability.died(A, at(20_500), false, true);
+        let records = [write(3, 19_000, 19_001)];
+        assert!(durability.is_back(A, &records, |_, _| false).is_err());
     }
 
     #[test]

@@ -489,6 +489,9 @@ impl World {
             State::Up(body) => State::Paused(body),
             state @ (State::Down | State::Paused(_)) => state,
         };
+        if matches!(node.state, State::Paused(_)) {
+            self.judges.durability.stands(id, self.queue.now());
+        }
     }
 
     fn resume(&mut self, id: NodeId) {
@@ -497,6 +500,7 @@ impl World {
             State::Paused(body) => State::Up(body),
             state @ (State::Down | State::Up(_)) => state,
         };
+        self.judges.durability.goes_on(id, self.queue.now());
         node.wake_soon(&mut self.queue);
         if std::mem::take(&mut node.stalled_step) {
             let event = Event::Disk {

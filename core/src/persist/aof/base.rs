@@ -3,21 +3,16 @@
 //! The commands are those that Redis writes. A collection comes in groups of elements, and what a
 //! stream knows beside its entries in commands made for that.
 
+mod stream;
+
 use bytes::Bytes;
 
 use crate::limits::RDB_CHUNK_BYTES;
 use crate::persist::out::Out;
-use crate::value::stream::{Group, Item, Part, StreamId};
-use crate::value::{
-    IntText, ListRef, Parts, SetRef, StrRef, StreamParts, StreamRef, ValueRef, ZsetRef, score_text,
-};
+use crate::value::{IntText, ListRef, Parts, SetRef, StrRef, ValueRef, ZsetRef, score_text};
 
 /// Elements of a collection in one command, as Redis has it.
 const ELEMENTS_PER_COMMAND: usize = 64;
-/// Unacknowledged entries that are written at a time.
-const PENDING_AT_A_TIME: usize = 128;
-/// What is counted for writing anything that has no length.
-const FIXED_COST: usize = 64;
 
 /// Writes a dataset as commands, into chunks.
 #[derive(Debug, Default)]
@@ -273,125 +268,6 @@ impl Commands {
         bulk(out, &self.key);
         args.iter().for_each(|arg| bulk(out, arg));
     }
-
-    fn stream_part(&mut self, parts: &mut StreamParts) -> Option<usize> {
-        let (stream, next) = parts.split();
-        let (cost, after) = match core::mem::replace(next, Part::End) {
-            Part::End => return None,
-            Part::Node(at) => match stream.log().node(at) {
-                Some(node) => {
-                    for entry in node.entries() {
-                        self.entry(entry.id, entry.field_count(), entry.fields());
-                    }
-                    (node.bytes(), Part::Node(at + 1))
-                }
-                None => {
-                    self.figures(stream);
-                    (FIXED_COST, stream.part_behind_group(None))
-                }
-            },
-            Part::Group(name) => {
-                self.group(&name, group(stream, &name));
-                (FIXED_COST, stream.part_behind_consumer(name, None))
-            }
-            Part::Pending(..) => unreachable!("what is pending is written by consumer"),
-            Part::Consumer(name, consumer) => {
-                self.of_key(&[b"XGROUP", b"CREATECONSUMER"], &[&name, &consumer]);
-                (FIXED_COST, Part::Owned(name, consumer, StreamId::MIN))
-            }
-            Part::Owned(name, consumer, from) => {
-                let after = match self.owned(group(stream, &name), &name, &consumer, from) {
-                    Some(id) => Part::Owned(name, consumer, id),
-                    None => stream.part_behind_consumer(name, Some(&consumer)),
-                };
-                (PENDING_AT_A_TIME * 100, after)
-            }
-        };
-        *next = after;
-        Some(cost)
-    }
-
-    fn entry<'a>(
-        &mut self,
-        id: StreamId,
-        count: usize,
-        fields: impl Iterator<Item = (Item<'a>, Item<'a>)>,
-    ) {
-        let out = &mut self.out.tail;
-        array(out, 3 + 2 * count);
-        bulk(out, b"XADD");
-        bulk(out, &self.key);
-        bulk(out, id.text().bytes());
-        for (name, value) in fields {
-            name.with_bytes(|text| bulk(out, text));
-            value.with_bytes(|text| bulk(out, text));
-        }
-    }
-
-    /// Writes what is known of the entries as such.
-    fn figures(&mut self, stream: StreamRef<'_>) {
-        let log = stream.log();
-        if log.is_empty() {
-            // An entry that is trimmed at once leaves a stream without any.
-            let words: [&[u8]; 5] = [b"MAXLEN", b"0", b"0-1", b"x", b"y"];
-            self.of_key(&[b"XADD"], &words);
-        }
-        let (last, deleted) = (log.last_id.text(), log.max_deleted.text());
-        let mut added = itoa::Buffer::new();
-        let args = [
-            last.bytes(),
-            b"ENTRIESADDED",
-            added.format(log.added).as_bytes(),
-            b"MAXDELETEDID",
-            deleted.bytes(),
-        ];
-        self.of_key(&[b"XSETID"], &args);
-    }
-
-    fn group(&mut self, name: &[u8], group: &Group) {
-        let last = group.last_id.text();
-        let mut read = itoa::Buffer::new();
-        // That nobody knows it is written as -1.
-        let read = read.format(group.entries_read.unwrap_or(-1)).as_bytes();
-        let args = [name, last.bytes(), b"ENTRIESREAD", read];
-        self.of_key(&[b"XGROUP", b"CREATE"], &args);
-    }
-
-    /// Writes some entries that a consumer has not acknowledged and returns where to go on.
-    fn owned(
-        &mut self,
-        group: &Group,
-        name: &[u8],
-        consumer: &[u8],
-        from: StreamId,
-    ) -> Option<StreamId> {
-        let number = group.find(consumer).expect("it is one of the group");
-        let mut own = group.consumer(number).pending().since(from);
-        for (id, ()) in own.by_ref().take(PENDING_AT_A_TIME) {
-            let pending = group.pending().get(id).expect("it has that consumer");
-            let id = id.text();
-            let mut at = itoa::Buffer::new();
-            let mut deliveries = itoa::Buffer::new();
-            let args = [
-                name,
-                consumer,
-                b"0",
-                id.bytes(),
-                b"TIME",
-                at.format(pending.delivered_ms).as_bytes(),
-                b"RETRYCOUNT",
-                deliveries.format(pending.deliveries).as_bytes(),
-                b"JUSTID",
-                b"FORCE",
-            ];
-            self.of_key(&[b"XCLAIM"], &args);
-        }
-        own.next().map(|(id, ())| id)
-    }
-}
-
-fn group<'a>(stream: StreamRef<'a>, name: &[u8]) -> &'a Group {
-    stream.group(name).expect("the parts stay as they were")
 }
 
 fn length(out: &mut Vec<u8>, kind: u8, len: usize) {

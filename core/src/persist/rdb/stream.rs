@@ -32,6 +32,7 @@ pub(super) fn write_part(out: &mut Encoder, parts: &mut StreamParts) -> Option<u
     let (stream, next) = parts.split();
     let (cost, after) = match core::mem::replace(next, Part::End) {
         Part::End => return None,
+        Part::Known(_) | Part::Gone(_) => unreachable!("only commands need entries that are gone"),
         Part::Node(at) => match stream.log().node(at) {
             Some(node) => {
                 write_node(out, node);

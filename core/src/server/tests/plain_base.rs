@@ -99,6 +99,76 @@ fn every_type_is_written_as_redis_writes_it() {
     }
 }
 
+/// Consumers of `s` hold 1-0 to 5-0, of which some go.
+fn with_entries_gone(go: &[&str]) -> (World, ConnId) {
+    let mut lines = vec!["xgroup create s g 0 mkstream", "xgroup create s other 0"];
+    let add: Vec<_> = (1..=6).map(|n| format!("xadd s {n}-0 f {n}")).collect();
+    lines.extend(add.iter().map(String::as_str));
+    lines.extend([
+        "xreadgroup group g c count 3 streams s >",
+        "xreadgroup group g d count 2 streams s >",
+        "xreadgroup group other c count 2 streams s >",
+    ]);
+    lines.extend(go);
+    rewritten(&lines)
+}
+
+#[test]
+fn what_was_not_acknowledged_is_there_after_a_restart_though_its_entry_is_gone() {
+    for go in [
+        &["xtrim s minid 3-0"][..],
+        &["xdel s 2-0 4-0"],
+        &["xtrim s minid 3-0", "xdel s 4-0"],
+        &["xdel s 4-0", "xtrim s maxlen 1"],
+        &["xtrim s maxlen 0"],
+        &["xdel s 1-0 2-0 3-0 4-0 5-0 6-0"],
+        &["xtrim s maxlen 0", "xadd s 7-0 f 7", "xsetid s 9-0"],
+    ] {
+        let (mut world, a) = with_entries_gone(go);
+        let questions = [
+            "xpending s g - + 10",
+            "xpending s other - + 10",
+            "xinfo groups s",
+            "xinfo stream s",
+            "xrange s - +",
+        ];
+        let before = questions.map(|question| world.ask(a, question));
+        let digest = world.digest(0);
+        assert!(before[0].contains("1-0"), "{go:?}");
+        let again = world.restart(0, PLAIN);
+        assert_eq!(world.digest(again), digest, "{go:?}");
+        let b = world.client(again);
+        let after = questions.map(|question| world.ask_at(again, b, question));
+        assert_eq!(after, before, "{go:?}");
+    }
+}
+
+#[test]
+fn what_stands_in_for_entries_is_taken_away() {
+    let (world, _) = with_entries_gone(&["xtrim s minid 3-0", "xdel s 4-0"]);
+    let written = commands(&world, 0, 2);
+    let expected = [
+        "SELECT 0",
+        "XADD s 1-0 x y",
+        "XADD s 2-0 x y",
+        "XADD s 3-0 f 3",
+        "XADD s 4-0 x y",
+        "XADD s 5-0 f 5",
+        "XADD s 6-0 f 6",
+        "XGROUP CREATE s g 5-0 ENTRIESREAD 5",
+    ];
+    assert_eq!(written[..expected.len()], expected);
+    let at = written.iter().position(|line| line.starts_with("XTRIM"));
+    let [trim, delete, set, ..] = &written[at.unwrap()..] else {
+        panic!("{written:?}");
+    };
+    assert_eq!(trim, "XTRIM s MINID = 3-0");
+    assert_eq!(delete, "XDEL s 4-0");
+    assert!(set.starts_with("XSETID s 6-0 ENTRIESADDED 6 MAXDELETEDID 4-0"));
+    let claims = written.iter().filter(|line| line.starts_with("XCLAIM"));
+    assert_eq!(claims.count(), 7);
+}
+
 #[test]
 fn what_a_plain_base_holds_is_there_after_a_restart() {
     let mut world = World::single(PLAIN);

@@ -178,6 +178,12 @@ impl<'a> StreamRef<'a> {
         self.0.body.groups.get(name).map(|group| &**group)
     }
 
+    /// The first entry, from an ID on, that some group has not acknowledged.
+    pub fn unacknowledged(self, from: StreamId) -> Option<StreamId> {
+        let first = |(_, group): (_, &Group)| Some(group.pending().since(from).next()?.0);
+        self.groups().filter_map(first).min()
+    }
+
     /// What OBJECT ENCODING answers.
     pub fn encoding(self) -> &'static str {
         "stream"
@@ -254,6 +260,10 @@ pub enum Part {
     Consumer(Box<[u8]>, Box<[u8]>),
     /// What a consumer has not acknowledged, from an ID on.
     Owned(Box<[u8]>, Box<[u8]>, StreamId),
+    /// Entries that are there, or that a group has not acknowledged, from an ID on.
+    Known(StreamId),
+    /// Entries that are gone and that a group has not acknowledged, from an ID on.
+    Gone(StreamId),
     /// Nothing.
     End,
 }
