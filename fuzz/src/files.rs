@@ -55,7 +55,7 @@ pub fn aof_loader(data: &[u8]) {
 }
 
 /// The dataset of a server, and its files.
-fn split(rig: Rig) -> (Vec<(usize, Vec<u8>, holdfast_core::value::Value)>, Files) {
+pub(crate) fn split(rig: Rig) -> (Vec<(usize, Vec<u8>, holdfast_core::value::Value)>, Files) {
     let mut all = Vec::new();
     for (number, db) in rig.server.keys().dbs().iter().enumerate() {
         for entry in db.iter() {
@@ -65,9 +65,9 @@ fn split(rig: Rig) -> (Vec<(usize, Vec<u8>, holdfast_core::value::Value)>, Files
     (all, rig.into_files())
 }
 
-/// A rewritten file does not say when a consumer was active, and commands can't name entries that
-/// are pending and deleted.
-fn compare(
+/// A rewritten file does not say when a consumer was active, and a file may know of pending entries
+/// that commands can't bring back: some that never were.
+pub(crate) fn compare(
     all: &[(usize, Vec<u8>, holdfast_core::value::Value)],
     copy: &Keyspace,
     rewritten: bool,

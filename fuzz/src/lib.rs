@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod corpus;
 pub mod files;
+pub mod link;
 pub mod ops;
 pub mod rdb;
 pub mod resp;

@@ -1,12 +1,13 @@
 //! A server with files in memory, driven until it comes to rest.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_core::config::{Config, Source};
 use holdfast_core::machine::{
-    Addr, Completion, ConnId, ConnectFault, DiskFault, DiskOp, Done, Effect, FileId, Machine, Mono,
-    Now, OpenMode, Peer, Slices, Ticket, Wall,
+    Addr, Completion, ConnId, ConnectFault, DiskFault, DiskOp, Done, Effect, FileId, Hangup,
+    Machine, Mono, Now, OpenMode, Peer, Slices, Ticket, Wall,
 };
 use holdfast_core::server::{Launch, Server};
 
@@ -24,6 +25,10 @@ pub(crate) struct Rig {
     waiting: VecDeque<(Ticket, DiskOp)>,
     heard: Vec<u8>,
     exit: Option<u8>,
+    /// Whether whom it connects to is there.
+    reachable: bool,
+    /// The connection it has made.
+    link: Option<ConnId>,
 }
 
 impl Rig {
@@ -43,6 +48,8 @@ impl Rig {
             waiting: VecDeque::new(),
             heard: Vec::new(),
             exit: None,
+            reachable: false,
+            link: None,
         };
         rig.settle();
         rig
@@ -51,6 +58,33 @@ impl Rig {
     /// How it has ended, if it has.
     pub(crate) fn exit(&self) -> Option<u8> {
         self.exit
+    }
+
+    /// Whether whom it connects to from here on is there.
+    pub(crate) fn set_reachable(&mut self, reachable: bool) {
+        self.reachable = reachable;
+    }
+
+    /// The connection that the server has made, if it has one.
+    pub(crate) fn link(&self) -> Option<ConnId> {
+        self.link
+    }
+
+    /// Has the server's own connection end, if it has one.
+    pub(crate) fn cut_link(&mut self) {
+        if let Some(conn) = self.link.take() {
+            self.server.handle_hangup(self.now, conn, Hangup::Eof);
+            self.settle();
+        }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.now.mono = self.now.mono + time;
+        let millis = i64::try_from(time.as_millis()).expect("a short time");
+        self.now.wall = Wall::from_millis(self.now.wall.as_millis() + millis);
+        self.server.handle_timeout(self.now);
+        self.settle();
     }
 
     /// Its files, once it is gone.
@@ -72,14 +106,38 @@ impl Rig {
         holdfast_core::resp::encode_command(&mut command, words);
         let mut rest = &command[..];
         while !rest.is_empty() && self.exit.is_none() {
-            let space = self.server.read_space(conn);
-            let len = space.len().min(rest.len());
-            space[..len].copy_from_slice(&rest[..len]);
-            self.server.handle_read(self.now, conn, len);
-            rest = &rest[len..];
+            rest = &rest[self.take_in(conn, rest)..];
         }
+        self.heard.clear();
         self.settle();
         core::mem::take(&mut self.heard)
+    }
+
+    /// Has the server read what its own connection brings, in pieces of so many bytes at most, as
+    /// long as it keeps that connection.
+    pub(crate) fn tell(&mut self, bytes: &[u8], piece: usize) {
+        let mut rest = bytes;
+        for _ in 0..TURNS_MAX {
+            let Some(conn) = self.link.filter(|_| self.exit.is_none()) else {
+                return;
+            };
+            if rest.is_empty() {
+                return;
+            }
+            if self.server.wants_read(conn) {
+                rest = &rest[self.take_in(conn, &rest[..rest.len().min(piece)])..];
+            }
+            self.settle();
+        }
+        panic!("the server takes no more input");
+    }
+
+    fn take_in(&mut self, conn: ConnId, bytes: &[u8]) -> usize {
+        let space = self.server.read_space(conn);
+        let len = space.len().min(bytes.len());
+        space[..len].copy_from_slice(&bytes[..len]);
+        self.server.handle_read(self.now, conn, len);
+        len
     }
 
     /// Runs turns until nothing moves or the server has ended.
@@ -138,10 +196,16 @@ impl Rig {
                         .handle_done(self.now, Completion { ticket, done });
                 }
                 Effect::Disk { ticket, op } => self.waiting.push_back((ticket, op)),
-                Effect::Connect { conn, .. } => {
-                    let refused = Err(ConnectFault { errno: 111 });
-                    self.server.handle_connected(self.now, conn, refused);
+                Effect::Connect { conn, to, .. } => {
+                    let local = if self.reachable {
+                        self.link = Some(conn);
+                        Ok(to)
+                    } else {
+                        Err(ConnectFault { errno: 111 })
+                    };
+                    self.server.handle_connected(self.now, conn, local);
                 }
+                Effect::Close { conn } if self.link == Some(conn) => self.link = None,
                 Effect::Exit { code } => self.exit = Some(code),
                 Effect::Close { .. }
                 | Effect::Title { .. }

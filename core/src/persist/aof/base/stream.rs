@@ -214,10 +214,11 @@ fn looks(stream: StreamRef<'_>) -> usize {
 }
 
 fn behind_consumer(stream: StreamRef<'_>, name: Box<[u8]>, consumer: Option<&[u8]>) -> Part {
-    match stream.part_behind_consumer(name, consumer) {
-        Part::End if may_miss(stream) => Part::Gone(StreamId::MIN),
-        after => after,
+    let after = stream.part_behind_consumer(name, consumer);
+    if after == Part::End && may_miss(stream) {
+        return Part::Gone(StreamId::MIN);
     }
+    after
 }
 
 fn group<'a>(stream: StreamRef<'a>, name: &[u8]) -> &'a Group {
