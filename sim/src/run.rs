@@ -354,7 +354,7 @@ impl Run {
         if self.world.violation.is_some() {
             return Ok(());
         }
-        self.account(master, lists)
+        self.account(core, master, lists)
     }
 
     fn converge(&mut self, core: &Core) -> Result<(), Violation> {
@@ -433,6 +433,7 @@ impl Run {
 
     fn account(
         &mut self,
+        core: &Core,
         master: NodeId,
         lists: BTreeMap<u32, Vec<Element>>,
     ) -> Result<(), Violation> {
@@ -458,6 +459,9 @@ impl Run {
             data_nodes: world.options.topology.above.len(),
             master,
             frozen,
+            frozen_out: (world.options.topology.data())
+                .filter(|node| !core.has(*node))
+                .collect(),
             end: Position {
                 replid: view.replid,
                 offset: view.offset,

@@ -95,13 +95,16 @@ impl Watch {
         // A configuration's epoch was counted to by somebody, whatever that one says besides.
         let epoch = hello.current_epoch.max(hello.master_config_epoch);
         self.adopt_epoch(epoch, Some(group));
-        let Some(speaker) = speaker else {
-            return;
-        };
-        self.instances[speaker]
-            .peer_mut()
-            .expect("peers are peers")
-            .heard = now;
+        match speaker {
+            Some(speaker) => {
+                let peer = self.instances[speaker].peer_mut();
+                peer.expect("peers are peers").heard = now;
+            }
+            // Its vote does not count here. But if it lives, others may have elected it, with my
+            // own vote among theirs, and then its master is everybody's.
+            None if self.groups[group].forgotten.has_peer(now, hello.runid) => {}
+            None => return,
+        }
         if self.groups[group].config_epoch < hello.master_config_epoch {
             self.adopt_config(now, group, speaker, &hello);
         }
@@ -217,7 +220,13 @@ impl Watch {
     }
 
     /// Takes over a newer configuration: epoch and address, or neither.
-    fn adopt_config(&mut self, now: Mono, group: GroupId, speaker: InstanceId, hello: &Hello) {
+    fn adopt_config(
+        &mut self,
+        now: Mono,
+        group: GroupId,
+        speaker: Option<InstanceId>,
+        hello: &Hello,
+    ) {
         let addr = HostAddr::new(&hello.master_ip, hello.master_port);
         if addr.is_name() && !self.settings.resolve_hostnames {
             return;
@@ -228,7 +237,15 @@ impl Watch {
         if from.is_called(&hello.master_ip, hello.master_port) {
             return self.yield_failover(now, group);
         }
-        self.tell_of(events::CONFIG_UPDATE_FROM, speaker, "");
+        let speaker = match speaker {
+            Some(speaker) => self.describe(speaker),
+            None => {
+                let addr = HostAddr::new(&hello.ip, hello.port);
+                self.describe_member(group, "sentinel", hello.runid.as_str(), &addr)
+            }
+        };
+        let master = self.groups[group].master;
+        self.tell(events::CONFIG_UPDATE_FROM, Some(master), speaker);
         let (epoch, outcome) = (hello.master_config_epoch, events::CONFIG_UPDATE_FROM.name);
         self.record_update(now, group, epoch, addr.clone(), outcome);
         self.switch_master(now, group, addr.clone());

@@ -89,7 +89,7 @@ impl Watch {
 
     /// When the first of its replicas said that this master has lost its data. It is of no use to
     /// anybody then, however well it answers.
-    fn lost_data_at(&self, group: GroupId, master: InstanceId) -> Option<Mono> {
+    pub(super) fn lost_data_at(&self, group: GroupId, master: InstanceId) -> Option<Mono> {
         let addr = &self.instances[master].addr;
         let refuses = |&id: &InstanceId| {
             let replica = &self.instances[id];

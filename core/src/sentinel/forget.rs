@@ -2,7 +2,8 @@
 //!
 //! Whoever is gone may still be spoken of: a master lists a replica until it notices that the
 //! connection is dead, and a hello may lie in a buffer. So whoever was forgotten is not taken in
-//! again for a while.
+//! again for a while. A Sentinel that lives all the same does not count until then; the newer
+//! configuration it tells of does, as anybody's.
 
 use core::time::Duration;
 use std::collections::VecDeque;

@@ -428,15 +428,19 @@ impl Watch {
     /// How long replicas may have been without their master through no fault of their own.
     ///
     /// It counts as down some time after they lost it: after TILT, in which nobody is declared
-    /// down, or after it has said for a while that it is a replica.
+    /// down, after it has said for a while that it is a replica, or when the first of them reports
+    /// that it has lost its data, which may be a whole period after the report before.
     fn masterless(&self, now: Mono, group: GroupId) -> Duration {
-        let master = &self.instances[self.groups[group].master];
+        let id = self.groups[group].master;
+        let master = &self.instances[id];
         let silence = self.links[master.link].pings.silence(now);
         let demoted = master
             .reported()
             .filter(|reported| reported.role == Role::Slave)
             .map(|reported| reported.role_since);
-        let since = master.s_down.into_iter().chain(demoted).min();
+        let lost = self.lost_data_at(group, id);
+        let lost = lost.map(|at| at - self.timing.info_period);
+        let since = [master.s_down, demoted, lost].into_iter().flatten().min();
         since.map_or(silence, |at| now.since(at).max(silence))
     }
 

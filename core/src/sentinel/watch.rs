@@ -343,27 +343,31 @@ impl Watch {
     /// `<type> <name> <ip> <port>`, and for others than masters ` @ <name> <ip> <port>`.
     pub(super) fn describe(&self, id: InstanceId) -> String {
         let one = &self.instances[id];
-        let shown = |addr: &HostAddr| addr.shown(self.settings.announce_hostnames);
         let kind = one.kind_name();
-        let text = format!(
-            "{kind} {} {} {}",
-            one.name,
-            shown(&one.addr),
-            one.addr.port()
-        );
         match one.kind {
-            Kind::Master(_) => text,
+            Kind::Master(_) => format!("{kind} {}", self.place(&one.name, &one.addr)),
             Kind::Replica(_) | Kind::Peer(_) => {
-                let group = &self.groups[one.group];
-                let master = &self.instances[group.master].addr;
-                format!(
-                    "{text} @ {} {} {}",
-                    group.name,
-                    shown(master),
-                    master.port()
-                )
+                self.describe_member(one.group, kind, &one.name, &one.addr)
             }
         }
+    }
+
+    /// The same of a member of a group that need not be watched.
+    pub(super) fn describe_member(
+        &self,
+        group: GroupId,
+        kind: &str,
+        name: &str,
+        addr: &HostAddr,
+    ) -> String {
+        let group = &self.groups[group];
+        let master = self.place(&group.name, &self.instances[group.master].addr);
+        format!("{kind} {} @ {master}", self.place(name, addr))
+    }
+
+    fn place(&self, name: &str, addr: &HostAddr) -> String {
+        let host = addr.shown(self.settings.announce_hostnames);
+        format!("{name} {host} {}", addr.port())
     }
 
     /// Finds what must never be wrong, at a cost that only tests and the simulator can pay.

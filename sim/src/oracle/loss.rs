@@ -5,7 +5,7 @@
 //! history forked off, or never left its master; that master's reign ended; and some fault was
 //! at work. A write that lies on the final history and is missing has no excuse.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Violation;
@@ -54,6 +54,8 @@ pub struct Ground {
     pub end: Position,
     /// When everything but the core was frozen.
     pub frozen: Time,
+    /// Data nodes that were.
+    pub frozen_out: BTreeSet<NodeId>,
     /// The final content of every list.
     pub lists: BTreeMap<u32, Vec<Element>>,
 }
@@ -149,19 +151,19 @@ fn excuse(
         return Err("the server was no master when it acknowledged".to_owned());
     };
     let end = match reign.to {
-        Some(end) => end,
-        None if reign.node == ground.master => {
-            return Err("its master still reigns".to_owned());
+        Some(end) => {
+            let start = record.asked - ground.grace;
+            if !(ground.faults.iter()).any(|(from, to)| *from <= end && start <= *to) {
+                return Err(format!(
+                    "no fault was at work before its master was replaced at {end}"
+                ));
+            }
+            end
         }
-        // A master that was frozen out of the core thinks what it likes.
-        None => ground.frozen,
+        // It thinks what it likes, and its clients with it: what keeps the core from it has no end.
+        None if ground.frozen_out.contains(&reign.node) => ground.frozen,
+        None => return Err("its master still reigns".to_owned()),
     };
-    let start = record.asked - ground.grace;
-    if !(ground.faults.iter()).any(|(from, to)| *from <= end && start <= *to) {
-        return Err(format!(
-            "no fault was at work before its master was replaced at {end}"
-        ));
-    }
     let since = |at: &Time| *at >= record.asked;
     if let Outcome::Waited(reached) = record.outcome {
         let everybody = reached as usize + 1 >= ground.data_nodes;
@@ -248,6 +250,7 @@ mod tests {
                 offset: 1_000,
             },
             frozen: Time::from_millis(100),
+            frozen_out: BTreeSet::new(),
             lists: BTreeMap::from([(1, vec![1])]),
         };
         (tree, ground)
@@ -311,9 +314,24 @@ mod tests {
         assert!(judge(&[write(2)], &tree, &ground).is_err());
         let (tree, mut ground) = world();
         ground.reigns[0].to = None;
-        judge(&[write(2)], &tree, &ground).unwrap();
-        ground.master = A;
         assert!(judge(&[write(2)], &tree, &ground).is_err());
+    }
+
+    #[test]
+    fn a_master_frozen_out_of_the_core_loses_what_it_takes_however_late() {
+        let (tree, mut ground) = world();
+        let late = Record {
+            asked: ground.frozen + ms(3_000),
+            told: ground.frozen + ms(3_001),
+            ..write(2)
+        };
+        ground.reigns[0].to = None;
+        ground.frozen_out.insert(A);
+        let losses = judge(std::slice::from_ref(&late), &tree, &ground).unwrap();
+        assert_eq!(losses.forked, 1);
+        // The freeze is no excuse for whoever replaces a master.
+        ground.reigns[0].to = Some(late.told);
+        assert!(judge(&[late], &tree, &ground).is_err());
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(super) struct FakeServer {
     pub(super) never_synced: bool,
     /// Seconds without its master that it reports while that is gone.
     pub(super) down_for: u32,
+    /// Whether it keeps its data from its master, which has lost it.
+    pub(super) refuses: bool,
     /// Commands seen, for tests that care.
     pub(super) seen: Vec<String>,
     /// Whether SLAVEOF is obeyed.
@@ -70,6 +72,7 @@ impl FakeServer {
             master,
             never_synced: false,
             down_for: 1,
+            refuses: false,
             seen: Vec::new(),
             obeys: true,
             mute: false,
@@ -253,7 +256,8 @@ impl FakeServer {
             return info + &format!("master_replid:{replid}\r\nmaster_replid2:{replid2}\r\n");
         };
         let master = others.iter().find(|one| one.port == port && one.alive);
-        let up = master.filter(|one| one.master.is_none() && !self.never_synced);
+        let apart = self.never_synced || self.refuses;
+        let up = master.filter(|one| one.master.is_none() && !apart);
         if let Some(master) = up {
             self.replid = master.replid.clone();
         }
@@ -267,10 +271,15 @@ impl FakeServer {
             Some(_) => String::new(),
             None => format!("master_link_down_since_seconds:{down_for}\r\n"),
         };
+        let refused = match self.refuses {
+            true => "master_sync_refused:1\r\n",
+            false => "",
+        };
         format!(
             "{common}role:slave\r\nmaster_host:127.0.0.1\r\nmaster_port:{port}\r\n\
-             master_link_status:{status}\r\n{down}slave_repl_offset:{}\r\nslave_priority:{}\r\n\
-             replica_announced:1\r\nmaster_replid:{}\r\nmaster_replid2:{replid2}\r\n",
+             master_link_status:{status}\r\n{down}{refused}slave_repl_offset:{}\r\n\
+             slave_priority:{}\r\nreplica_announced:1\r\n\
+             master_replid:{}\r\nmaster_replid2:{replid2}\r\n",
             self.offset, self.priority, self.replid
         )
     }

@@ -377,6 +377,23 @@ fn replicas_without_a_master_during_tilt_are_candidates_after_it() {
 }
 
 #[test]
+fn replicas_that_refuse_their_master_are_candidates_unless_they_lost_it_long_before() {
+    for (down_for, chosen) in [(15, 1), (60, 0)] {
+        let mut world = settled(2, 1, 1);
+        world.kill_server(6379);
+        world.restart_server(6379);
+        world.run_for(ms(1_000));
+        // They have noticed only after they were asked, and are asked again an INFO period later.
+        for server in &mut world.servers[1..] {
+            (server.refuses, server.down_for) = (true, down_for);
+        }
+        world.run_for(ms(14_000));
+        assert_eq!(world.count("+sdown master"), 1);
+        assert_eq!(world.count("+selected-slave"), chosen);
+    }
+}
+
+#[test]
 fn a_master_that_follows_its_replica_is_replaced_by_it() {
     let mut world = settled(2, 3, 2);
     // As after a restart with the files from before a failover.

@@ -265,6 +265,26 @@ fn a_sentinel_that_is_gone_no_longer_counts_and_one_that_is_up_does() {
 }
 
 #[test]
+fn a_forgotten_sentinel_that_lives_is_followed_where_it_leads() {
+    let mut world = settled(2, 2, 2);
+    let id = world.nodes[1].machine.watch().id().to_string();
+    world.kill_sentinel(1);
+    world.run_for(ms(1_500));
+    let gone = ["sentinel", "forget-sentinel", "mymaster", &id];
+    assert_eq!(world.ask(0, &gone), ok());
+    world.restart_sentinel(1);
+    world.run_for(ms(3_000));
+    // It needs the vote of the one that has forgotten it, and gets it.
+    world.kill_server(6379);
+    world.run_until(ms(3_000), |world| all_see(world, 6380));
+    assert!(knows(&world, 0, 2, 0));
+    world.run_for(ms(1));
+    let from =
+        format!("+config-update-from sentinel {id} 127.0.0.1 26380 @ mymaster 127.0.0.1 6379");
+    assert_eq!(world.count(&from), 1);
+}
+
+#[test]
 fn without_auto_failover_a_dead_master_is_reported_and_an_operator_decides() {
     let mut world = settled(2, 3, 2);
     for n in 0..3 {
