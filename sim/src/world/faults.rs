@@ -343,7 +343,11 @@ impl World {
     /// Leaves a host outside the core down, standing still, cut off, or talking without hearing.
     fn freeze(&mut self, core: &Core, id: NodeId) {
         let mut draws = self.keys.draws(Stream::Core, 100 + u64::from(id.0));
-        let manner = draws.below(4);
+        let manner = match draws.below(4) {
+            // Where no process runs none stands still, and none is to be started.
+            1 if matches!(self.nodes[id.index()].state, State::Down) => 0,
+            manner => manner,
+        };
         let words = ["down", "paused", "cut off", "deaf"];
         let text = format!("stays {}", words[usize::try_from(manner).expect("below 4")]);
         self.note(id, "freeze", &text);
