@@ -661,12 +661,13 @@ impl World {
                 let words = ["SET", MASTER_NAME, "parallel-syncs", &syncs];
                 self.order(Order::to_sentinel(at, &words));
             }
-            Change::Reset if self.may_forget() && self.all_known() => {
+            Change::Reset if self.may_forget() && self.all_known() && self.all_come_back() => {
                 self.order(Order::to_sentinel(at, &["RESET", MASTER_NAME]));
             }
             Change::ForgetReplica if self.is_in_order() => {
                 let master = self.known_master();
-                let node = topology.data().find(|&node| Some(node) != master)?;
+                let comes_back = |&node: &NodeId| Some(node) != master && self.comes_back(node);
+                let node = topology.data().find(comes_back)?;
                 self.kill(node, false);
                 let (ip, port) = (node.ip().to_string(), DATA_PORT.to_string());
                 let words = ["FORGET-REPLICA", MASTER_NAME, &ip, &port];
@@ -720,6 +721,22 @@ impl World {
         };
         master.is_some_and(|node| self.judges.server(node).is_some())
             && self.options.topology.data().all(agrees)
+    }
+
+    /// Whether a server that is started from its file is a replica. One that Sentinels have
+    /// forgotten joins its group again by that only: a master that nobody knows stays one.
+    fn comes_back(&self, node: NodeId) -> bool {
+        let config = self.nodes[node.index()].disk.content(super::CONFIG_PATH);
+        let config = std::str::from_utf8(config.unwrap_or_default());
+        let config = config.expect("a configuration is text");
+        config.lines().any(|line| line.starts_with("replicaof "))
+    }
+
+    /// Whether all servers but the master do.
+    fn all_come_back(&self) -> bool {
+        let master = self.known_master();
+        let mut others = (self.options.topology.data()).filter(|&node| Some(node) != master);
+        others.all(|node| self.comes_back(node))
     }
 
     fn watch_side(&mut self, sentinel: NodeId) {
