@@ -88,6 +88,8 @@ pub struct MasterFacts {
     pub reboot: Option<Mono>,
     /// The master it says it has while it says that it is a replica.
     pub follows: Option<HostAddr>,
+    /// How long it has been without that one.
+    pub link_down: LinkDown,
 }
 
 /// What is known of a replica only.
@@ -281,6 +283,7 @@ impl MasterFacts {
             reported: Reported::new(Role::Master, now),
             reboot: None,
             follows: None,
+            link_down: LinkDown::No,
         }
     }
 }

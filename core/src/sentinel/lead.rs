@@ -6,8 +6,8 @@ use crate::machine::Mono;
 use crate::sentinel::election::{self, Ballot, Standing};
 use crate::sentinel::events::{self, EventKind};
 use crate::sentinel::failover::Failover;
-use crate::sentinel::info::Role;
-use crate::sentinel::instance::{Kind, Reconf};
+use crate::sentinel::info::{LinkDown, Role};
+use crate::sentinel::instance::{Kind, MasterFacts, Reconf};
 use crate::sentinel::link::{Expect, Side, TICK};
 use crate::sentinel::names::{Epoch, HostAddr};
 use crate::sentinel::record::Step;
@@ -346,8 +346,11 @@ impl Watch {
         }
         let measure = self.measure(now, group);
         let Some(promoted) = select::choose(&self.candidates(now, group), &measure) else {
+            if patient && self.hurry_stale_master(now, group) {
+                return;
+            }
             self.groups[group].start.no_good_slave = true;
-            self.break_circle(now, group);
+            self.restore_master(now, group);
             return self.abort(now, group, events::ABORT_NO_GOOD_SLAVE);
         };
         let g = &mut self.groups[group];
@@ -358,34 +361,73 @@ impl Watch {
         self.tell_of(events::SEND_SLAVEOF_NOONE, promoted, "");
     }
 
-    /// Makes the configured master a master again if it follows one of its own replicas, which is
-    /// a replica too: there is none in the group, and nobody else to become one.
-    fn break_circle(&mut self, now: Mono, group: GroupId) {
+    /// Makes the configured master a master again if there is none in the group, and nobody else
+    /// to become one: it follows one of its own replicas, which is a replica too or is gone.
+    fn restore_master(&mut self, now: Mono, group: GroupId) {
         let g = &self.groups[group];
-        let recent = self.measure(now, group).info_age_max;
-        let answers = |id: InstanceId| {
-            let one = &self.instances[id];
-            self.links[one.link].is_up() && one.info_age(now).is_some_and(|age| age <= recent)
-        };
-        let is_slave = |id: InstanceId| {
-            let reported = self.instances[id].reported();
-            answers(id) && reported.is_some_and(|reported| reported.role == Role::Slave)
-        };
         let master = g.master;
-        let Some(followed) = self.followed_by_master(group) else {
+        let Some(addr) = self.followed_by_master(group) else {
             return;
         };
-        let closed = g
-            .replicas
-            .iter()
-            .any(|&id| followed.is_same(&self.instances[id].addr) && is_slave(id));
-        if closed && is_slave(master) {
+        let replicas = g.replicas.iter().copied();
+        let Some(followed) = { replicas }.find(|&id| addr.is_same(&self.instances[id].addr)) else {
+            return;
+        };
+        let closed = self.is_slave(now, group, followed);
+        let deserted = self.instances[followed].s_down.is_some() && self.is_deserted(group);
+        if (closed || deserted) && self.is_slave(now, group, master) {
             tracing::warn!(
-                "All of '{}' are replicas of each other: its master shall be one again",
+                "No server of '{}' is or can become a master: the configured one shall be it again",
                 g.name
             );
             self.send_role(master, None);
         }
+    }
+
+    /// Whether a server answers, and says that it is a replica.
+    fn is_slave(&self, now: Mono, group: GroupId, id: InstanceId) -> bool {
+        let recent = self.measure(now, group).info_age_max;
+        let one = &self.instances[id];
+        let answers = self.links[one.link].is_up();
+        let reported = one.reported();
+        answers
+            && one.info_age(now).is_some_and(|age| age <= recent)
+            && reported.is_some_and(|reported| reported.role == Role::Slave)
+    }
+
+    /// Whether the configured master has lost the one it follows, and has the group's data.
+    ///
+    /// As long as the two are connected, the one that Sentinel can't reach is not gone. A server
+    /// that never had that link since it started, as one that hands over to a dead replica, has
+    /// data if it goes on with a history that this group's masters have written. One that was
+    /// restarted without its data would only have the others lose theirs.
+    fn is_deserted(&self, group: GroupId) -> bool {
+        let g = &self.groups[group];
+        let replid = self.instances[g.master]
+            .reported()
+            .and_then(|one| one.replid);
+        match self.master_facts(group).link_down {
+            LinkDown::No => false,
+            LinkDown::ForSecs(_) => true,
+            LinkDown::Never => replid.is_some_and(|id| g.histories.noted(id).is_some()),
+        }
+    }
+
+    /// Whether a master that follows somebody still has to report.
+    fn hurry_stale_master(&mut self, now: Mono, group: GroupId) -> bool {
+        let master = self.groups[group].master;
+        let follows = self.followed_by_master(group).is_some();
+        let stale = follows && self.is_stale(now, master);
+        if stale {
+            self.hurry_info(master);
+        }
+        stale
+    }
+
+    /// Whether a server that can be asked reported too long ago for a choice.
+    fn is_stale(&self, now: Mono, id: InstanceId) -> bool {
+        let one = &self.instances[id];
+        self.links[one.link].is_up() && one.info_age(now).is_none_or(|age| age > FRESH_INFO)
     }
 
     /// Whether a replica that could be chosen still has to report.
@@ -394,12 +436,7 @@ impl Watch {
             .replicas
             .iter()
             .copied()
-            .filter(|&id| {
-                let one = &self.instances[id];
-                one.s_down.is_none()
-                    && self.links[one.link].is_up()
-                    && one.info_age(now).is_none_or(|age| age > FRESH_INFO)
-            })
+            .filter(|&id| self.instances[id].s_down.is_none() && self.is_stale(now, id))
             .collect();
         for &id in &stale {
             self.hurry_info(id);
@@ -470,9 +507,12 @@ impl Watch {
 
     /// Whom the configured master says it follows, if it does.
     fn followed_by_master(&self, group: GroupId) -> Option<&HostAddr> {
-        let master = &self.instances[self.groups[group].master];
-        match &master.kind {
-            Kind::Master(facts) => facts.follows.as_ref(),
+        self.master_facts(group).follows.as_ref()
+    }
+
+    fn master_facts(&self, group: GroupId) -> &MasterFacts {
+        match &self.instances[self.groups[group].master].kind {
+            Kind::Master(facts) => facts,
             Kind::Replica(_) | Kind::Peer(_) => unreachable!("the master of a group is one"),
         }
     }

@@ -103,6 +103,7 @@ impl Watch {
         let facts = match &mut self.instances[id].kind {
             Kind::Master(facts) => {
                 facts.follows = master;
+                facts.link_down = info.link_down;
                 return;
             }
             Kind::Replica(facts) => facts,

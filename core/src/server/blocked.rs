@@ -133,7 +133,9 @@ impl Blocked {
 /// Which commands CLIENT PAUSE holds back.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum PauseKind {
-    /// Those that may write.
+    /// Those that write keys.
+    Keys,
+    /// Also those that write nothing but go into the stream, as PUBLISH.
     Write,
     /// All of them.
     All,
@@ -159,7 +161,8 @@ pub struct Pause {
     shutdown: Option<(PauseKind, Mono)>,
     failover: Option<(PauseKind, Mono)>,
     migrate: Option<(PauseKind, Mono)>,
-    postponed: Vec<ConnId>,
+    /// Each with the mildest kind of pause that holds it back.
+    postponed: Vec<(ConnId, PauseKind)>,
 }
 
 impl Pause {
@@ -170,6 +173,13 @@ impl Pause {
             Some((k, u)) => (k.max(kind), u.max(until)),
             None => (kind, until),
         });
+    }
+
+    /// Has a pause hold back less.
+    pub fn ease(&mut self, why: PauseFor, kind: PauseKind) {
+        if let Some((held, _)) = self.slot(why) {
+            *held = kind.min(*held);
+        }
     }
 
     /// Ends a pause.
@@ -217,18 +227,20 @@ impl Pause {
             .flatten()
     }
 
-    /// Remembers a client that is held back.
-    pub fn postpone(&mut self, conn: ConnId) {
-        self.postponed.push(conn);
+    /// Remembers a client that is held back by pauses of this kind, and stricter ones.
+    pub fn postpone(&mut self, conn: ConnId, kind: PauseKind) {
+        self.postponed.push((conn, kind));
     }
 
-    /// Everyone who was held back, once nothing is.
+    /// Everyone who is held back no more, in the order in which they came.
+    ///
+    /// Who still is is not asked again: what came before a change of role waits for its end.
     pub fn released(&mut self) -> Vec<ConnId> {
-        if self.kind().is_some() {
-            Vec::new()
-        } else {
-            core::mem::take(&mut self.postponed)
-        }
+        let kind = self.kind();
+        let is_free =
+            |&mut (_, held): &mut (ConnId, PauseKind)| kind.is_none_or(|kind| kind < held);
+        let free = self.postponed.extract_if(.., is_free);
+        free.map(|(conn, _)| conn).collect()
     }
 
     /// How many are held back.
@@ -288,18 +300,27 @@ mod tests {
     }
 
     #[test]
-    fn overlapping_pauses_end_one_by_one() {
+    fn overlapping_pauses_end_one_by_one_and_release_whom_the_rest_does_not_hold() {
+        let conn = |index| ConnId {
+            index,
+            generation: 0,
+        };
         let mut pause = Pause::default();
         pause.start(PauseFor::Client, PauseKind::All, at(10));
-        pause.start(PauseFor::Shutdown, PauseKind::Write, at(20));
-        pause.postpone(ConnId {
-            index: 1,
-            generation: 0,
-        });
+        pause.start(PauseFor::Failover, PauseKind::Write, at(20));
+        let kinds = [PauseKind::Keys, PauseKind::Write, PauseKind::All];
+        for (index, kind) in (0..).zip(kinds) {
+            pause.postpone(conn(index), kind);
+        }
+        assert!(pause.released().is_empty());
         pause.expire(at(10));
         assert_eq!(pause.kind(), Some(PauseKind::Write));
-        assert!(pause.released().is_empty());
+        assert_eq!(pause.released(), [conn(2)]);
+        pause.ease(PauseFor::Failover, PauseKind::Keys);
+        pause.ease(PauseFor::Failover, PauseKind::Write);
+        assert_eq!(pause.kind(), Some(PauseKind::Keys));
+        assert_eq!(pause.released(), [conn(1)]);
         pause.expire(at(20));
-        assert_eq!((pause.kind(), pause.released().len()), (None, 1));
+        assert_eq!((pause.kind(), pause.released()), (None, vec![conn(0)]));
     }
 }

@@ -1,6 +1,7 @@
 //! The one path every command takes.
 
 use super::Server;
+use super::blocked::PauseKind;
 use super::client::{ClientFlags, Queued};
 use super::state::State;
 use crate::command::args::Args;
@@ -19,8 +20,8 @@ use core::time::Duration;
 pub(super) enum Outcome {
     /// It was answered, or waits with its client.
     Done,
-    /// It is held back until the end of a pause.
-    Postponed,
+    /// It is held back as long as there is a pause of this kind or a stricter one.
+    Postponed(PauseKind),
     /// It was refused, as was answered.
     Refused,
     /// There is no such command, as was answered.
@@ -68,11 +69,9 @@ impl Server {
                 };
             }
         };
-        if self
-            .st
-            .is_paused_for(flags, self.st.effective_flags(conn, &found))
-        {
-            return Outcome::Postponed;
+        let effective = self.st.effective_flags(conn, &found);
+        if let Some(kind) = self.st.held_back_by(flags, effective) {
+            return Outcome::Postponed(kind);
         }
         self.st.client_mut(conn).last = Some(found.id);
         let mut cx = Cx {

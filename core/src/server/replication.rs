@@ -1,7 +1,7 @@
 //! Carries out what replication asks for, and lets it know what happened.
 
 use super::Server;
-use super::blocked::PauseFor;
+use super::blocked::{PauseFor, PauseKind};
 use super::client::{Client, ClientFlags};
 use super::receive::Incoming;
 use super::state::{Purpose, State};
@@ -129,6 +129,11 @@ impl Server {
         }
         if !self.st.repl.is_failing_over() {
             self.st.pause.stop(PauseFor::Failover);
+        } else if !self.st.repl.awaits_handover() {
+            // It follows whom it chose, and what is published here goes into no stream. Were it
+            // held back, no Sentinel could say a word behind its hello, and nobody but Sentinel
+            // can help if the chosen one is gone.
+            self.st.pause.ease(PauseFor::Failover, PauseKind::Keys);
         }
         self.writable_replicas.clear();
         self.writable_replicas.extend(self.st.repl.writable_conns());

@@ -268,19 +268,24 @@ impl State {
         })
     }
 
-    /// Whether CLIENT PAUSE holds a command back.
-    pub fn is_paused_for(&self, client: ClientFlags, command: Flags) -> bool {
-        let Some(kind) = self.pause.kind() else {
-            return false;
-        };
+    /// The mildest pause that would hold a command back, if one like that or a stricter one is
+    /// in force.
+    pub fn held_back_by(&self, client: ClientFlags, command: Flags) -> Option<PauseKind> {
+        let kind = self.pause.kind()?;
         let spared = ClientFlags::MASTER
             .and(ClientFlags::REPLICA)
             .and(ClientFlags::LOADER);
         if client.has_any(spared) {
-            return false;
+            return None;
         }
-        let writes = command.has(Flags::WRITE) || command.has(Flags::MAY_REPLICATE);
-        kind == PauseKind::All || writes
+        let mildest = if command.has(Flags::WRITE) {
+            PauseKind::Keys
+        } else if command.has(Flags::MAY_REPLICATE) {
+            PauseKind::Write
+        } else {
+            PauseKind::All
+        };
+        (mildest <= kind).then_some(mildest)
     }
 
     /// Whether writes are held back, and with them expiry and everything else that would change

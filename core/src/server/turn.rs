@@ -133,11 +133,11 @@ impl Server {
     }
 
     fn run_one(&mut self, conn: ConnId, args: resp::ArgvRef<'_>, out: &mut OutBuf) {
-        if self.execute(conn, args, out) == Outcome::Postponed {
+        if let Outcome::Postponed(kind) = self.execute(conn, args, out) {
             let client = self.st.client_mut(conn);
             client.flags.set(ClientFlags::POSTPONED, true);
             client.rare_mut().held = Some(OwnedArgv::new(args));
-            self.st.pause.postpone(conn);
+            self.st.pause.postpone(conn, kind);
         }
     }
 
@@ -170,7 +170,7 @@ impl Server {
         }
     }
 
-    /// Lets the clients go on that a pause has held back.
+    /// Lets the clients go on whom no pause holds back any more.
     pub(super) fn run_released(&mut self) {
         for conn in self.st.pause.released() {
             if let Some(entry) = self.st.conns.get_mut(conn) {

@@ -343,7 +343,11 @@ impl World {
     /// Leaves a host outside the core down, standing still, cut off, or talking without hearing.
     fn freeze(&mut self, core: &Core, id: NodeId) {
         let mut draws = self.keys.draws(Stream::Core, 100 + u64::from(id.0));
-        let manner = draws.below(4);
+        let manner = match draws.below(4) {
+            // Where no process runs none stands still, and none is to be started.
+            1 if matches!(self.nodes[id.index()].state, State::Down) => 0,
+            manner => manner,
+        };
         let words = ["down", "paused", "cut off", "deaf"];
         let text = format!("stays {}", words[usize::try_from(manner).expect("below 4")]);
         self.note(id, "freeze", &text);
@@ -661,12 +665,13 @@ impl World {
                 let words = ["SET", MASTER_NAME, "parallel-syncs", &syncs];
                 self.order(Order::to_sentinel(at, &words));
             }
-            Change::Reset if self.may_forget() && self.all_known() => {
+            Change::Reset if self.may_forget() && self.all_known() && self.all_come_back() => {
                 self.order(Order::to_sentinel(at, &["RESET", MASTER_NAME]));
             }
             Change::ForgetReplica if self.is_in_order() => {
                 let master = self.known_master();
-                let node = topology.data().find(|&node| Some(node) != master)?;
+                let comes_back = |&node: &NodeId| Some(node) != master && self.comes_back(node);
+                let node = topology.data().find(comes_back)?;
                 self.kill(node, false);
                 let (ip, port) = (node.ip().to_string(), DATA_PORT.to_string());
                 let words = ["FORGET-REPLICA", MASTER_NAME, &ip, &port];
@@ -720,6 +725,22 @@ impl World {
         };
         master.is_some_and(|node| self.judges.server(node).is_some())
             && self.options.topology.data().all(agrees)
+    }
+
+    /// Whether a server that is started from its file is a replica. One that Sentinels have
+    /// forgotten joins its group again by that only: a master that nobody knows stays one.
+    fn comes_back(&self, node: NodeId) -> bool {
+        let config = self.nodes[node.index()].disk.content(super::CONFIG_PATH);
+        let config = std::str::from_utf8(config.unwrap_or_default());
+        let config = config.expect("a configuration is text");
+        config.lines().any(|line| line.starts_with("replicaof "))
+    }
+
+    /// Whether all servers but the master do.
+    fn all_come_back(&self) -> bool {
+        let master = self.known_master();
+        let mut others = (self.options.topology.data()).filter(|&node| Some(node) != master);
+        others.all(|node| self.comes_back(node))
     }
 
     fn watch_side(&mut self, sentinel: NodeId) {

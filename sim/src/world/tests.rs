@@ -6,6 +6,7 @@ use super::*;
 use crate::client::workload::Workload;
 use crate::net::Quality;
 use crate::options::{DATA_PORT, Families, Knobs, Topology};
+use crate::oracle::liveness::Core;
 use crate::program::Program;
 use crate::run::{Outcome, Plan, run};
 use crate::schedule::{Fault, Target};
@@ -204,6 +205,30 @@ fn a_paused_machine_stands_still_and_goes_on() {
     assert!(world.sink.hash.events() - paused < 10);
     world.run_until(Time::from_millis(2_500));
     assert!(world.sink.hash.events() - paused > 500);
+}
+
+#[test]
+fn a_frozen_host_without_a_process_gets_none() {
+    let core = Core {
+        sentinels: BTreeSet::from([NodeId(1)]),
+        data: BTreeSet::new(),
+        clients: BTreeSet::new(),
+    };
+    let target = Target::Node(0);
+    for seed in 0..12 {
+        let kill = entry(500, 600, Fault::Kill { target });
+        let options = small_plan(seed).options;
+        let mut world = World::new(Keys::new(seed), options, vec![kill], make_ping_pong, None);
+        world.start_at(NodeId(0), Time::ZERO);
+        world.start_at(NodeId(0), Time::from_millis(700));
+        world.run_until(Time::from_millis(550));
+        world.heal(&core);
+        world.run_until(Time::from_millis(900));
+        let manner = world.keys.draws(Stream::Core, 100).below(4);
+        let runs = matches!(world.nodes[0].state, State::Up(_));
+        // What is cut off, or deaf, may go on.
+        assert_eq!(runs, manner >= 2, "seed {seed}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod world;
 
 use core::time::Duration;
 
-use world::{World, file_of};
+use world::{SENTINEL_PORT, World, file_of};
 
 use crate::resp::Value;
 
@@ -440,6 +440,66 @@ fn a_circle_in_which_nobody_else_is_fit_gets_its_master_back() {
     assert!(all_see(&world, 6379), "{:#?}", world.log());
     let masters = world.servers.iter().filter(|one| one.master.is_none());
     assert_eq!(masters.count(), 1);
+}
+
+/// A master that has handed over to its only replica and waits for its answer.
+fn handing_over() -> World {
+    let mut world = settled(1, 3, 2);
+    let old = world.server(6379);
+    world.servers[old].master = Some(6380);
+    world.servers[old].never_synced = true;
+    world
+}
+
+#[test]
+fn a_master_that_hands_over_to_a_dead_replica_gets_its_role_back() {
+    let mut world = handing_over();
+    let old = world.server(6379);
+    world.kill_server(6380);
+    world.run_until(ms(60_000), |world| world.servers[old].master.is_none());
+    world.run_for(ms(5_000));
+    assert!(all_see(&world, 6379), "{:#?}", world.log());
+    assert_eq!(world.count("+selected-slave"), 0);
+    // It may have been told to take over before it died.
+    let new = world.server(6380);
+    world.servers[new].master = None;
+    world.restart_server(6380);
+    world.run_for(ms(15_000));
+    assert!(all_see(&world, 6379), "{:#?}", world.log());
+    assert_eq!(world.servers[new].master, Some(6379));
+}
+
+#[test]
+fn a_master_that_has_lost_its_data_waits_for_the_replica_it_follows() {
+    let mut world = handing_over();
+    let old = world.server(6379);
+    world.servers[old].replid = "e".repeat(40);
+    world.kill_server(6380);
+    world.run_for(ms(90_000));
+    assert_ne!(world.count("-failover-abort-no-good-slave"), 0);
+    assert_eq!(world.servers[old].master, Some(6380));
+    let new = world.server(6380);
+    world.servers[new].master = None;
+    world.restart_server(6380);
+    world.run_until(ms(60_000), |world| all_see(world, 6380));
+}
+
+#[test]
+fn a_master_is_not_taken_from_the_replica_it_is_connected_to() {
+    let mut world = settled(1, 3, 2);
+    let (old, new) = (world.server(6379), world.server(6380));
+    for n in 0..3 {
+        world.cut.insert((SENTINEL_PORT + n, 6380));
+    }
+    world.kill_server(6380);
+    world.restart_server(6380);
+    world.servers[old].master = Some(6380);
+    world.servers[new].master = None;
+    world.run_for(ms(90_000));
+    assert_ne!(world.count("-failover-abort-no-good-slave"), 0);
+    assert_eq!(world.servers[old].master, Some(6380));
+    world.cut.clear();
+    world.run_until(ms(60_000), |world| all_see(world, 6380));
 }
 
 #[test]

@@ -163,6 +163,32 @@ fn force_hands_over_at_the_timeout_whatever_the_replica_lacks() {
 }
 
 #[test]
+fn whom_the_chosen_replica_keeps_waiting_is_not_cut_off_from_sentinels() {
+    let (mut world, [a, _]) = group(8);
+    world.deaf(1, true);
+    let order = "failover to 127.0.0.1 6380 force timeout 500";
+    assert_eq!(world.ask(a, order), "+OK|");
+    // It would go into the stream, whose end the replica is to reach.
+    let (writer, sentinel) = (world.client(0), world.client(0));
+    assert_eq!(world.ask(writer, "set k 3"), "");
+    assert_eq!(world.ask(sentinel, "publish __sentinel__:hello a"), "");
+    assert_eq!(world.ask(sentinel, "ping"), "");
+    world.wait(1_000);
+    assert_eq!(
+        world.info(0, "master_failover_state"),
+        "failover-in-progress"
+    );
+    assert_eq!(world.heard(sentinel), ":0|+PONG|");
+    assert_eq!(world.ask(sentinel, "publish __sentinel__:hello b"), ":0|");
+    assert_eq!(world.heard(writer), "");
+    assert_eq!(world.ask(sentinel, "replicaof no one"), "+OK|");
+    world.wait(200);
+    assert_eq!(world.heard(writer), "+OK|");
+    assert_eq!(world.info(0, "role"), "master");
+    assert_eq!(world.info(0, "master_failover_state"), "no-failover");
+}
+
+#[test]
 fn a_handover_that_is_called_off_makes_a_master_again() {
     let (mut world, [a, _]) = group(5);
     world.deaf(1, true);
