@@ -198,6 +198,10 @@ impl Run {
         draws.shuffle(&mut sentinels);
         let least = (sentinels.len() / 2 + 1).max(usize::from(topology.quorum));
         let count = least + draws.index(sentinels.len() - least + 1);
+        let voters: Vec<usize> = (sentinels.iter())
+            .map(|sentinel| world.voters(*sentinel))
+            .collect();
+        let count = liveness::enough(&voters, count);
         let sentinels: BTreeSet<NodeId> = sentinels.into_iter().take(count).collect();
 
         let mut data: BTreeSet<NodeId> = topology.data().collect();

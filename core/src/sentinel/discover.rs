@@ -34,9 +34,9 @@ impl Watch {
     fn on_expected(&mut self, now: Mono, link: LinkId, expect: Expect, reply: &Value) {
         match expect {
             Expect::Nothing => {}
-            Expect::Ping => {
+            Expect::Ping(asked) => {
                 if let Some(text) = reply.as_text().or_else(|| reply.as_error()) {
-                    self.on_pong(now, link, text);
+                    self.on_pong(now, link, asked, text);
                 }
             }
             Expect::Kin => {

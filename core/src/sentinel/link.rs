@@ -80,8 +80,8 @@ pub enum Subscription {
 pub enum Expect {
     /// Nothing that matters.
     Nothing,
-    /// PING
-    Ping,
+    /// PING, sent at that instant
+    Ping(Mono),
     /// INFO
     Info(InstanceId),
     /// INFO of another Sentinel, which says whose program it is
@@ -255,7 +255,7 @@ mod tests {
             heard: at(0),
         };
         link.pings.answered(at(5), true);
-        link.pending.push_back(Expect::Ping);
+        link.pending.push_back(Expect::Ping(at(5)));
         link.drop_channel(Side::Command, at(10), at(10));
         assert!(link.pending.is_empty());
         assert_eq!(link.pings.owed_since(), Some(at(10)));

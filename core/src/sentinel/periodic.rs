@@ -425,14 +425,17 @@ impl Watch {
 
     fn ping(&mut self, now: Mono, link: LinkId) {
         self.links[link].pings.sent(now);
-        self.send(link, Side::Command, &Request::Ping, Expect::Ping);
+        self.send(link, Side::Command, &Request::Ping, Expect::Ping(now));
     }
 
-    /// Takes the reply to a PING.
-    pub(super) fn on_pong(&mut self, now: Mono, link: LinkId, reply: &[u8]) {
-        self.links[link]
-            .pings
-            .answered(now, pings::is_acceptable(reply));
+    /// Takes the reply to a PING that was sent at the instant `asked`.
+    pub(super) fn on_pong(&mut self, now: Mono, link: LinkId, asked: Mono, reply: &[u8]) {
+        let acceptable = pings::is_acceptable(reply);
+        let pings = &mut self.links[link].pings;
+        pings.answered(now, acceptable);
+        if acceptable {
+            pings.reach(asked);
+        }
         let users = self.links[link].users.clone();
         for id in users {
             let instance = &mut self.instances[id];

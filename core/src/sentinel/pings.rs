@@ -17,6 +17,7 @@ pub struct Pings {
     sent: Mono,
     available: Mono,
     answered: Mono,
+    reached: Option<Mono>,
 }
 
 impl Pings {
@@ -27,6 +28,7 @@ impl Pings {
             sent: now,
             available: now,
             answered: now,
+            reached: None,
         }
     }
 
@@ -48,6 +50,11 @@ impl Pings {
             self.available = now;
             self.owed_since = None;
         }
+    }
+
+    /// Notes that the instance was in reach when a PING was sent that it has answered.
+    pub fn reach(&mut self, asked: Mono) {
+        self.reached = self.reached.max(Some(asked));
     }
 
     /// Takes a time in which this process did not run off the instance's account.
@@ -75,9 +82,17 @@ impl Pings {
         (self.answered + period).max(self.sent + period / 2)
     }
 
-    /// When the last reply that counts as a sign of life came.
+    /// When the last reply that counts as a sign of life came, or the link was made.
     pub fn available(&self) -> Mono {
         self.available
+    }
+
+    /// When the instance was last known to be in reach; `None` if it has never answered.
+    ///
+    /// That is when the PING was sent that it has answered, and not when the answer was read, which
+    /// may have lain in our own socket buffer while this process stood still.
+    pub fn reached(&self) -> Option<Mono> {
+        self.reached
     }
 
     /// When the last reply of any sort came.
@@ -123,6 +138,16 @@ mod tests {
         assert_eq!(pings.owed_since(), Some(at(100)));
         pings.answered(at(410), true);
         assert_eq!(pings.owed_since(), None);
+    }
+
+    #[test]
+    fn an_instance_was_in_reach_when_it_was_asked() {
+        let mut pings = Pings::new(at(5));
+        assert_eq!(pings.reached(), None);
+        pings.answered(at(900), true);
+        pings.reach(at(30));
+        pings.reach(at(20));
+        assert_eq!(pings.reached(), Some(at(30)));
     }
 
     #[test]

@@ -46,6 +46,18 @@ pub fn patience(knobs: &Knobs) -> Duration {
     kept + roles + TILT + TRIES * 2 * timeout + repl + diskless + RESYNC
 }
 
+/// So many of a row of Sentinels, or as many more as it takes to be a majority by the count of each
+/// of them; all, if that is not enough.
+///
+/// `voters` tells how many each knows, with itself and with those that are gone: one that has
+/// changed its identity and its address before the others heard of it counts twice until it is
+/// forgotten by name.
+pub fn enough(voters: &[usize], count: usize) -> usize {
+    (count..voters.len())
+        .find(|&count| voters[..count].iter().all(|known| count > known / 2))
+        .unwrap_or(voters.len())
+}
+
 /// Checks that a core agrees on roles; returns its master, or what is not yet so.
 pub fn agreed(
     core: &Core,
@@ -174,6 +186,15 @@ mod tests {
     ) -> Result<NodeId, String> {
         let server = |node: NodeId| Some(servers[node.index()]);
         agreed(&core(), 6379, server, |node| Some(sentinel(node)))
+    }
+
+    #[test]
+    fn whoever_is_gone_and_not_forgotten_asks_for_a_larger_majority() {
+        assert_eq!(enough(&[3, 3, 3], 2), 2);
+        assert_eq!(enough(&[3, 3, 3], 3), 3);
+        assert_eq!(enough(&[3, 4, 3], 2), 3);
+        assert_eq!(enough(&[3, 3, 4], 2), 2);
+        assert_eq!(enough(&[6, 6, 6], 2), 3);
     }
 
     #[test]

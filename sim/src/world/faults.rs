@@ -765,6 +765,27 @@ impl World {
         id.map(str::to_owned)
     }
 
+    /// How many Sentinels one counts that watch the master, with itself: as it thinks, or by its
+    /// file if it is down.
+    pub fn voters(&self, sentinel: NodeId) -> usize {
+        let view = self.judges.sentinel(sentinel);
+        let others = match view.and_then(|view| view.masters.first()) {
+            Some(master) => master.others,
+            None => {
+                let config = self.nodes[sentinel.index()]
+                    .disk
+                    .content(super::CONFIG_PATH);
+                let config = String::from_utf8_lossy(config.unwrap_or_default());
+                let known = format!("sentinel known-sentinel {MASTER_NAME} ");
+                config
+                    .lines()
+                    .filter(|line| line.starts_with(&known))
+                    .count()
+            }
+        };
+        others + 1
+    }
+
     /// Whether no Sentinel that is up sees or does anything out of the ordinary.
     fn is_peaceful(&self) -> bool {
         let sentinels = self.options.topology.sentinels();

@@ -94,3 +94,49 @@ fn a_shutdown_takes_it_away_first() {
     assert_eq!(world.exits, [(0, 0)]);
     assert!(!holds(&world));
 }
+
+/// Three Sentinels of which the first has the address on its host.
+fn holding_in_a_group() -> World {
+    let mut world = settled(1, 3, 2);
+    let down_after = [
+        "sentinel",
+        "set",
+        "mymaster",
+        "down-after-milliseconds",
+        "5000",
+    ];
+    world.ask(0, &down_after);
+    assert_eq!(set(&mut world, VIP), "OK");
+    world.run_for(ms(3_000));
+    assert!(holds(&world));
+    world
+}
+
+#[test]
+fn whoever_is_reset_and_hears_from_the_others_keeps_it() {
+    let mut world = holding_in_a_group();
+    world.ask(0, &["sentinel", "reset", "mymaster"]);
+    world.run_for(ms(10_000));
+    assert!(holds(&world));
+    assert_eq!(world.count("-virtual-ip "), 0);
+}
+
+#[test]
+fn whoever_is_reset_and_hears_from_nobody_gives_it_up() {
+    let mut world = holding_in_a_group();
+    world.ask(0, &["sentinel", "reset", "mymaster"]);
+    world.kill_sentinel(1);
+    world.kill_sentinel(2);
+    world.run_for(ms(4_500));
+    assert!(holds(&world));
+    world.run_for(ms(600));
+    assert!(!holds(&world));
+}
+
+#[test]
+fn fewer_sentinels_than_the_quorum_are_no_group() {
+    let mut world = settled(1, 1, 2);
+    assert_eq!(set(&mut world, VIP), "OK");
+    world.run_for(ms(10_000));
+    assert!(!holds(&world));
+}

@@ -15,13 +15,19 @@ pub struct Facts {
     pub master: Option<IpAddr>,
     /// The role it reported in that place, if it has reported.
     pub role: Option<Role>,
-    /// When a majority of the Sentinels was last known to be in reach; `None` if this one is a
-    /// majority.
-    pub contact: Option<Mono>,
-    /// By when a majority has told of the configuration it knows; `None` if this Sentinel is one.
-    pub voice: Option<Mono>,
+    /// Those who make a majority together with this Sentinel; `None` if it is one by itself.
+    pub others: Option<Others>,
     /// How long a majority may be out of reach: `down-after-milliseconds`.
     pub patience: Duration,
+}
+
+/// What has come from so many other Sentinels that they make a majority together with this one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Others {
+    /// When so many were last known to be in reach; `None` if fewer ever were.
+    pub reached: Option<Mono>,
+    /// By when so many had told of the configuration they know; `None` if there are fewer.
+    pub spoke: Option<Mono>,
 }
 
 /// Something worth telling.
@@ -50,6 +56,8 @@ pub struct Holder {
     local: Vec<IpAddr>,
     list_at: Mono,
     here: Here,
+    /// When a majority was last known to be in reach, whoever is known to watch the master now.
+    contact: Option<Mono>,
     trust: Trust,
     claim: Claim,
     busy: Option<Step>,
@@ -121,6 +129,7 @@ impl Holder {
             local: Vec::new(),
             list_at: now,
             here: Here::Unknown,
+            contact: None,
             trust: Trust::Starting { since: now },
             claim: Claim::Leave,
             busy: None,
@@ -167,15 +176,11 @@ impl Holder {
     /// by [`done`](Self::done) before anything else is done. No facts: the master is not watched.
     pub fn look(&mut self, now: Mono, facts: Option<&Facts>) -> Option<AddressOp> {
         self.next = None;
-        let fresh_until = facts.map(|facts| facts.contact.map(|at| at + facts.patience));
-        self.judge(now, facts, fresh_until);
-        if let Some(Some(until)) = fresh_until {
-            self.at(now, until);
-        }
+        self.judge(now, facts);
         if self.busy.is_some() {
             return None;
         }
-        let seconds = facts.map_or(0, lifetime);
+        let seconds = facts.map_or(0, |facts| self.lifetime(now, facts));
         let step = self.choose(now, seconds);
         self.busy = step;
         step.map(|step| self.op(step))
@@ -193,12 +198,20 @@ impl Holder {
     }
 
     /// Makes up its mind.
-    fn judge(&mut self, now: Mono, facts: Option<&Facts>, fresh_until: Option<Option<Mono>>) {
-        let (Some(facts), Some(fresh_until)) = (facts, fresh_until) else {
+    fn judge(&mut self, now: Mono, facts: Option<&Facts>) {
+        let Some(facts) = facts else {
             return self.decide(Claim::Release);
         };
-        let fresh = fresh_until.is_none_or(|until| now < until);
-        let heard = |since: Mono| facts.voice.is_none_or(|at| since < at);
+        self.contact = match facts.others {
+            Some(others) => self.contact.max(others.reached),
+            None => Some(now),
+        };
+        let fresh_until = self.contact.map(|at| at + facts.patience);
+        let fresh = fresh_until.is_some_and(|until| now < until);
+        let heard = |since: Mono| {
+            let by = |others: Others| others.spoke.is_some_and(|at| since < at);
+            facts.others.is_none_or(by)
+        };
         let is_master = facts.role == Some(Role::Master);
         self.trust = match self.trust {
             Trust::Firm if !fresh => Trust::Lapsed { since: now },
@@ -208,6 +221,15 @@ impl Holder {
             Trust::Lapsed { since } if fresh && heard(since) => Trust::Firm,
             trust @ (Trust::Starting { .. } | Trust::Lapsed { .. } | Trust::Firm) => trust,
         };
+        // Those that can be reached have as long to answer for the first time as ever.
+        let patient_until = match self.trust {
+            Trust::Starting { since } => fresh_until.max(Some(since + facts.patience)),
+            Trust::Lapsed { .. } | Trust::Firm => fresh_until,
+        };
+        let patient = patient_until.is_some_and(|until| now < until);
+        if let Some(until) = patient_until {
+            self.at(now, until);
+        }
         let here = facts
             .master
             .is_some_and(|at| at != self.spec.address && self.local.contains(&at));
@@ -216,7 +238,7 @@ impl Holder {
             Trust::Firm if self.leaving && self.spec.keep => Claim::Keep,
             _ if self.leaving => Claim::Release,
             Trust::Firm => Claim::Hold,
-            Trust::Starting { .. } if fresh => Claim::Leave,
+            Trust::Starting { .. } if patient => Claim::Leave,
             Trust::Starting { .. } | Trust::Lapsed { .. } => Claim::Release,
         });
     }
@@ -389,21 +411,23 @@ impl Holder {
         self.announce.made += 1;
     }
 
+    /// For how long the address is put there: somewhat longer than a majority may go on to be out
+    /// of reach, so that it is this process that takes it away, if it runs. Whoever starts in its
+    /// place knows nothing of that time, and the system holds to it all the same.
+    fn lifetime(&self, now: Mono, facts: &Facts) -> u32 {
+        let until = self.contact.map(|at| at + facts.patience);
+        let left = until.map_or(Duration::ZERO, |until| until.since(now));
+        u32::try_from(left.as_millis().div_ceil(1000))
+            .unwrap_or(u32::MAX)
+            .saturating_add(SPARE_SECONDS)
+            .min(LIFETIME_SECONDS_MAX)
+    }
+
     fn at(&mut self, now: Mono, at: Mono) {
         if now < at && self.next.is_none_or(|next| at < next) {
             self.next = Some(at);
         }
     }
-}
-
-/// For how long the address is put there: somewhat longer than a majority may be out of reach,
-/// so that it is this process that takes it away, if it runs.
-fn lifetime(facts: &Facts) -> u32 {
-    let whole = facts.patience.as_millis().div_ceil(1000);
-    u32::try_from(whole)
-        .unwrap_or(u32::MAX)
-        .saturating_add(SPARE_SECONDS)
-        .min(LIFETIME_SECONDS_MAX)
 }
 
 const fn lasts(seconds: u32) -> Duration {
@@ -414,7 +438,7 @@ const fn lasts(seconds: u32) -> Duration {
 const NOT_AVAILABLE: i32 = 99;
 /// How often the address is renewed while it is held.
 const RENEWAL: Duration = Duration::from_secs(1);
-/// How many seconds longer than `down-after-milliseconds` it lasts without that.
+/// How many seconds longer than a majority may be out of reach it lasts without that.
 const SPARE_SECONDS: u32 = 2;
 /// However long that is, an address that nobody renews does not last longer.
 const LIFETIME_SECONDS_MAX: u32 = 3600;

@@ -19,7 +19,7 @@ use crate::sentinel::events::{self, EventKind};
 use crate::sentinel::info::Role;
 use crate::sentinel::watch::{Act, Watch};
 use crate::sentinel::{GroupId, InstanceId};
-pub use holder::{Facts, Holder, News};
+pub use holder::{Facts, Holder, News, Others};
 
 /// The virtual IPs of all masters, and those that are given up.
 #[derive(Debug, Default)]
@@ -168,23 +168,27 @@ impl Watch {
         let g = &self.groups[group];
         let master = &self.instances[g.failover.new_master().unwrap_or(g.master)];
         let reported = master.reported().expect("servers report");
-        // So many others make a majority together with me.
-        let needed = g.voters() / 2;
-        let latest = |when: fn(&Self, InstanceId) -> Mono| {
+        let latest = |needed: usize, when: fn(&Self, InstanceId) -> Option<Mono>| {
             let mut times: Vec<_> = g.peers.iter().map(|&id| when(self, id)).collect();
             times.sort_unstable_by(|one, two| two.cmp(one));
-            (needed > 0).then(|| times[needed - 1])
+            times.get(needed - 1).copied().flatten()
         };
+        // So many others make a majority together with me. A group is no smaller than its quorum:
+        // who knows fewer has forgotten the others, or has yet to hear of them.
+        let quorum = usize::try_from(g.options.quorum).expect("a u32 fits");
+        let needed = g.voters().max(quorum) / 2;
         Facts {
             master: master.addr.socket().map(|at| at.ip()),
             role: reported.info.as_ref().map(|_| reported.role),
-            contact: latest(|watch, id| {
-                let link = watch.instances[id].link;
-                watch.links[link].pings.available()
-            }),
-            voice: latest(|watch, id| {
-                let peer = watch.instances[id].peer();
-                peer.expect("peers are peers").heard
+            others: (needed > 0).then(|| Others {
+                reached: latest(needed, |watch, id| {
+                    let link = watch.instances[id].link;
+                    watch.links[link].pings.reached()
+                }),
+                spoke: latest(needed, |watch, id| {
+                    let peer = watch.instances[id].peer();
+                    Some(peer.expect("peers are peers").heard)
+                }),
             }),
             patience: g.options.down_after,
         }

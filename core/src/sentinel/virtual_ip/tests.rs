@@ -39,8 +39,10 @@ impl Host {
             facts: Facts {
                 master: Some(ip("10.0.0.1")),
                 role: Some(Role::Master),
-                contact: Some(at(0)),
-                voice: Some(at(0)),
+                others: Some(Others {
+                    reached: None,
+                    spoke: Some(at(0)),
+                }),
                 patience: PATIENCE,
             },
             steps: Vec::new(),
@@ -63,7 +65,20 @@ impl Host {
     /// From here on a majority is in reach, and has spoken.
     fn reach(&mut self, now: u64) {
         self.now = now;
-        (self.facts.contact, self.facts.voice) = (Some(at(now)), Some(at(now)));
+        self.reached();
+        self.spoke();
+    }
+
+    /// A majority has just been reached.
+    fn reached(&mut self) {
+        let others = self.facts.others.as_mut().unwrap();
+        others.reached = Some(at(self.now));
+    }
+
+    /// A majority has just told of the configuration it knows.
+    fn spoke(&mut self) {
+        let others = self.facts.others.as_mut().unwrap();
+        others.spoke = Some(at(self.now));
     }
 
     fn look(&mut self) -> bool {
@@ -117,7 +132,7 @@ impl Host {
     /// The same while a majority answers all the time.
     fn run_reached(&mut self, span: u64) {
         for _ in 0..span / 100 {
-            self.facts.contact = Some(at(self.now));
+            self.reached();
             self.run(100);
         }
     }
@@ -136,16 +151,67 @@ fn nothing_is_added_before_a_majority_has_spoken_since_the_start() {
     let mut host = Host::new(VIP);
     host.run_reached(3_000);
     assert_eq!(host.names(), ["list"]);
-    host.facts.voice = Some(at(host.now));
+    host.spoke();
     host.run(1);
     assert!(host.holds());
     assert_eq!(host.news, [News::Added]);
 }
 
 #[test]
+fn nothing_is_added_before_a_majority_has_answered_since_the_start() {
+    let mut host = Host::new(VIP);
+    host.addresses.push(ip("10.0.0.100"));
+    host.now = 10;
+    host.spoke();
+    host.run(900);
+    assert_eq!(host.names(), ["list"], "what is there is not renewed");
+    host.run(200);
+    assert_eq!(host.names(), ["list", "remove"]);
+    host.reached();
+    host.run(1);
+    assert!(host.holds());
+}
+
+#[test]
+fn who_forgets_the_others_has_no_majority_before_it_hears_from_them() {
+    let mut host = Host::holding(VIP);
+    host.reached();
+    host.run(0);
+    host.facts.others = Some(Others {
+        reached: None,
+        spoke: None,
+    });
+    let reset = host.now;
+    host.run(60_000);
+    assert!(
+        host.steps.contains(&(reset + 1_000, "remove")),
+        "{:?}",
+        host.steps
+    );
+    assert!(!host.holds());
+    host.reach(host.now);
+    host.run(1);
+    assert!(host.holds());
+}
+
+#[test]
+fn whoever_was_a_majority_by_itself_has_time_to_reach_the_first_other() {
+    let mut host = Host::new(VIP);
+    let others = host.facts.others.take();
+    host.run(5_000);
+    assert!(host.holds());
+    host.facts.others = others;
+    host.run(900);
+    assert!(host.holds());
+    host.reached();
+    host.run(900);
+    assert!(host.holds());
+}
+
+#[test]
 fn a_lone_sentinel_needs_nobody() {
     let mut host = Host::new(VIP);
-    (host.facts.contact, host.facts.voice) = (None, None);
+    host.facts.others = None;
     host.run(60_000);
     assert!(host.holds());
     assert_eq!(host.news, [News::Added]);
@@ -207,7 +273,7 @@ fn it_is_given_up_when_the_master_says_that_it_is_none() {
 #[test]
 fn it_is_given_up_in_a_minority_and_taken_again_only_after_a_word_from_the_others() {
     let mut host = Host::holding(VIP);
-    host.facts.contact = Some(at(host.now));
+    host.reached();
     let cut = host.now;
     host.run(999);
     assert!(host.holds());
@@ -216,7 +282,7 @@ fn it_is_given_up_in_a_minority_and_taken_again_only_after_a_word_from_the_other
     assert_eq!(host.steps.last(), Some(&(cut + 1_000, "remove")));
     host.run_reached(3_000);
     assert!(!host.holds(), "they answer, and may know another master");
-    host.facts.voice = Some(at(host.now));
+    host.spoke();
     host.run(1);
     assert!(host.holds());
 }
@@ -282,7 +348,7 @@ fn what_fails_is_tried_again_ever_more_seldom_and_told_once() {
     assert!((15..30).contains(&host.steps.len()), "{}", host.steps.len());
     assert_eq!(host.holder.state(), "failing");
     host.fails = None;
-    host.facts.voice = Some(at(host.now));
+    host.spoke();
     host.run_reached(6_000);
     assert!(host.holds());
 }
@@ -342,13 +408,31 @@ fn it_lasts_two_seconds_longer_than_the_others_wait() {
         let mut host = Host::new(VIP);
         host.facts.patience = ms(patience);
         host.now = 1;
-        (host.facts.contact, host.facts.voice) = (None, None);
+        host.facts.others = None;
         host.look();
         let op = host.holder.look(at(1), Some(&host.facts));
         let Some(AddressOp::Add { seconds, .. }) = op else {
             panic!("{op:?}");
         };
         assert_eq!(seconds, lasts);
+    }
+}
+
+#[test]
+fn it_lasts_so_long_after_the_last_answer_of_a_majority() {
+    let mut host = Host::holding(VIP);
+    host.facts.patience = ms(10_000);
+    host.reached();
+    host.look();
+    let last = host.now;
+    for (after, lasts) in [(2_500, 10), (5_500, 7), (9_900, 3)] {
+        host.now = last + after;
+        let op = host.holder.look(at(host.now), Some(&host.facts));
+        assert!(
+            matches!(op, Some(AddressOp::Add { seconds, .. }) if seconds == lasts),
+            "{op:?}"
+        );
+        host.holder.done(at(host.now), Ok(Vec::new()));
     }
 }
 
