@@ -1,12 +1,10 @@
-//! Carries out the schedule, and heals and freezes for the liveness phase.
+//! Carries out the schedule.
 
 use crate::client::{MASTER_NAME, Order, SIDE_NAME};
 use crate::disk::{Faults, Image};
 use crate::ids::NodeId;
-use crate::net::Quality;
 use crate::options::{DATA_PORT, SENTINEL_PORT};
 use crate::oracle::history::Position;
-use crate::oracle::liveness::Core;
 use crate::program::{FailoverState, ServerView};
 use crate::queue::Event;
 use crate::rng::Stream;
@@ -19,10 +17,10 @@ use super::node::{Body, State};
 /// What an entry did, so that it can be undone.
 #[derive(Default)]
 pub(super) struct Striking {
-    node: Option<NodeId>,
+    pub(super) node: Option<NodeId>,
     /// Whose process was ended for an order.
     ended: Option<NodeId>,
-    cuts: Vec<(NodeId, NodeId)>,
+    pub(super) cuts: Vec<(NodeId, NodeId)>,
     /// Steps that are let pass before the host dies.
     left: u32,
     /// What the disk held when it began.
@@ -305,67 +303,6 @@ impl World {
         self.note(node, "fault", &text);
     }
 
-    /// Ends all faults within the core for good and freezes everything else.
-    pub fn heal(&mut self, core: &Core) {
-        self.faults_over = true;
-        let now = self.queue.now();
-        self.judges.fault_times.push((now, now));
-        for (number, struck) in std::mem::take(&mut self.striking).into_iter().enumerate() {
-            if let (Fault::Move { .. }, Some(node)) = (&self.schedule[number].fault, struck.node)
-                && core.has(node)
-            {
-                // Whoever is to stand still would be started by that.
-                self.move_to(node, SENTINEL_PORT);
-            }
-            for (from, to) in struck.cuts {
-                if core.has(from) && core.has(to) {
-                    self.net.mend(&mut self.queue, from, to);
-                }
-            }
-        }
-        self.forget_held(core);
-        self.net.set_quality(Quality::CALM);
-        let ids: Vec<NodeId> = self.nodes.iter().map(|node| node.id).collect();
-        for id in ids {
-            if !core.has(id) {
-                self.freeze(core, id);
-                continue;
-            }
-            self.drift(id, 0);
-            self.give_names(id);
-            let disk = &mut self.nodes[id.index()].disk;
-            disk.faults = Faults::default();
-            self.resume(id);
-            self.restore(id);
-        }
-    }
-
-    /// Leaves a host outside the core down, standing still, cut off, or talking without hearing.
-    fn freeze(&mut self, core: &Core, id: NodeId) {
-        let mut draws = self.keys.draws(Stream::Core, 100 + u64::from(id.0));
-        let manner = match draws.below(4) {
-            // Where no process runs none stands still, and none is to be started.
-            1 if matches!(self.nodes[id.index()].state, State::Down) => 0,
-            manner => manner,
-        };
-        let words = ["down", "paused", "cut off", "deaf"];
-        let text = format!("stays {}", words[usize::try_from(manner).expect("below 4")]);
-        self.note(id, "freeze", &text);
-        match manner {
-            0 => self.kill(id, true),
-            1 => self.pause(id),
-            _ => {
-                let others: Vec<NodeId> = self.nodes.iter().map(|node| node.id).collect();
-                for other in others.into_iter().filter(|other| core.has(*other)) {
-                    self.net.cut(other, id);
-                    if manner == 2 {
-                        self.net.cut(id, other);
-                    }
-                }
-            }
-        }
-    }
-
     fn on_node(&mut self, node: Option<NodeId>, what: impl FnOnce(&mut Self, NodeId)) {
         if let Some(node) = node {
             what(self, node);
@@ -422,7 +359,7 @@ impl World {
 
     /// The others, if they all replicate this master and go on with its history, and all Sentinels
     /// know them.
-    fn in_place(&self, id: NodeId, top: &ServerView) -> Option<Vec<ServerView>> {
+    pub(super) fn in_place(&self, id: NodeId, top: &ServerView) -> Option<Vec<ServerView>> {
         let replicas: Vec<ServerView> = (self.options.topology.data())
             .filter(|&node| node != id)
             .filter_map(|node| self.judges.server(node))
@@ -431,18 +368,6 @@ impl World {
             .collect();
         let all = replicas.len() + 1 == self.options.topology.above.len();
         (top.master.is_none() && all && self.all_known()).then_some(replicas)
-    }
-
-    /// A node that is frozen while a group has yet to find its master after a reboot may be the
-    /// only one that holds what is to be kept.
-    fn forget_held(&mut self, core: &Core) {
-        let topology = &self.options.topology;
-        let stands = |node| {
-            (self.judges.server(node)).is_some_and(|top| self.in_place(node, &top).is_some())
-        };
-        if !topology.data().all(|node| core.has(node)) && !topology.data().any(stands) {
-            self.judges.held.clear();
-        }
     }
 
     /// A server has ended as it was told to, and is started again.
@@ -460,7 +385,7 @@ impl World {
     }
 
     /// Ends a process; with its power a host also loses what its disk had not synced.
-    fn kill(&mut self, id: NodeId, power: bool) {
+    pub(super) fn kill(&mut self, id: NodeId, power: bool) {
         let node = &mut self.nodes[id.index()];
         match std::mem::replace(&mut node.state, State::Down) {
             State::Up(Body::Machine(driver)) | State::Paused(Body::Machine(driver)) => {
@@ -482,12 +407,12 @@ impl World {
     }
 
     /// Gives a host its power back and starts its process, if it has none.
-    fn restore(&mut self, id: NodeId) {
+    pub(super) fn restore(&mut self, id: NodeId) {
         self.net.restore_power(&mut self.queue, id);
         self.start_at(id, self.queue.now());
     }
 
-    fn pause(&mut self, id: NodeId) {
+    pub(super) fn pause(&mut self, id: NodeId) {
         let node = &mut self.nodes[id.index()];
         node.state = match std::mem::replace(&mut node.state, State::Down) {
             State::Up(body) => State::Paused(body),
@@ -498,7 +423,7 @@ impl World {
         }
     }
 
-    fn resume(&mut self, id: NodeId) {
+    pub(super) fn resume(&mut self, id: NodeId) {
         let node = &mut self.nodes[id.index()];
         node.state = match std::mem::replace(&mut node.state, State::Down) {
             State::Paused(body) => State::Up(body),
@@ -515,7 +440,7 @@ impl World {
         }
     }
 
-    fn drift(&mut self, id: NodeId, ppm: i64) {
+    pub(super) fn drift(&mut self, id: NodeId, ppm: i64) {
         let now = self.queue.now();
         self.nodes[id.index()].clock.set_drift(now, ppm);
         // A deadline that was converted at the old rate may come too late at the new one.
@@ -610,7 +535,7 @@ impl World {
     }
 
     /// Restarts a Sentinel on another port.
-    fn move_to(&mut self, id: NodeId, port: u16) {
+    pub(super) fn move_to(&mut self, id: NodeId, port: u16) {
         self.edit(id, "port ", &port.to_string());
     }
 
@@ -647,7 +572,7 @@ impl World {
         }
     }
 
-    fn give_names(&mut self, id: NodeId) {
+    pub(super) fn give_names(&mut self, id: NodeId) {
         let pace = &mut self.nodes[id.index()].pace;
         pace.resolve_fails = false;
         pace.resolve_max = crate::driver::Pace::default().resolve_max;
@@ -763,27 +688,6 @@ impl World {
             .lines()
             .find_map(|line| line.strip_prefix("sentinel myid "));
         id.map(str::to_owned)
-    }
-
-    /// How many Sentinels one counts that watch the master, with itself: as it thinks, or by its
-    /// file if it is down.
-    pub fn voters(&self, sentinel: NodeId) -> usize {
-        let view = self.judges.sentinel(sentinel);
-        let others = match view.and_then(|view| view.masters.first()) {
-            Some(master) => master.others,
-            None => {
-                let config = self.nodes[sentinel.index()]
-                    .disk
-                    .content(super::CONFIG_PATH);
-                let config = String::from_utf8_lossy(config.unwrap_or_default());
-                let known = format!("sentinel known-sentinel {MASTER_NAME} ");
-                config
-                    .lines()
-                    .filter(|line| line.starts_with(&known))
-                    .count()
-            }
-        };
-        others + 1
     }
 
     /// Whether no Sentinel that is up sees or does anything out of the ordinary.

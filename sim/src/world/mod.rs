@@ -1,6 +1,7 @@
 //! The simulated world: hosts, network and time, driven event by event.
 
 mod faults;
+mod healing;
 mod judge;
 pub mod node;
 
