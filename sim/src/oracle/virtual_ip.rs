@@ -15,7 +15,12 @@ const ORACLE: &str = "virtual-ip";
 #[derive(Default)]
 pub struct VirtualIp {
     bounds: Option<Bounds>,
-    alone: BTreeMap<NodeId, Time>,
+    /// A group is no smaller, whoever a Sentinel has forgotten.
+    quorum: usize,
+    /// Processes, by the number of their start.
+    alone: BTreeMap<(NodeId, u32), Time>,
+    /// Hosts on which there is no process but such.
+    apart: BTreeMap<NodeId, Time>,
     both: BTreeMap<(NodeId, NodeId), Time>,
 }
 
@@ -24,6 +29,9 @@ pub struct VirtualIp {
 struct Bounds {
     /// A Sentinel without a majority; `None` where answers may be on their way for any time.
     alone: Option<Duration>,
+    /// A host without a Sentinel that has one. A process that starts does not know for how long
+    /// that has been so, but the system does not keep the address for it.
+    apart: Option<Duration>,
     /// Two hosts on the same side.
     both: Duration,
 }
@@ -37,6 +45,8 @@ pub struct Host {
     pub holds: bool,
     /// Whether the Sentinel runs.
     pub runs: bool,
+    /// How often it was started.
+    pub incarnation: u32,
     /// How many Sentinels it knows, with itself; `None` if it does not run.
     pub voters: Option<usize>,
 }
@@ -50,16 +60,20 @@ impl VirtualIp {
         let lifetime = ms(options.knobs.down_after_ms.div_ceil(1_000) * 1_000 + 3_000);
         let prompt = options.families.slow.is_none() && options.network.loss_ppm == 0;
         // Clocks may be slow by a fifth.
-        let patience = down_after + down_after / 3 + ms(1_500);
+        let patience = down_after + down_after / 3;
         // Word of a new configuration goes round every two seconds, on connections that may have
         // to be made first.
         let word = ms(8_000) + if prompt { ms(0) } else { ms(20_000) };
         let bounds = Bounds {
-            alone: prompt.then_some(patience),
+            alone: prompt.then_some(patience + ms(1_500)),
+            // What is left of the patience is rounded up to whole seconds and has two more, and the
+            // system may be one second late.
+            apart: prompt.then_some(patience + ms(4_000)),
             both: lifetime + 2 * down_after + word,
         };
         Self {
             bounds: options.virtual_ip.then_some(bounds),
+            quorum: usize::from(options.topology.quorum),
             ..Self::default()
         }
     }
@@ -80,11 +94,22 @@ impl VirtualIp {
                 .clone()
                 .filter(|other| other.runs && reaches(host.node, other.node))
                 .count();
-            let alone = (host.voters).is_some_and(|voters| answering + 1 < voters / 2 + 1);
-            let lasted = lasts(&mut self.alone, host.node, alone && host.runs, now);
+            let voters = host.voters.map(|voters| voters.max(self.quorum));
+            let alone = voters.is_some_and(|voters| answering + 1 < voters / 2 + 1);
+            let process = (host.node, host.incarnation);
+            let lasted = lasts(&mut self.alone, process, alone && host.runs, now);
             if host.holds && bounds.alone.is_some_and(|most| lasted > most) {
                 let message = format!(
                     "{} has the address and has been without a majority for {lasted:?}",
+                    host.node
+                );
+                return Err(Violation::new(ORACLE, message));
+            }
+            let apart = !host.runs || voters.is_none() || alone;
+            let lasted = lasts(&mut self.apart, host.node, apart, now);
+            if host.holds && bounds.apart.is_some_and(|most| lasted > most) {
+                let message = format!(
+                    "{} has the address, and no process on it has had a majority for {lasted:?}",
                     host.node
                 );
                 return Err(Violation::new(ORACLE, message));
@@ -128,6 +153,7 @@ mod tests {
         let mut options = Options::draw(Keys::new(1));
         options.virtual_ip = true;
         options.knobs.down_after_ms = 1_000;
+        options.topology.quorum = 2;
         options.families.slow = None;
         options.network.loss_ppm = 0;
         VirtualIp::new(&options)
@@ -138,6 +164,7 @@ mod tests {
             node,
             holds: holding.contains(&node),
             runs: true,
+            incarnation: 1,
             voters: Some(3),
         })
     }
@@ -160,6 +187,33 @@ mod tests {
             .unwrap();
         oracle.observe(at(3_000), &hosts(&[A]), reaches).unwrap();
         oracle.observe(at(9_000), &hosts(&[]), reaches).unwrap();
+    }
+
+    #[test]
+    fn one_that_starts_anew_has_no_longer_than_the_system_keeps_the_address() {
+        let reaches = |one: NodeId, two: NodeId| one != A && two != A;
+        let started = |incarnation| {
+            let mut hosts = hosts(&[A]);
+            hosts[0].incarnation = incarnation;
+            hosts
+        };
+        let mut oracle = oracle();
+        oracle.observe(at(0), &started(1), reaches).unwrap();
+        oracle.observe(at(2_500), &started(1), reaches).unwrap();
+        oracle.observe(at(2_600), &started(2), reaches).unwrap();
+        oracle.observe(at(5_000), &started(2), reaches).unwrap();
+        oracle.observe(at(5_100), &started(3), reaches).unwrap();
+        assert!(oracle.observe(at(5_500), &started(3), reaches).is_err());
+    }
+
+    #[test]
+    fn one_that_knows_fewer_than_the_quorum_is_no_majority() {
+        let reaches = |one: NodeId, two: NodeId| one != A && two != A;
+        let mut hosts = hosts(&[A]);
+        hosts[0].voters = Some(1);
+        let mut oracle = oracle();
+        oracle.observe(at(0), &hosts, reaches).unwrap();
+        assert!(oracle.observe(at(3_000), &hosts, reaches).is_err());
     }
 
     #[test]

@@ -237,6 +237,7 @@ impl World {
                 node,
                 holds: holders.contains(&node),
                 runs: matches!(self.nodes[node.index()].state, State::Up(_)),
+                incarnation: self.incarnations[node.index()],
                 voters: masters.map(|master| master.others + 1),
             }
         };

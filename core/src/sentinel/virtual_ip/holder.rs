@@ -180,7 +180,7 @@ impl Holder {
         if self.busy.is_some() {
             return None;
         }
-        let seconds = facts.map_or(0, lifetime);
+        let seconds = facts.map_or(0, |facts| self.lifetime(now, facts));
         let step = self.choose(now, seconds);
         self.busy = step;
         step.map(|step| self.op(step))
@@ -411,21 +411,23 @@ impl Holder {
         self.announce.made += 1;
     }
 
+    /// For how long the address is put there: somewhat longer than a majority may go on to be out
+    /// of reach, so that it is this process that takes it away, if it runs. Whoever starts in its
+    /// place knows nothing of that time, and the system holds to it all the same.
+    fn lifetime(&self, now: Mono, facts: &Facts) -> u32 {
+        let until = self.contact.map(|at| at + facts.patience);
+        let left = until.map_or(Duration::ZERO, |until| until.since(now));
+        u32::try_from(left.as_millis().div_ceil(1000))
+            .unwrap_or(u32::MAX)
+            .saturating_add(SPARE_SECONDS)
+            .min(LIFETIME_SECONDS_MAX)
+    }
+
     fn at(&mut self, now: Mono, at: Mono) {
         if now < at && self.next.is_none_or(|next| at < next) {
             self.next = Some(at);
         }
     }
-}
-
-/// For how long the address is put there: somewhat longer than a majority may be out of reach,
-/// so that it is this process that takes it away, if it runs.
-fn lifetime(facts: &Facts) -> u32 {
-    let whole = facts.patience.as_millis().div_ceil(1000);
-    u32::try_from(whole)
-        .unwrap_or(u32::MAX)
-        .saturating_add(SPARE_SECONDS)
-        .min(LIFETIME_SECONDS_MAX)
 }
 
 const fn lasts(seconds: u32) -> Duration {
@@ -436,7 +438,7 @@ const fn lasts(seconds: u32) -> Duration {
 const NOT_AVAILABLE: i32 = 99;
 /// How often the address is renewed while it is held.
 const RENEWAL: Duration = Duration::from_secs(1);
-/// How many seconds longer than `down-after-milliseconds` it lasts without that.
+/// How many seconds longer than a majority may be out of reach it lasts without that.
 const SPARE_SECONDS: u32 = 2;
 /// However long that is, an address that nobody renews does not last longer.
 const LIFETIME_SECONDS_MAX: u32 = 3600;

@@ -419,6 +419,24 @@ fn it_lasts_two_seconds_longer_than_the_others_wait() {
 }
 
 #[test]
+fn it_lasts_so_long_after_the_last_answer_of_a_majority() {
+    let mut host = Host::holding(VIP);
+    host.facts.patience = ms(10_000);
+    host.reached();
+    host.look();
+    let last = host.now;
+    for (after, lasts) in [(2_500, 10), (5_500, 7), (9_900, 3)] {
+        host.now = last + after;
+        let op = host.holder.look(at(host.now), Some(&host.facts));
+        assert!(
+            matches!(op, Some(AddressOp::Add { seconds, .. }) if seconds == lasts),
+            "{op:?}"
+        );
+        host.holder.done(at(host.now), Ok(Vec::new()));
+    }
+}
+
+#[test]
 fn the_virtual_ip_itself_does_not_make_a_host_that_of_the_master() {
     let mut host = Host::new(VIP);
     host.addresses.push(ip("10.0.0.100"));
