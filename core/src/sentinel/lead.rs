@@ -363,6 +363,9 @@ impl Watch {
 
     /// Makes the configured master a master again if there is none in the group, and nobody else
     /// to become one: it follows one of its own replicas, which is a replica too or is gone.
+    ///
+    /// This is the configuration of the epoch that was won: one whose leader is gone with the
+    /// server it promoted, so that few have heard of it, is an older one when they come back.
     fn restore_master(&mut self, now: Mono, group: GroupId) {
         let g = &self.groups[group];
         let master = g.master;
@@ -380,7 +383,15 @@ impl Watch {
                 "No server of '{}' is or can become a master: the configured one shall be it again",
                 g.name
             );
+            let epoch = g.failover.epoch().expect("a leader acts in its epoch");
+            assert!(
+                g.config_epoch < epoch,
+                "whoever heard of a newer configuration gave up"
+            );
+            self.groups[group].config_epoch = epoch;
+            self.saver.touch();
             self.send_role(master, None);
+            self.hurry_hellos(group);
         }
     }
 
