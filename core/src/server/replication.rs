@@ -8,7 +8,6 @@ use super::state::{Purpose, State};
 use crate::config::{self, Config};
 use crate::conn::Input;
 use crate::machine::{Addr, ConnId, ConnectFault, DiskOp, Done, Effect, Peer, Slices};
-use crate::pubsub::Kind;
 use crate::repl::action::{Action, Attempt};
 use crate::repl::node::Received;
 use crate::repl::replica::Event;
@@ -59,8 +58,6 @@ pub(super) fn settings(config: &Config) -> Settings {
     }
 }
 
-/// The channel on which Sentinels listen to each other, on every server they watch.
-const SENTINEL_HELLO: &[u8] = b"__sentinel__:hello";
 /// Where `client-output-buffer-limit` has the class of replicas.
 const REPLICA_LIMIT: usize = 1;
 
@@ -252,9 +249,8 @@ impl Server {
         }
         let mut input = self.st.conns.take_input(conn, filled);
         let now = self.st.now;
-        let watched = self.st.pubsub.subscribers(Kind::Channel, SENTINEL_HELLO) > 0;
-        let holds_data = !self.keys.is_empty();
-        self.st.repl.note_holdings(now, holds_data, watched);
+        self.st.note_watchers();
+        self.st.repl.note_holdings(!self.keys.is_empty());
         if self.st.repl.is_streaming(conn) {
             self.st.repl.stream_received(now, conn, filled);
         }

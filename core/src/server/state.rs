@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::conn::{Conn, Conns};
 use crate::keyspace::Keyspace;
 use crate::machine::{ConnId, Effect, Facts, Mono, Now};
-use crate::pubsub::PubSub;
+use crate::pubsub::{Kind, PubSub};
 use crate::repl::Replication;
 use crate::repl::action::Attempt;
 use crate::rng::Rng;
@@ -381,6 +381,13 @@ impl State {
         self.forget(conn);
     }
 
+    /// Takes note of Sentinels that watch this node: they subscribe to the hellos of each other.
+    pub(super) fn note_watchers(&mut self) {
+        if self.pubsub.subscribers(Kind::Channel, SENTINEL_HELLO) > 0 {
+            self.repl.note_watched(self.now);
+        }
+    }
+
     /// Forgets a connection that is gone.
     pub(super) fn forget(&mut self, conn: ConnId) {
         let Some(gone) = self.conns.get(conn) else {
@@ -389,6 +396,8 @@ impl State {
         let id = gone.state.id;
         self.uncount(conn);
         self.by_client_id.remove(&id);
+        // The last that is seen of Sentinels before a change of role may be that they leave.
+        self.note_watchers();
         self.pubsub.forget(conn);
         self.watch.forget(conn);
         self.blocked.remove(conn);
@@ -400,3 +409,6 @@ impl State {
 
 /// What a server takes before it holds anything: buffers and tables of its own.
 const BASE_MEMORY_BYTES: u64 = 512 * 1024;
+
+/// The channel on which Sentinels listen to each other, on every server they watch.
+const SENTINEL_HELLO: &[u8] = b"__sentinel__:hello";

@@ -42,11 +42,16 @@ impl Replication {
         }
     }
 
-    /// Learns whether the node holds data, and whether Sentinels watch it: what it needs to
-    /// keep its data from a master that has lost it.
-    pub fn note_holdings(&mut self, now: Now, holds_data: bool, watched: bool) {
+    /// Sentinels watch this node. That they may promote it is why it keeps its data from a
+    /// master that has lost it.
+    pub fn note_watched(&mut self, now: Now) {
+        self.watched_at = Some(now.mono);
+    }
+
+    /// Learns whether the node holds data.
+    pub fn note_holdings(&mut self, holds_data: bool) {
         if let Some(link) = &mut self.link {
-            link.note(now.mono, holds_data, watched);
+            link.note(holds_data, self.watched_at);
         }
     }
 

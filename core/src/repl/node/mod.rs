@@ -65,6 +65,8 @@ pub struct Replication {
     link: Option<Link>,
     /// No attempt is made to reach the master for now.
     link_held: bool,
+    /// When Sentinels were last seen to watch this node, in whichever role.
+    watched_at: Option<Mono>,
     failover: Failover,
     /// Replicas shall be asked how far they are.
     ask_acks: bool,
@@ -114,6 +116,7 @@ impl Replication {
             waited: VecDeque::new(),
             link: None,
             link_held: false,
+            watched_at: None,
             failover: Failover::None,
             ask_acks: false,
             fx: VecDeque::new(),

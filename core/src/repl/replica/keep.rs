@@ -75,12 +75,9 @@ enum Read {
 }
 
 impl Keep {
-    /// Learns whether there is data to be lost, and whether Sentinels watch.
-    pub(super) const fn note(&mut self, now: Mono, holds_data: bool, watched: bool) {
-        self.holds_data = holds_data;
-        if watched {
-            self.watched_at = Some(now);
-        }
+    /// Learns whether there is data to be lost, and when Sentinels were last seen to watch.
+    pub(super) const fn note(&mut self, holds_data: bool, watched_at: Option<Mono>) {
+        (self.holds_data, self.watched_at) = (holds_data, watched_at);
     }
 
     /// The master is followed, or followed again.

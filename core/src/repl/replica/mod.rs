@@ -349,9 +349,9 @@ impl Link {
         }
     }
 
-    /// Learns whether there is data to be lost, and whether Sentinels watch.
-    pub(super) const fn note(&mut self, now: Mono, holds_data: bool, watched: bool) {
-        self.keep.note(now, holds_data, watched);
+    /// Learns whether there is data to be lost, and when Sentinels were last seen to watch.
+    pub(super) const fn note(&mut self, holds_data: bool, watched_at: Option<Mono>) {
+        self.keep.note(holds_data, watched_at);
     }
 
     /// Whether the master is refused because it has lost its data.

@@ -681,7 +681,8 @@ impl Fixture {
     /// In sync, with data and under the eyes of Sentinels, and then without its master.
     fn bereft(&mut self) {
         let conn = self.online();
-        self.repl.note_holdings(self.now, true, true);
+        self.repl.note_watched(self.now);
+        self.repl.note_holdings(true);
         self.repl.hung_up(self.now, conn);
         assert_eq!(self.turn(), []);
     }
@@ -729,11 +730,29 @@ fn a_report_is_asked_for_only_if_there_is_data_to_lose_and_someone_to_promote_it
             ..Settings::default()
         });
         let conn = f.online();
-        f.repl.note_holdings(f.now, holds, watched);
+        if watched {
+            f.repl.note_watched(f.now);
+        }
+        f.repl.note_holdings(holds);
         f.repl.hung_up(f.now, conn);
         let (conn, asked) = f.shake();
         assert!(is_psync(&[asked], conn));
     }
+}
+
+#[test]
+fn whom_sentinels_have_watched_as_a_master_is_wary_as_a_replica() {
+    let mut f = Fixture::new(Settings::default());
+    f.repl.promote(f.now);
+    f.turn();
+    f.repl.note_watched(f.now);
+    f.repl.replica_of(f.now, "127.0.0.1", 6379);
+    let conn = f.online();
+    f.repl.note_holdings(true);
+    f.repl.hung_up(f.now, conn);
+    f.turn();
+    let conn = f.ask_for_report();
+    f.refused(conn);
 }
 
 #[test]

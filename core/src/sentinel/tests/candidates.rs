@@ -1,7 +1,7 @@
 //! Who can become the master of a group, and what becomes of a group in which nobody can.
 
 use super::world::{SENTINEL_PORT, World};
-use super::{all_see, ms, new_master, settled};
+use super::{all_see, ms, settled};
 
 #[test]
 fn replicas_without_a_master_during_tilt_are_candidates_after_it() {
