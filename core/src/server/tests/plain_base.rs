@@ -123,6 +123,12 @@ fn what_was_not_acknowledged_is_there_after_a_restart_though_its_entry_is_gone()
         &["xtrim s maxlen 0"],
         &["xdel s 1-0 2-0 3-0 4-0 5-0 6-0"],
         &["xtrim s maxlen 0", "xadd s 7-0 f 7", "xsetid s 9-0"],
+        // The last ID there can be.
+        &[
+            "xadd s 18446744073709551615-18446744073709551615 f 7",
+            "xreadgroup group g d count 2 streams s >",
+            "xdel s 18446744073709551615-18446744073709551615",
+        ],
     ] {
         let (mut world, a) = with_entries_gone(go);
         let questions = [

@@ -122,7 +122,11 @@ impl Commands {
             if can_stand_in(log, id) && log.get(id).is_none() {
                 self.of_key(&[b"XDEL"], &[id.text().bytes()]);
             }
-            from = id.next().unwrap_or(StreamId::MAX);
+            let Some(next) = id.next() else {
+                self.set_id(log);
+                return None;
+            };
+            from = next;
         }
         Some(from)
     }
