@@ -427,7 +427,7 @@ fn the_configuration_files_of_debian_are_taken_as_they_are() {
             continue;
         };
         let node = Node::new(Flavour::Holdfast, kind, "");
-        fs::write(node.config_path(), text).unwrap();
+        fs::write(node.config_path(), &text).unwrap();
         let mut command = node.command();
         let (port, dir) = (node.port().to_string(), node.dir().display().to_string());
         command.args(["--port", &port, "--dir", &dir, "--daemonize", "no"]);
@@ -440,5 +440,11 @@ fn the_configuration_files_of_debian_are_taken_as_they_are() {
         });
         process.signal(libc::SIGTERM);
         assert_eq!(process.wait().code(), Some(0));
+        // A sentinel rewrites its file, and keeps what is set there.
+        let (text, kept) = (String::from_utf8_lossy(&text), node.config_path());
+        let kept = fs::read_to_string(kept).unwrap();
+        for line in text.lines().filter(|line| line.starts_with("sentinel ")) {
+            assert!(kept.lines().any(|other| other == line.trim_end()), "{line}");
+        }
     }
 }

@@ -61,24 +61,6 @@ fn every_directive_of_7_2_survives_a_rewrite() {
 }
 
 #[test]
-fn debians_file_is_read_whole() {
-    let Ok(text) = std::fs::read_to_string("/etc/redis/redis.conf") else {
-        skipped("/etc/redis/redis.conf");
-        return;
-    };
-    let config = load(&text);
-    assert_eq!(shown(&config, "bind"), "127.0.0.1 -::1");
-    assert_eq!(shown(&config, "dir"), "/var/lib/redis");
-    assert!(config.daemonize());
-    config.start_check().unwrap();
-}
-
-#[expect(clippy::print_stderr, reason = "a test that can't run here says so")]
-fn skipped(missing: &str) {
-    eprintln!("skipped: no {missing} here");
-}
-
-#[test]
 fn names_are_read_in_any_case_and_the_last_line_wins() {
     let config = load("PORT 1\nport 2\nslave-priority 1\nREPLICA-PRIORITY 5\n  # x\n\n");
     assert_eq!(config.port(), 2);
