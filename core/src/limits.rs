@@ -61,10 +61,10 @@ pub const LOAD_READS_IN_FLIGHT: usize = 3;
 pub const SAVE_APPENDS_IN_FLIGHT_MAX: usize = 8;
 /// Bytes after which a file being saved is synced by and by. A sync keeps a processor busy for as
 /// long as it has pages to hand on, and whoever else needs that processor waits.
-pub const SAVE_SYNC_BYTES: usize = 512 * 1024;
-/// Bytes of keys and values that a snapshot encodes in one turn, which takes some twenty
+pub const SAVE_SYNC_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of keys and values that a snapshot encodes in one turn, which takes some ten
 /// microseconds: a command that comes meanwhile waits for as long as that.
-pub const SNAPSHOT_TURN_BYTES: usize = 8 * 1024;
+pub const SNAPSHOT_TURN_BYTES: usize = 4 * 1024;
 /// Encoded bytes beyond which a snapshot waits until some are taken.
 pub const SNAPSHOT_AHEAD_BYTES: usize = 4 * RDB_CHUNK_BYTES;
 /// Bytes that a snapshot holds for values that were about to change, beyond which writes wait

@@ -422,6 +422,11 @@ pub enum DiskOp {
 pub enum OpenMode {
     /// For writing, empty, made if it is not there.
     Create,
+    /// As [`Create`](Self::Create), for a file that is written once, from its start to its end,
+    /// and not read soon: it goes around the page cache where the system lets it. What is appended
+    /// may be lost with the process, and not be there for others to read, until it is synced or
+    /// the file is closed; these are all the steps there are for it.
+    CreateDirect,
     /// For writing at its end, made if it is not there.
     Append,
     /// For reading; it must be there.

@@ -5,6 +5,8 @@
 //! thread has nothing to do: they end in the page cache, and a thread costs more to wake than
 //! they take.
 
+mod direct;
+
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -15,6 +17,7 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use holdfast_core::machine::{Completion, DiskFault, DiskOp, Done, FileId, OpenMode, Ticket};
 
+use self::direct::DirectFile;
 use crate::inbox::Inbox;
 use crate::limits::{APPEND_AT_ONCE_BYTES, THREAD_STACK_BYTES};
 
@@ -103,11 +106,15 @@ impl Disk {
                 DiskOp::Append { data, .. } if data.len() <= APPEND_AT_ONCE_BYTES
             )
         };
-        if self.batch.iter().all(small) {
-            let mut files = lock(&self.shared.files);
-            for job in self.batch.drain(..) {
-                done(files.answer(job));
-            }
+        if !self.batch.iter().all(small) {
+            return;
+        }
+        let mut files = lock(&self.shared.files);
+        if self.batch.iter().any(|job| files.waits_for_device(&job.op)) {
+            return;
+        }
+        for job in self.batch.drain(..) {
+            done(files.answer(job));
         }
     }
 
@@ -156,7 +163,13 @@ fn work(shared: &Shared, inbox: &Inbox) {
 
 /// The open files.
 #[derive(Default)]
-struct Files(HashMap<FileId, File>);
+struct Files(HashMap<FileId, Handle>);
+
+enum Handle {
+    /// Read, or written to the page cache.
+    Plain(File),
+    Direct(DirectFile),
+}
 
 impl Files {
     fn answer(&mut self, Job { ticket, op }: Job) -> Completion {
@@ -168,11 +181,20 @@ impl Files {
     fn carry_out(&mut self, op: DiskOp) -> io::Result<Bytes> {
         let done = match op {
             DiskOp::Open { file, path, mode } => self.open(file, &path, mode),
-            DiskOp::Append { file, data } => self.get(file)?.write_all(&data),
-            DiskOp::Read { file, at, len } => return read(self.get(file)?, at, len),
-            DiskOp::Sync { file } => self.get(file)?.sync_data(),
-            DiskOp::Truncate { file, len } => truncate(self.get(file)?, len),
-            DiskOp::Close { file } => self.0.remove(&file).map(drop).ok_or_else(not_open),
+            DiskOp::Append { file, data } => match self.get(file)? {
+                Handle::Plain(file) => file.write_all(&data),
+                Handle::Direct(file) => file.append(&data),
+            },
+            DiskOp::Read { file, at, len } => return read(self.plain(file)?, at, len),
+            DiskOp::Sync { file } => match self.get(file)? {
+                Handle::Plain(file) => file.sync_data(),
+                Handle::Direct(file) => file.sync(),
+            },
+            DiskOp::Truncate { file, len } => truncate(self.plain(file)?, len),
+            DiskOp::Close { file } => match self.0.remove(&file).ok_or_else(not_open)? {
+                Handle::Plain(_) => Ok(()),
+                Handle::Direct(mut file) => file.write_staged(),
+            },
             DiskOp::Rename { from, to } => std::fs::rename(&*from, &*to),
             DiskOp::Remove { path } => match std::fs::remove_file(&*path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -196,18 +218,37 @@ impl Files {
     fn open(&mut self, id: FileId, path: &str, mode: OpenMode) -> io::Result<()> {
         assert!(!self.0.contains_key(&id), "{id:?} names an open file");
         let mut options = OpenOptions::new();
-        let file = match mode {
-            OpenMode::Create => options.write(true).create(true).truncate(true).open(path),
-            OpenMode::Append => options.append(true).create(true).open(path),
-            OpenMode::Read => options.read(true).open(path),
-        }?;
-        self.0.insert(id, file);
+        let handle = match mode {
+            OpenMode::Create => {
+                let created = options.write(true).create(true).truncate(true).open(path);
+                Handle::Plain(created?)
+            }
+            OpenMode::CreateDirect => Handle::Direct(DirectFile::create(path)?),
+            OpenMode::Append => Handle::Plain(options.append(true).create(true).open(path)?),
+            OpenMode::Read => Handle::Plain(options.read(true).open(path)?),
+        };
+        self.0.insert(id, handle);
         Ok(())
     }
 
+    /// Whether an append may take as long as the device does.
+    fn waits_for_device(&self, op: &DiskOp) -> bool {
+        let DiskOp::Append { file, .. } = op else {
+            return true;
+        };
+        matches!(self.0.get(file), Some(Handle::Direct(_)))
+    }
+
     /// A step may follow an `Open` that failed, so a file that is not open is no mistake of ours.
-    fn get(&mut self, id: FileId) -> io::Result<&mut File> {
+    fn get(&mut self, id: FileId) -> io::Result<&mut Handle> {
         self.0.get_mut(&id).ok_or_else(not_open)
+    }
+
+    fn plain(&mut self, id: FileId) -> io::Result<&mut File> {
+        match self.get(id)? {
+            Handle::Plain(file) => Ok(file),
+            Handle::Direct(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 }
 

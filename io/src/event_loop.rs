@@ -16,10 +16,8 @@ use holdfast_core::machine::{
 use mio::event::Event;
 use mio::{Events, Poll, Token};
 
-mod rest;
 mod transfer;
 
-use self::rest::Rest;
 use crate::addresses::Addresses;
 use crate::clock::Clock;
 use crate::daemon::{Pidfile, Title};
@@ -66,7 +64,6 @@ impl Options {
 /// and the pidfile are removed.
 pub fn run<M: Machine>(machine: M, mut options: Options) -> io::Result<u8> {
     sys::close_all_on_exec();
-    sys::wake_on_time();
     let mut driver = Driver::new(machine, &mut options)?;
     let mut events = Events::with_capacity(EVENTS_PER_TURN);
     loop {
@@ -75,7 +72,7 @@ pub fn run<M: Machine>(machine: M, mut options: Options) -> io::Result<u8> {
             return Ok(code);
         }
         let sleep = driver.sleep();
-        driver.rest();
+        driver.give_way();
         match driver.poll.poll(&mut events, sleep) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
             result => result?,
@@ -93,7 +90,6 @@ struct Driver<M> {
     services: Services,
     signals: Signals,
     facts: FactSource,
-    rest: Rest,
     log_level: Option<LogLevel>,
 }
 
@@ -159,7 +155,6 @@ impl<M: Machine> Driver<M> {
             services,
             signals,
             facts: FactSource::new(options.allocator),
-            rest: Rest::default(),
             log_level: None,
         })
     }
@@ -204,13 +199,12 @@ impl<M: Machine> Driver<M> {
         deadlines.min().map(|at| at.since(self.clock.mono()))
     }
 
-    /// Gives way between two turns of nothing but work in the background.
-    fn rest(&mut self) {
-        if !self.machine.is_in_background() || self.queues.have_work() {
-            return;
-        }
-        if let Some(longest) = self.rest.due(self.clock.mono()) {
-            sys::wait_readable(&self.poll, longest);
+    /// Leaves the processor to whoever else is to run on it, between two turns of nothing but
+    /// work in the background. A loop that never sleeps keeps it until the system takes it away,
+    /// milliseconds later, and a client on the same host may wait for as long.
+    fn give_way(&self) {
+        if self.machine.is_in_background() && !self.queues.have_work() {
+            std::thread::yield_now();
         }
     }
 

@@ -12,12 +12,8 @@ pub(crate) const READS_PER_TURN: usize = 4;
 pub(crate) const WRITE_BYTES_PER_TURN: usize = 512 * 1024;
 /// Appends of up to so many bytes are not left to the disk thread while it has nothing to do.
 pub(crate) const APPEND_AT_ONCE_BYTES: usize = 32 * 1024;
-/// How long the loop works in the background before it gives way.
-pub(crate) const BACKGROUND_WORK: Duration = Duration::from_micros(50);
-/// How long it then gives way.
-pub(crate) const BACKGROUND_REST: Duration = Duration::from_micros(10);
-/// For so long after a client's last bytes it is taken to be served.
-pub(crate) const SERVING_LASTS: Duration = Duration::from_millis(5);
+/// Bytes that are handed to a device at once, of a file that is written around the page cache.
+pub(crate) const DIRECT_WRITE_BYTES: usize = 256 * 1024;
 /// How long accepting rests when the process is out of files or the system out of memory.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// The least time between two reports of what the system says of the process.

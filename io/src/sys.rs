@@ -87,29 +87,6 @@ pub(crate) fn close_all_on_exec() {
     }
 }
 
-/// Has waits of this thread, and of those it starts, end when they should instead of up to 50
-/// microseconds later.
-pub(crate) fn wake_on_time() {
-    // SAFETY: the call takes a number and no pointer. A system that does not know it wakes late.
-    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
-}
-
-/// Waits until a file has something to read, for no longer than that; a signal may end the wait.
-pub(crate) fn wait_readable(file: &impl AsRawFd, longest: Duration) {
-    let mut asked = libc::pollfd {
-        fd: file.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
-    let longest = libc::timespec {
-        tv_sec: libc::time_t::try_from(longest.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: libc::c_long::from(longest.subsec_nanos().cast_signed()),
-    };
-    // SAFETY: both pointers are valid for the call, which is told of one `pollfd`; no mask of
-    // signals is given. Whatever it answers, the caller looks for events itself.
-    unsafe { libc::ppoll(&raw mut asked, 1, &raw const longest, std::ptr::null()) };
-}
-
 /// Goes on in a child that leads a session of its own; the calling process ends with status 0.
 /// There must be no other thread.
 pub(crate) fn fork_to_background() -> io::Result<()> {
@@ -260,7 +237,6 @@ const GROUP_BYTES_MAX: usize = 256 * 1024;
 
 /// Makes the standard three files those of `file`.
 pub(crate) fn replace_stdio(file: &std::fs::File) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
     for standard in 0..3 {
         // SAFETY: both numbers are open files or unused; dup2 changes only the standard ones,
         // which no owned handle of this process closes.

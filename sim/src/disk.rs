@@ -246,14 +246,14 @@ impl Disk {
         let inode = match (mode, known) {
             (OpenMode::Read, None) => return Err(DiskFault::NotFound),
             (OpenMode::Read | OpenMode::Append, Some(inode)) => inode,
-            (OpenMode::Create, Some(inode)) => {
+            (OpenMode::Create | OpenMode::CreateDirect, Some(inode)) => {
                 self.inodes
                     .get_mut(&inode)
                     .expect("names lead to inodes")
                     .truncate();
                 inode
             }
-            (OpenMode::Create | OpenMode::Append, None) => {
+            (OpenMode::Create | OpenMode::CreateDirect | OpenMode::Append, None) => {
                 self.works()?;
                 let inode = self.make_inode();
                 self.names.insert(path.clone(), inode);
@@ -296,9 +296,13 @@ impl Disk {
 
     /// The file behind a handle that may be written to.
     fn written(&mut self, handles: &Handles, file: FileId) -> Result<&mut Inode, DiskFault> {
-        let Some((inode, OpenMode::Create | OpenMode::Append)) = handles.open.get(&file) else {
+        let (inode, mode) = handles
+            .open
+            .get(&file)
+            .ok_or(DiskFault::Failed { errno: EBADF })?;
+        if *mode == OpenMode::Read {
             return Err(DiskFault::Failed { errno: EBADF });
-        };
+        }
         let inode = self.inodes.get_mut(inode);
         Ok(inode.expect("open files have an inode"))
     }

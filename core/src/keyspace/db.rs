@@ -225,19 +225,18 @@ impl Db {
                 return false;
             }
             let id = self.table.segment_of(position);
-            let segment = self.table.segment(id);
-            let (cost, end) = (1 + segment.len(), segment.end());
-            if segment.is_through(version) {
-                *budget -= 1;
-            } else {
-                sink.segment(
-                    self.walk.origin,
-                    &mut segment.pending(version).map(EntryRef),
-                );
-                self.table.set_through(id, version);
-                *budget = budget.saturating_sub(cost);
+            if !self.table.segment(id).is_through(version) {
+                let origin = self.walk.origin;
+                let taken = self.table.take_pending(id, version, *budget, |entries| {
+                    sink.segment(origin, &mut entries.map(EntryRef));
+                });
+                *budget -= taken;
             }
-            self.walk.next = end;
+            *budget = budget.saturating_sub(1);
+            let segment = self.table.segment(id);
+            if segment.is_through(version) {
+                self.walk.next = segment.end();
+            }
         }
         true
     }

@@ -7,7 +7,7 @@ use super::handle::EntryRef;
 
 /// Takes the entries of a snapshot, in no particular order.
 pub trait SegmentSink: Any {
-    /// Takes some entries of the database that had this index when the snapshot began: those of a
+    /// Takes some entries of the database that had this index when the snapshot began: some of a
     /// segment as the snapshot comes to it, or a single one that is about to change before. Every
     /// entry of that moment comes exactly once, with the value it had then.
     fn segment(&mut self, db: usize, entries: &mut dyn Iterator<Item = EntryRef<'_>>);

@@ -14,6 +14,10 @@ const LITERALS_MAX: usize = 32;
 /// Matches are found by the hash of this many bytes; a shorter one saves nothing.
 const MATCH_MIN: usize = 3;
 const TABLE_BITS: u32 = 13;
+const TABLE_LEN: usize = 1 << TABLE_BITS;
+/// Positions at the end of a match that later bytes can be matched with. Those before them would
+/// find little more and cost as much as literals do.
+const ENTERED_AFTER_MATCH: usize = 2;
 /// Longest input that is compressed; positions are kept in 32 bits.
 const INPUT_MAX: usize = 1 << 30;
 
@@ -112,7 +116,7 @@ fn copy_within(out: &mut Vec<u8>, distance: usize, mut run: usize) {
 #[derive(Debug)]
 pub struct Compressor {
     /// For each hash of three bytes, `base` plus the last position that had it.
-    table: Box<[u32]>,
+    table: Box<[u32; TABLE_LEN]>,
     /// Entries below belong to earlier inputs.
     base: u32,
 }
@@ -121,8 +125,9 @@ impl Compressor {
     /// Makes the table, 32 KB.
     #[must_use]
     pub fn new() -> Self {
+        let table = vec![0; TABLE_LEN].into_boxed_slice();
         Self {
-            table: vec![0; 1 << TABLE_BITS].into_boxed_slice(),
+            table: table.try_into().expect("it was made with this length"),
             base: 1,
         }
     }
@@ -135,27 +140,23 @@ impl Compressor {
         }
         let start = out.len();
         let limit = start + len_max.min(input.len());
-        let base = self.claim(input.len());
+        let mut places = self.places(input);
         let mut literal_from = 0;
         let mut at = 0;
         while at + MATCH_MIN <= input.len() {
             if out.len() + (at - literal_from) > limit {
                 break;
             }
-            let Some((distance, run)) = self.find(input, at, base) else {
+            let Some((distance, run)) = places.find(at) else {
                 at += 1;
                 continue;
             };
             push_literals(&input[literal_from..at], out);
             push_reference(distance, run, out);
             let end = at + run;
-            at += 1;
-            while at < end {
-                if at + MATCH_MIN <= input.len() {
-                    self.enter(input, at, base);
-                }
-                at += 1;
-            }
+            let entered = (at + 1).max(end - ENTERED_AFTER_MATCH)..end;
+            entered.for_each(|at| _ = places.enter(at));
+            at = end;
             literal_from = end;
         }
         push_literals(&input[literal_from..], out);
@@ -167,49 +168,86 @@ impl Compressor {
     }
 
     /// Sets positions aside for an input, so that entries of earlier ones can't be mistaken.
-    fn claim(&mut self, len: usize) -> u32 {
-        let len = u32::try_from(len).expect("the input length was checked");
+    fn places<'a>(&'a mut self, input: &'a [u8]) -> Places<'a> {
+        let len = u32::try_from(input.len()).expect("the input length was checked");
         if self.base.checked_add(len).is_none() {
             self.table.fill(0);
             self.base = 1;
         }
         let base = self.base;
         self.base += len;
-        base
+        // A short input has few positions: with a part of the table they stay in the processor's
+        // first cache.
+        let bits = (len.ilog2() + 2).min(TABLE_BITS);
+        Places {
+            table: &mut self.table,
+            base,
+            shift: u32::BITS - bits,
+            input,
+        }
     }
+}
 
-    /// Enters the position and returns what its hash had before.
-    fn enter(&mut self, input: &[u8], at: usize, base: u32) -> u32 {
-        let slot = &mut self.table[hash(input, at)];
+/// Where the bytes of one input were seen last.
+struct Places<'a> {
+    table: &'a mut [u32; TABLE_LEN],
+    base: u32,
+    /// What leaves of a hash as many bits as there are slots for this input.
+    shift: u32,
+    input: &'a [u8],
+}
+
+impl Places<'_> {
+    /// Enters the position, if as many bytes as a match has are left, and returns what their
+    /// hash had before.
+    fn enter(&mut self, at: usize) -> Option<u32> {
+        let &[a, b, c] = self.input[at..].first_chunk::<MATCH_MIN>()?;
+        let mixed = u32::from_le_bytes([a, b, c, 0]).wrapping_mul(0x9e37_79b1);
+        let index = usize::try_from(mixed >> self.shift).expect("32 bits fit");
+        let slot = &mut self.table[index % TABLE_LEN];
         let earlier = *slot;
-        *slot = base + u32::try_from(at).expect("the input length was checked");
-        earlier
+        *slot = self.base + u32::try_from(at).expect("the input length was checked");
+        Some(earlier)
     }
 
     /// The distance and length of an earlier match for the bytes at `at`.
-    fn find(&mut self, input: &[u8], at: usize, base: u32) -> Option<(usize, usize)> {
-        let earlier = self.enter(input, at, base).checked_sub(base)?;
+    fn find(&mut self, at: usize) -> Option<(usize, usize)> {
+        let earlier = self.enter(at)?.checked_sub(self.base)?;
         let earlier = usize::try_from(earlier).expect("32 bits fit");
         let distance = at - earlier;
-        if distance > DISTANCE_MAX || input[earlier..earlier + 3] != input[at..at + 3] {
+        let run_max = (self.input.len() - at).min(REFERENCE_LEN_MAX);
+        let (before, here) = (&self.input[earlier..], &self.input[at..at + run_max]);
+        if distance > DISTANCE_MAX || before[..MATCH_MIN] != here[..MATCH_MIN] {
             return None;
         }
-        let run_max = (input.len() - at).min(REFERENCE_LEN_MAX);
-        let same = input[earlier..].iter().zip(&input[at..at + run_max]);
-        Some((distance, same.take_while(|(a, b)| a == b).count()))
+        Some((distance, same_len(before, here)))
     }
+}
+
+/// How many bytes the two have in common at their start.
+fn same_len(a: &[u8], b: &[u8]) -> usize {
+    const STEP: usize = size_of::<u64>();
+    let word = |bytes: &[u8; STEP]| u64::from_le_bytes(*bytes);
+    let (a_words, _) = a.as_chunks::<STEP>();
+    let (b_words, _) = b.as_chunks::<STEP>();
+    let mut words = a_words.iter().zip(b_words);
+    let mut same = 0;
+    if let Some(differ) = words.by_ref().find_map(|(a, b)| {
+        let differ = word(a) ^ word(b);
+        same += STEP;
+        (differ != 0).then_some(differ)
+    }) {
+        let bytes = differ.trailing_zeros() / u8::BITS;
+        return same - STEP + usize::try_from(bytes).expect("at most seven");
+    }
+    let rest = a[same..].iter().zip(&b[same..]);
+    same + rest.take_while(|(a, b)| a == b).count()
 }
 
 impl Default for Compressor {
     fn default() -> Self {
         Self::new()
     }
-}
-
-fn hash(input: &[u8], at: usize) -> usize {
-    let bytes = [input[at], input[at + 1], input[at + 2], 0];
-    let mixed = u32::from_le_bytes(bytes).wrapping_mul(0x9e37_79b1);
-    usize::try_from(mixed >> (u32::BITS - TABLE_BITS)).expect("a table index")
 }
 
 fn push_literals(literals: &[u8], out: &mut Vec<u8>) {

@@ -47,6 +47,11 @@ impl Out {
         Some(chunk)
     }
 
+    /// Bytes of the finished pieces.
+    pub(super) fn ready_bytes(&self) -> usize {
+        self.ready_bytes
+    }
+
     /// Bytes that were not taken.
     pub(super) fn len(&self) -> usize {
         self.ready_bytes + self.tail.len()

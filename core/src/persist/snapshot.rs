@@ -111,13 +111,20 @@ impl Snapshot {
     /// As [`step`](Self::step), with no more than so many keys; without any, neither with the
     /// end.
     pub fn step_paced(&mut self, keyspace: &mut Keyspace, keys: usize) -> bool {
+        let waiting = held(keyspace);
+        if waiting.writer().buffered() >= SNAPSHOT_AHEAD_BYTES {
+            return false;
+        }
+        if keys == 0 && (!waiting.is_empty() || self.phase == Phase::Rest) {
+            return false;
+        }
+        if self.phase == Phase::Walk
+            && waiting.is_empty()
+            && keyspace.step_snapshot(WALK_STEP_ENTRIES)
+        {
+            self.phase = Phase::Rest;
+        }
         let held = held(keyspace);
-        if held.writer().buffered() >= SNAPSHOT_AHEAD_BYTES {
-            return false;
-        }
-        if keys == 0 && (!held.is_empty() || self.phase == Phase::Rest) {
-            return false;
-        }
         if !held.is_empty() {
             held.encode_some(SNAPSHOT_TURN_BYTES, keys);
             if keys < usize::MAX {
@@ -127,12 +134,9 @@ impl Snapshot {
             return true;
         }
         match self.phase {
-            Phase::Walk => {
-                if keyspace.step_snapshot(WALK_STEP_ENTRIES) {
-                    self.phase = Phase::Rest;
-                }
-                true
-            }
+            Phase::Walk => true,
+            // The walk came to its end just now.
+            Phase::Rest if keys == 0 => true,
             Phase::Rest => {
                 assert_eq!(held.keys(), self.keys_total, "every key comes exactly once");
                 held.writer().eof();
@@ -224,8 +228,8 @@ fn held(keyspace: &mut Keyspace) -> &mut Held {
         .expect("the snapshot lives in this keyspace")
 }
 
-/// One segment, or some that were taken before.
-const WALK_STEP_ENTRIES: usize = 64;
+/// Entries that the walk takes in one turn; the segments they lie in count too.
+const WALK_STEP_ENTRIES: usize = 24;
 
 #[cfg(test)]
 mod tests;

@@ -101,7 +101,6 @@ impl<M: Machine> Driver<M> {
                 Ok(0) => return ReadEnd::Gone(Hangup::Eof),
                 Ok(filled) => {
                     self.machine.handle_read(now, conn, filled);
-                    self.rest.note_read(now.mono);
                     if filled < room {
                         return match socket.ending {
                             true => ReadEnd::More,

@@ -58,8 +58,8 @@ pub struct Preamble {
 #[derive(Debug)]
 pub struct Encoder {
     out: Out,
-    /// Covers the chunks handed out; absent if no checksum is wanted.
-    crc: Option<Crc64>,
+    /// Absent if no checksum is wanted.
+    sum: Option<Sum>,
     /// Absent if strings are not compressed.
     compressor: Option<Compressor>,
     packer: listpack::Builder,
@@ -68,13 +68,45 @@ pub struct Encoder {
     ended: bool,
 }
 
+/// The checksum of what was written.
+///
+/// That of a whole chunk would take as long as several slices of a snapshot, all in the turn that
+/// hands the chunk out, so it follows what is written. A shared piece waits until it is handed
+/// out, and all behind it with it.
+#[derive(Debug, Default)]
+struct Sum {
+    crc: Crc64,
+    /// Bytes it covers that were not handed out.
+    ahead: usize,
+}
+
+impl Sum {
+    /// Takes in what was written behind the pieces that are ready, if there is enough of it.
+    fn keep_up(&mut self, ready: usize, tail: &[u8]) {
+        let Some(covered) = self.ahead.checked_sub(ready) else {
+            return;
+        };
+        if tail.len() - covered >= SUMMED_AT_ONCE_BYTES {
+            self.crc.update(&tail[covered..]);
+            self.ahead = ready + tail.len();
+        }
+    }
+
+    /// Takes in what it does not cover of a chunk.
+    fn handed_out(&mut self, chunk: &[u8]) {
+        let covered = self.ahead.min(chunk.len());
+        self.crc.update(&chunk[covered..]);
+        self.ahead -= covered;
+    }
+}
+
 impl Encoder {
     /// Starts with no output.
     #[must_use]
     pub fn new(compress: bool, checksum: bool) -> Self {
         Self {
             out: Out::default(),
-            crc: checksum.then(Crc64::new),
+            sum: checksum.then(Sum::default),
             compressor: compress.then(Compressor::new),
             packer: listpack::Builder::new(),
             scratch: Vec::new(),
@@ -132,7 +164,7 @@ impl Encoder {
     pub fn function(&mut self, library: &[u8]) {
         self.out.tail.push(OP_FUNCTION2);
         self.string(library);
-        self.out.cut();
+        self.cut();
     }
 
     /// Writes a key with its value.
@@ -141,7 +173,7 @@ impl Encoder {
             None => {
                 self.key_head(small_kind(value), key, meta);
                 self.small(value);
-                self.out.cut();
+                self.cut();
             }
             Some(mut parts) => {
                 self.parts_head(key, &parts, meta);
@@ -177,7 +209,7 @@ impl Encoder {
             Parts::Zset(parts) => zset::write_part(self, parts),
             Parts::Stream(parts) => stream::write_part(self, parts),
         };
-        self.out.cut();
+        self.cut();
         cost
     }
 
@@ -239,17 +271,24 @@ impl Encoder {
         let Some(chunk) = self.out.pop() else {
             return (self.ended && !self.out.tail.is_empty()).then(|| self.last_chunk());
         };
-        if let Some(crc) = &mut self.crc {
-            crc.update(&chunk);
+        if let Some(sum) = &mut self.sum {
+            sum.handed_out(&chunk);
         }
         Some(chunk)
     }
 
+    fn cut(&mut self) {
+        if let Some(sum) = &mut self.sum {
+            sum.keep_up(self.out.ready_bytes(), &self.out.tail);
+        }
+        self.out.cut();
+    }
+
     fn last_chunk(&mut self) -> Bytes {
         let mut last = core::mem::take(&mut self.out.tail);
-        let checksum = self.crc.as_mut().map_or(0, |crc| {
-            crc.update(&last);
-            crc.value()
+        let checksum = self.sum.as_mut().map_or(0, |sum| {
+            sum.handed_out(&last);
+            sum.crc.value()
         });
         last.extend_from_slice(&checksum.to_le_bytes());
         Bytes::from(last)
@@ -402,6 +441,8 @@ fn saturated(number: u64) -> i64 {
 
 /// What Redis calls the version of the server that writes the file.
 const REDIS_VERSION: &str = "7.2.4";
+/// Bytes that the checksum takes in at once.
+const SUMMED_AT_ONCE_BYTES: usize = 4 * 1024;
 /// A longer text is no number of 32 bits.
 const INT32_TEXT_LEN_MAX: usize = 11;
 /// A shorter string is not worth the attempt, as Redis has it.

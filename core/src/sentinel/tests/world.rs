@@ -649,8 +649,8 @@ impl World {
         let result: Result<Bytes, DiskFault> = match op {
             DiskOp::Open { file, path, mode } => match mode {
                 OpenMode::Read if !node.files.contains_key(&*path) => Err(DiskFault::NotFound),
-                OpenMode::Read | OpenMode::Append | OpenMode::Create => {
-                    if mode == OpenMode::Create {
+                OpenMode::Read | OpenMode::Append | OpenMode::Create | OpenMode::CreateDirect => {
+                    if matches!(mode, OpenMode::Create | OpenMode::CreateDirect) {
                         node.files.insert(path.to_string(), Vec::new());
                     }
                     node.open.insert(file, (path.to_string(), mode));

@@ -49,7 +49,9 @@ impl Disk {
                     OpenMode::Read if !self.files.contains_key(&path) => {
                         return Err(DiskFault::NotFound);
                     }
-                    OpenMode::Create => drop(self.files.insert(path.clone(), Vec::new())),
+                    OpenMode::Create | OpenMode::CreateDirect => {
+                        drop(self.files.insert(path.clone(), Vec::new()))
+                    }
                     OpenMode::Append => drop(self.files.entry(path.clone()).or_default()),
                     OpenMode::Read => {}
                 }

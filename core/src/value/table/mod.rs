@@ -242,9 +242,16 @@ impl<E: TableEntry, S: Shelf<E>> Table<E, S> {
         })
     }
 
-    /// Says that the snapshot of that version has taken all entries of a segment.
-    pub(crate) fn set_through(&mut self, id: SegmentId, snapshot: u64) {
-        self.resize(id, |segment, _| segment.set_through(snapshot));
+    /// Shows `take` entries of a segment that the snapshot of that version has to take, `limit` of
+    /// them at most, and counts them as taken; returns how many they were.
+    pub(crate) fn take_pending(
+        &mut self,
+        id: SegmentId,
+        snapshot: u64,
+        limit: usize,
+        take: impl FnOnce(&mut dyn Iterator<Item = &E>),
+    ) -> usize {
+        self.resize(id, |segment, _| segment.take_pending(snapshot, limit, take))
     }
 
     /// Calls `visit` with about `count` entries from a cursor on, in order of their hashes, and

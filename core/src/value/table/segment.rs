@@ -5,6 +5,7 @@ use super::hash::KeyHasher;
 use super::taken::Taken;
 use crate::limits::SEGMENT_ENTRIES_MAX;
 use crate::value::alloc_size;
+use smallvec::SmallVec;
 
 /// At most [`SEGMENT_ENTRIES_MAX`] entries whose hashes share their top `depth` bits.
 ///
@@ -230,19 +231,47 @@ impl<E: TableEntry> Segment<E> {
         let entry = usize::from(place.entry);
         let pending = self.is_pending(entry, snapshot);
         if pending {
-            let taken = self.taken.take().filter(|taken| taken.version == snapshot);
-            let mut taken = taken.unwrap_or_else(|| Box::new(Taken::new(snapshot)));
-            taken.set(entry, true);
-            self.taken = Some(taken);
-            self.measure();
+            self.set_taken(&[place.entry], snapshot);
         }
         pending
     }
 
-    /// The entries that the snapshot has to take, none if it was here before.
-    pub(crate) fn pending(&self, snapshot: u64) -> impl Iterator<Item = &E> {
-        let entries = self.entries.iter().enumerate();
-        entries.filter_map(move |(at, entry)| self.is_pending(at, snapshot).then_some(entry))
+    /// Shows `take` entries that the snapshot has to take, `limit` of them at most, and counts
+    /// them as taken; returns how many they were. With the last of them it is through.
+    pub(crate) fn take_pending(
+        &mut self,
+        snapshot: u64,
+        limit: usize,
+        take: impl FnOnce(&mut dyn Iterator<Item = &E>),
+    ) -> usize {
+        let places = (0..self.entries.len()).filter(|&at| self.is_pending(at, snapshot));
+        let mut places: SmallVec<[u16; SEGMENT_ENTRIES_MAX]> = places.map(|at| at as u16).collect();
+        let whole = places.len() <= limit;
+        places.truncate(limit);
+        let entries = places.iter().map(|&at| &self.entries[usize::from(at)]);
+        // To wait for the memory of one after the other takes longer than all else.
+        core::hint::black_box(
+            entries
+                .clone()
+                .fold(0, |sum, entry| sum ^ entry.key().len()),
+        );
+        take(&mut { entries });
+        if whole {
+            self.set_through(snapshot);
+        } else {
+            self.set_taken(&places, snapshot);
+        }
+        places.len()
+    }
+
+    fn set_taken(&mut self, places: &[u16], snapshot: u64) {
+        let taken = self.taken.take().filter(|taken| taken.version == snapshot);
+        let mut taken = taken.unwrap_or_else(|| Box::new(Taken::new(snapshot)));
+        places
+            .iter()
+            .for_each(|&at| taken.set(usize::from(at), true));
+        self.taken = Some(taken);
+        self.measure();
     }
 
     /// Whether the snapshot was here before.
@@ -251,7 +280,7 @@ impl<E: TableEntry> Segment<E> {
     }
 
     /// Says that the snapshot has taken all entries.
-    pub(crate) fn set_through(&mut self, snapshot: u64) {
+    fn set_through(&mut self, snapshot: u64) {
         self.version = snapshot;
         self.taken = None;
         self.measure();

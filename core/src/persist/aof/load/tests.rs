@@ -44,7 +44,9 @@ impl Disk {
                     OpenMode::Read if !self.files.contains_key(&**path) => {
                         return Err(DiskFault::NotFound);
                     }
-                    OpenMode::Create => drop(self.files.insert(path.to_string(), Vec::new())),
+                    OpenMode::Create | OpenMode::CreateDirect => {
+                        drop(self.files.insert(path.to_string(), Vec::new()))
+                    }
                     OpenMode::Read | OpenMode::Append => {}
                 }
                 self.open = Some(path.to_string());
