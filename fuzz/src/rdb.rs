@@ -81,7 +81,8 @@ fn reload(keyspace: &mut Keyspace) {
         assert_eq!(db.len(), copy.len());
         for entry in db.iter() {
             let copied = copy.get(entry.key()).expect("every key was written");
-            assert!(same(&entry.value().to_value(), &copied.value().to_value()));
+            let (copied_value, value) = (copied.value().to_value(), entry.value().to_value());
+            assert!(is_copy(&copied_value, &value));
             assert_eq!(entry.expire(), copied.expire());
         }
     }
@@ -97,7 +98,15 @@ fn round_trip(value: &Value) {
     for compress in [false, true] {
         let payload = dump(value.as_ref(), compress);
         let back = restore(&payload, &Shape::default()).expect("we wrote it");
-        assert!(same(&back, value));
+        assert!(is_copy(&back, value));
+    }
+}
+
+/// Whether all is there that can be written: when a consumer was active has no place in it.
+fn is_copy(copy: &Value, value: &Value) -> bool {
+    match value {
+        Value::Stream(_) => dump(copy.as_ref(), false) == dump(value.as_ref(), false),
+        _ => same(copy, value),
     }
 }
 
