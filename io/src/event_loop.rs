@@ -91,6 +91,8 @@ struct Driver<M> {
     signals: Signals,
     facts: FactSource,
     log_level: Option<LogLevel>,
+    /// The machine's, as of the end of its last turn.
+    deadline: Option<Mono>,
 }
 
 /// What is left to do without a new event.
@@ -145,8 +147,10 @@ impl<M: Machine> Driver<M> {
             taken: Vec::new(),
             inbox,
         };
+        let deadline = machine.poll_timeout().map(|(at, _)| at);
         Ok(Self {
             machine,
+            deadline,
             clock: options.clock,
             poll,
             sockets: Sockets::default(),
@@ -172,18 +176,19 @@ impl<M: Machine> Driver<M> {
         }
         self.accept(now);
         self.read_queued(now);
-        if self.deadline().is_some_and(|at| at <= now.mono) {
+        if self.deadline.is_some_and(|at| at <= now.mono) {
             self.machine.handle_timeout(now);
         }
         self.machine.end_turn(now);
-        if let Some((at, name)) = self.machine.poll_timeout() {
-            let left = at > now.mono;
+        let ended = self.put_out(now);
+        let timer = self.machine.poll_timeout();
+        if let Some((at, name)) = timer {
             assert!(
-                left,
+                at > now.mono || self.deadline != Some(at),
                 "deadline {name:?} has passed and remains after the turn"
             );
         }
-        let ended = self.put_out(now);
+        self.deadline = timer.map(|(at, _)| at);
         self.resume_paused();
         self.stamp_log();
         ended
@@ -194,7 +199,7 @@ impl<M: Machine> Driver<M> {
         if self.machine.has_backlog() || self.queues.have_work() {
             return Some(Duration::ZERO);
         }
-        let deadlines = self.deadline().into_iter().chain(self.listeners.deadline());
+        let deadlines = self.deadline.into_iter().chain(self.listeners.deadline());
         // Read again, so that a long turn does not make its timers late.
         deadlines.min().map(|at| at.since(self.clock.mono()))
     }
@@ -206,10 +211,6 @@ impl<M: Machine> Driver<M> {
         if self.machine.is_in_background() && !self.queues.have_work() {
             std::thread::yield_now();
         }
-    }
-
-    fn deadline(&self) -> Option<Mono> {
-        self.machine.poll_timeout().map(|(at, _)| at)
     }
 
     fn feed_inputs(&mut self, now: Now) {

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use holdfast_core::machine::{
-    Addr, Completion, ConnId, ConnectFault, DiskOp, Done, Effect, Hangup, Now, Peer, ScriptExit,
-    ScriptId, Signal, Slices, Ticket,
+    Addr, Completion, ConnId, ConnectFault, DiskOp, Done, Effect, Hangup, Mono, Now, Peer,
+    ScriptExit, ScriptId, Signal, Slices, Ticket,
 };
 
 use crate::addresses::Addresses;
@@ -123,6 +123,8 @@ pub struct Driver {
     handles: Handles,
     steps: VecDeque<(Ticket, DiskOp)>,
     jobs: Vec<Option<Job>>,
+    /// When the machine wants to run again by itself, as of its last turn.
+    deadline: Option<Mono>,
 }
 
 struct Job {
@@ -134,8 +136,10 @@ struct Job {
 impl Driver {
     /// A process that has just started.
     pub fn new(program: Box<dyn Program>, incarnation: u32) -> Self {
+        let deadline = program.poll_timeout().map(|(at, _)| at);
         Self {
             program,
+            deadline,
             incarnation,
             ends: Vec::new(),
             parked: Vec::new(),
@@ -156,8 +160,8 @@ impl Driver {
     }
 
     /// When the machine wants to run again by itself.
-    pub fn deadline(&self) -> Option<holdfast_core::machine::Mono> {
-        self.program.poll_timeout().map(|(at, _)| at)
+    pub fn deadline(&self) -> Option<Mono> {
+        self.deadline
     }
 
     /// Runs one turn over everything that waits.
@@ -183,17 +187,19 @@ impl Driver {
                 Input::Signal(signal) => self.program.handle_signal(env.now, signal),
             }
         }
-        if (self.program.poll_timeout()).is_some_and(|(at, _)| at <= env.now.mono) {
+        if self.deadline.is_some_and(|at| at <= env.now.mono) {
             self.program.handle_timeout(env.now);
         }
         self.program.end_turn(env.now);
-        if let Some((at, name)) = self.program.poll_timeout()
+        if let Some(code) = self.drain(env, inbox) {
+            return Turn::Exit(code);
+        }
+        let timer = self.program.poll_timeout();
+        self.deadline = timer.map(|(at, _)| at);
+        if let Some((at, name)) = timer
             && at <= env.now.mono
         {
             return Turn::Stuck(name.0);
-        }
-        if let Some(code) = self.drain(env, inbox) {
-            return Turn::Exit(code);
         }
         if self.program.has_backlog() || !inbox.is_empty() {
             Turn::Again

@@ -230,7 +230,8 @@ impl Families {
 impl Topology {
     /// Nodes of all kinds, with the verifying client and the operator.
     pub fn nodes(&self) -> usize {
-        self.kinds().len()
+        let clients = self.workers + self.followers + self.readers + 2;
+        self.above.len() + usize::from(self.sentinels + clients) + usize::from(self.side)
     }
 
     /// The kind of every node: data, Sentinels, clients, the operator, the verifier.
@@ -541,7 +542,7 @@ fn draw_network(draws: &mut Draws, knobs: &Knobs, rough: bool) -> Quality {
 
 fn draw_workload(draws: &mut Draws) -> Workload {
     Workload {
-        think_ms: draws.log_between(10, 400),
+        think_ms: draws.log_between(20, 1_000),
         lists: u32::try_from(draws.between(1, 6)).expect("few"),
         list_len: u32::try_from(draws.log_between(10, 60)).expect("few"),
         push_ppm: 300_000 + up_to(draws, 400_000),

@@ -6,13 +6,13 @@ use crate::sentinel::info::Role;
 use crate::sentinel::instance::Kind;
 use crate::sentinel::link::{Side, TICK};
 use crate::sentinel::watch::{Times, Watch};
-use crate::sentinel::{GroupId, InstanceId};
+use crate::sentinel::{GroupId, InstanceId, Members};
 
 impl Watch {
     /// Decides for each member of a group whether it is subjectively down, and gives up
     /// connections that are dead without the system having noticed.
     pub(super) fn judge_members(&mut self, now: Mono, group: GroupId) {
-        let members: Vec<_> = self.groups[group].members().collect();
+        let members: Members = self.groups[group].members().collect();
         for id in members {
             self.drop_stale(now, id);
             self.judge(now, id);

@@ -15,7 +15,7 @@ use crate::sentinel::request::Request;
 use crate::sentinel::select::{self, Candidate, Measure};
 use crate::sentinel::vote::QUIET_DESYNC_MS;
 use crate::sentinel::watch::{Act, SIMULATED_CRASH, Times, Watch};
-use crate::sentinel::{GroupId, InstanceId};
+use crate::sentinel::{GroupId, InstanceId, Members};
 
 /// Why an operator's failover does not start.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -443,7 +443,7 @@ impl Watch {
 
     /// Whether a replica that could be chosen still has to report.
     fn hurry_stale_candidates(&mut self, now: Mono, group: GroupId) -> bool {
-        let stale: Vec<_> = self.groups[group]
+        let stale: Members = self.groups[group]
             .replicas
             .iter()
             .copied()

@@ -58,6 +58,8 @@ type GroupId = Id<group::Group>;
 type InstanceId = Id<instance::Instance>;
 /// Names the connections to a process.
 type LinkId = Id<link::Link>;
+/// Members of a group. Usual groups have no more than lie in place.
+type Members = smallvec::SmallVec<[InstanceId; 8]>;
 
 #[cfg(test)]
 mod tests;

@@ -13,12 +13,12 @@ use crate::sentinel::link::{Channel, Expect, Side, Subscription, reconnect_delay
 use crate::sentinel::pings;
 use crate::sentinel::request::Request;
 use crate::sentinel::watch::{Act, Times, Watch};
-use crate::sentinel::{GroupId, InstanceId, LinkId};
+use crate::sentinel::{GroupId, InstanceId, LinkId, Members};
 
 impl Watch {
     /// Makes the connections that are missing and gives up those that don't come about.
     pub(super) fn connect_members(&mut self, now: Mono, group: GroupId) {
-        let members: Vec<_> = self.groups[group].members().collect();
+        let members: Members = self.groups[group].members().collect();
         for id in members {
             for side in [Side::Command, Side::PubSub] {
                 self.connect(now, id, side);
@@ -324,13 +324,18 @@ impl Watch {
     }
 
     pub(super) fn send_periodic(&mut self, now: Mono, group: GroupId) {
-        let members: Vec<_> = self.groups[group].members().collect();
+        let members: Members = self.groups[group].members().collect();
+        let is_due = |at: Option<Mono>| at.is_some_and(|at| at <= now);
+        // Where one is due, those that are soon go along: they are due together from then on, and
+        // wake this process once for all.
+        let due = members.iter().filter(|&&id| is_due(self.ping_due(id)));
+        let ahead = due.map(|&id| self.ping_period(id) / 2).min();
         for id in members {
             let link = self.instances[id].link;
-            if self.info_due(id).is_some_and(|at| at <= now) {
+            if is_due(self.info_due(id)) {
                 self.ask_info(id);
             }
-            if self.ping_due(id).is_some_and(|at| at <= now) {
+            if ahead.is_some_and(|ahead| self.goes_along(now, id, ahead)) {
                 self.ping(now, link);
             }
             if self.hello_due(id).is_some_and(|at| at <= now) {
@@ -403,11 +408,22 @@ impl Watch {
     fn ping_due(&self, id: InstanceId) -> Option<Mono> {
         let link = &self.links[self.instances[id].link];
         link.has_room()
-            .then(|| link.pings.due(self.ping_period(link.users.as_slice())))
+            .then(|| link.pings.due(self.ping_period(id)))
+    }
+
+    /// Whether a PING is due, or is within the time ahead and there was an answer to the last.
+    fn goes_along(&self, now: Mono, id: InstanceId, ahead: Duration) -> bool {
+        let pings = &self.links[self.instances[id].link].pings;
+        let early = match pings.owed_since() {
+            None => ahead.min(self.ping_period(id) / 2),
+            Some(_) => Duration::ZERO,
+        };
+        self.ping_due(id).is_some_and(|at| at <= now + early)
     }
 
     /// Often enough that a silence is noticed within an eighth more than the time allowed.
-    fn ping_period(&self, users: &[InstanceId]) -> Duration {
+    fn ping_period(&self, id: InstanceId) -> Duration {
+        let users = &self.links[self.instances[id].link].users;
         let down_after = |&id: &InstanceId| {
             let group = self.instances[id].group;
             self.groups[group].options.down_after / 8
@@ -508,7 +524,7 @@ impl Watch {
 
     /// Sends hellos about a master to everybody at once.
     pub(super) fn hurry_hellos(&mut self, group: GroupId) {
-        let members: Vec<_> = self.groups[group].members().collect();
+        let members: Members = self.groups[group].members().collect();
         for id in members {
             self.instances[id].hellos.urgent = true;
         }

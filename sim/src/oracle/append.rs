@@ -122,13 +122,15 @@ impl Append {
 
 impl List {
     fn read(&mut self, list: u32, record: &Record, elements: &[Element]) -> Result<(), Violation> {
-        let mut seen = BTreeSet::new();
-        for element in elements {
-            let wrong = if !self.asked.contains(element) {
+        // What an earlier read began with as well was looked at then.
+        let known = self.chains.iter().map(|chain| chain.common(elements)).max();
+        let known = known.unwrap_or(0);
+        for (at, element) in elements.iter().enumerate() {
+            let wrong = if at >= known && !self.asked.contains(element) {
                 "was never pushed to it"
             } else if self.refused.contains(element) {
                 "was refused"
-            } else if !seen.insert(*element) {
+            } else if at >= known && elements[..at].contains(element) {
                 "is in it twice"
             } else {
                 continue;
@@ -160,6 +162,14 @@ impl List {
             last: record.told,
         });
         Ok(())
+    }
+}
+
+impl Chain {
+    /// How many elements the two have in common at their start.
+    fn common(&self, elements: &[Element]) -> usize {
+        let both = self.elements.iter().zip(elements);
+        both.take_while(|(a, b)| a == b).count()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::resp::{Reader, Reply};
 const ORACLE: &str = "history";
 const NO_ID: Id = [b'0'; 40];
 /// Datasets are compared at one offset in this many.
-const DIGEST_EVERY: u64 = 8;
+const DIGEST_EVERY: u64 = 16;
 
 /// All histories of a run.
 #[derive(Default)]

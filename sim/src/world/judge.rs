@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::client::record::{Op, Outcome, Record};
 use crate::ids::{Kind, NodeId};
@@ -57,8 +58,9 @@ pub struct Judges {
     /// Masters that replicas can't reach.
     pub alone: Alone,
     virtual_ip: VirtualIp,
-    /// How many hosts have the virtual IP.
+    /// How many hosts have the virtual IP, and when that is to be looked at again.
     holders: usize,
+    holders_due: Time,
     promotion: Promotion,
     corrections: Corrections,
     sessions: Sessions,
@@ -112,6 +114,7 @@ impl Judges {
             alone: Alone::new(options),
             virtual_ip: VirtualIp::new(options),
             holders: 0,
+            holders_due: Time::ZERO,
             promotion: Promotion::default(),
             corrections: Corrections::default(),
             sessions: Sessions::default(),
@@ -197,8 +200,17 @@ impl World {
             Kind::Client => self.observe_clients(),
         }
         self.observe_wire();
-        self.observe_virtual_ip();
-        self.observe_reach();
+        // Who holds an address, and which server reaches which, changes with the turns of some
+        // and with faults, which are seen soon enough.
+        let kind = self.nodes[id.index()].kind;
+        let now = self.queue.now();
+        if kind == Kind::Sentinel || now >= self.judges.holders_due {
+            self.judges.holders_due = now + HOLDERS_PERIOD;
+            self.observe_virtual_ip();
+        }
+        if kind != Kind::Sentinel {
+            self.observe_reach();
+        }
     }
 
     /// Looks at which replicas could tell a master what they have.
@@ -718,6 +730,10 @@ impl Judges {
         }
     }
 }
+
+/// How long a change of who holds the virtual IP, or could hold it, goes unseen at most, while
+/// anybody has a turn.
+const HOLDERS_PERIOD: Duration = ms(10);
 
 fn describe(view: &ServerView) -> String {
     let role = match view.master {

@@ -256,9 +256,8 @@ impl World {
                     }
                 }
                 if let Some(deadline) = deadline {
-                    let late = us(node.turns.below(900));
-                    let at = node.clock.when(deadline) + late;
-                    node.wake_by(&mut self.queue, at);
+                    let due = node.clock.when(deadline);
+                    node.wake_for_timer(&mut self.queue, due);
                 }
             }
             State::Up(Body::Client(client)) => {

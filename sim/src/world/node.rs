@@ -35,6 +35,8 @@ pub struct Node {
     pub(super) draws: Draws,
     pub(super) turns: Draws,
     wake_at: Option<Time>,
+    /// The last wake-up that was put in for a timer: when that is due, and when the event comes.
+    timer: Option<(Time, Time)>,
     busy_until: Time,
     /// A disk step ended while the process stood still.
     pub(super) stalled_step: bool,
@@ -82,6 +84,7 @@ impl Node {
             draws,
             turns,
             wake_at: None,
+            timer: None,
             busy_until: Time::ZERO,
             stalled_step: false,
         }
@@ -100,6 +103,24 @@ impl Node {
             self.wake_at = Some(at);
             queue.push(at, Event::Wake(self.id));
         }
+    }
+
+    /// Has the process run a moment after a timer is due. While that is the same from turn to turn,
+    /// so is the event.
+    pub fn wake_for_timer(&mut self, queue: &mut Queue, due: Time) {
+        if self.wake_at.is_some() {
+            // There is a turn before; what is due after it is asked for then.
+            return;
+        }
+        let pending =
+            |&(of, at): &(Time, Time)| of == due && at > queue.now() && at >= self.busy_until;
+        if let Some((_, at)) = self.timer.filter(pending) {
+            self.wake_at = Some(at);
+            return;
+        }
+        let late = us(self.turns.below(900));
+        self.wake_by(queue, due + late);
+        self.timer = self.wake_at.map(|at| (due, at));
     }
 
     /// Whether a wake-up that has come is the one waited for.

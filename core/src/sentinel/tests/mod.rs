@@ -3,6 +3,7 @@
 mod candidates;
 mod fake;
 mod operators;
+mod periodic;
 mod users;
 mod virtual_ip;
 mod world;

@@ -102,6 +102,8 @@ pub(super) struct World {
     /// Published events: time, Sentinel, name and text.
     pub(super) events: Vec<(u64, usize, String)>,
     watchers: BTreeMap<u64, usize>,
+    /// PINGs that came to servers: time and server.
+    pub(super) pings: Vec<(u64, usize)>,
 }
 
 impl World {
@@ -123,6 +125,7 @@ impl World {
             next_id: 0,
             events: Vec::new(),
             watchers: BTreeMap::new(),
+            pings: Vec::new(),
         };
         for n in 0..replicas {
             world.servers.push(FakeServer::new(6380 + n, Some(6379)));
@@ -460,6 +463,9 @@ impl World {
                 }
             }),
             End::Server(index, conn) => {
+                if bytes == b"*1\r\n$4\r\nPING\r\n" {
+                    self.pings.push((self.now, index));
+                }
                 let others: Vec<_> = self.servers.iter().map(FakeServer::neighbour).collect();
                 let Output { sends, hangups } = self.servers[index].input(conn, bytes, &others);
                 for (conn, bytes) in sends {
