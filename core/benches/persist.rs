@@ -94,7 +94,9 @@ fn lzf(c: &mut Criterion) {
     let mut noise = vec![0; 8192];
     rng.fill(&mut noise);
     let mut group = c.benchmark_group("lzf");
-    for (name, input) in [("text", &text), ("noise", &noise)] {
+    // As values often are: short, and alike within themselves.
+    let short = format!("{:0100}", 7_919).into_bytes();
+    for (name, input) in [("text", &text), ("noise", &noise), ("short", &short)] {
         group.throughput(Throughput::Bytes(input.len() as u64));
         let mut compressor = Compressor::new();
         let mut block = Vec::new();
