@@ -226,24 +226,33 @@ impl Server {
                 .persist
                 .last_try
                 .is_some_and(|at| st.now.mono.since(at.mono) < RETRY_DELAY);
-        if st.persist.scheduled && !rests {
+        if rests {
+            return;
+        }
+        if st.persist.scheduled {
             let temp = st.temp_name();
             tracing::info!("Background saving started");
             st.start_save(&mut self.keys, temp);
             return;
         }
-        let point = st.config.save_points().iter().find(|point| {
+        let points = st.config.save_points();
+        let point = points.iter().find(|point| {
             changes >= point.changes && u64::try_from(elapsed).is_ok_and(|e| e > point.seconds)
         });
-        if let Some(point) = point.filter(|_| !rests) {
-            tracing::info!(
+        match point {
+            Some(point) => tracing::info!(
                 "{} changes in {} seconds. Saving...",
                 point.changes,
                 point.seconds
-            );
-            let temp = st.temp_name();
-            st.start_save(&mut self.keys, temp);
+            ),
+            // Nothing is written until one succeeds, so no save point would ever be reached.
+            None if !st.persist.last_ok && !points.is_empty() => {
+                tracing::info!("The last save failed. Saving...");
+            }
+            None => return,
         }
+        let temp = st.temp_name();
+        st.start_save(&mut self.keys, temp);
     }
 
     /// Begins to write the base of the append-only file.

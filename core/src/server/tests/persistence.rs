@@ -96,6 +96,23 @@ fn writes_are_refused_while_saving_fails_and_allowed_after_a_success() {
     assert_eq!(left, ["dump.rdb", "redis.conf"], "no temporary file stays");
 }
 
+/// With save points that nothing reaches any more: no write is taken.
+#[test]
+fn a_save_that_failed_is_tried_again_until_the_disk_can_take_it() {
+    let mut world = World::single("save 3600 1000");
+    let a = world.client(0);
+    world.ask(a, "set k 1");
+    world.nodes[0].disk.full = true;
+    assert!(world.ask(a, "save").starts_with("-ERR"));
+    world.wait(20_000);
+    assert!(world.ask(a, "ping").starts_with("-MISCONF"));
+    world.nodes[0].disk.full = false;
+    world.wait(6_000);
+    assert_eq!(world.info(0, "rdb_last_bgsave_status"), "ok");
+    assert_eq!(world.ask(a, "ping"), "+PONG|");
+    assert!(world.nodes[0].disk.files.contains_key("dump.rdb"));
+}
+
 #[test]
 fn a_snapshot_is_work_in_the_background_until_a_client_has_a_backlog() {
     let mut world = World::single("");
