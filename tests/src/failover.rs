@@ -1,6 +1,5 @@
 //! Measured failovers.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
@@ -143,35 +142,6 @@ impl Group {
             if client.ask(&["PING"]).is_err() {
                 client = self.server(failover.old).client();
             }
-        }
-    }
-
-    /// Lets the old master run again and waits until it is a replica of whatever master the
-    /// sentinels agree on by then, which is returned: those of Redis may take the one that they
-    /// have just made for down, and fail over again.
-    ///
-    /// # Panics
-    ///
-    /// If it does not become one.
-    pub fn restart_under_any(&mut self, failover: Failover) -> u16 {
-        self.server(failover.old).start();
-        let began = Instant::now();
-        loop {
-            let sentinels = self.sentinels.iter();
-            let named: BTreeSet<_> = sentinels
-                .map(|node| ask_for_master(&mut node.client()))
-                .collect();
-            let agreed = named.first().copied().flatten();
-            if let Some(master) = agreed.filter(|&port| named.len() == 1 && port != failover.old)
-                && write_once(master, "rejoined", "yes")
-            {
-                let mut client = self.server(failover.old).client();
-                if has_converged(&mut client, master, "rejoined").unwrap_or(false) {
-                    return master;
-                }
-            }
-            assert!(began.elapsed() < LIMIT, "not a replica within {LIMIT:?}");
-            thread::sleep(POLL);
         }
     }
 }

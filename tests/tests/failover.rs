@@ -274,7 +274,7 @@ fn each_kind_leads_with_the_votes_of_the_other_and_is_restarted_from_its_file() 
             failover.new
         );
         assert!(voted(&group, OURS, REDIS), "{sentinels:?}");
-        let master = group.restart_under_any(failover);
+        group.restart(failover);
         set_auto(&group, "yes");
 
         let known: Vec<String> = { group.sentinels.iter() }
@@ -297,7 +297,7 @@ fn each_kind_leads_with_the_votes_of_the_other_and_is_restarted_from_its_file() 
             });
             (ready && group.sentinels[ours].text(&order) == "OK").then_some(())
         });
-        group.wait_for_switch(master, &[0, 1, 2]);
+        group.wait_for_switch(failover.new, &[0, 1, 2]);
         assert!(voted(&group, REDIS, OURS), "{sentinels:?}");
     }
 }
