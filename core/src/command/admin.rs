@@ -5,6 +5,7 @@ use super::cx::Cx;
 use super::fail::Fail;
 use super::help;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, Spec};
+use crate::server::client::ClientFlags;
 use crate::server::shutdown::{Request, Saving};
 
 /// A row of this family: they differ in few things.
@@ -350,7 +351,9 @@ fn bgsave(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     if cx.data.st.persist.is_saving() {
         return Err(Fail::Plain("Background save already in progress"));
     }
-    if schedule && cx.data.st.persist.is_snapshotting() {
+    // Within a transaction it would save, and name the place of, half of it.
+    let executing = cx.client().flags.has(ClientFlags::EXECUTING);
+    if executing || (schedule && cx.data.st.persist.is_snapshotting()) {
         cx.data.st.persist.schedule_save();
         cx.out.simple("Background saving scheduled");
         return Ok(());

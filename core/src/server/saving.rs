@@ -161,6 +161,10 @@ impl State {
         syncs_by_and_by: bool,
         options: &SnapshotOptions,
     ) {
+        assert!(
+            self.repl.is_between_units(),
+            "a snapshot is of the moment that its place in the stream names"
+        );
         let id = self.persist.next;
         self.persist.next += 1;
         let file = FileId(FIRST_FILE + u32::try_from(id % (1 << 16)).expect("16 bits"));

@@ -127,32 +127,25 @@ impl State {
         tracing::warn!("User requested shutdown...");
         let timeout = self.config.shutdown_timeout();
         let lagging = !self.repl.all_in_sync();
-        let waits = !request.now && !timeout.is_zero() && lagging && !self.is_replica();
-        let deadline = self.now.mono + timeout;
+        let waits = !request.now && !timeout.is_zero() && lagging;
+        let mut deadline = self.now.mono;
         if waits {
             tracing::info!("Waiting for replicas before shutting down.");
-            // New writes would keep the replicas behind.
-            self.pause.start(
-                PauseFor::Shutdown,
-                PauseKind::Write,
-                Mono::default() + Duration::MAX,
-            );
             self.repl.request_acks();
-            self.shutdown = Shutdown::Waiting { request, deadline };
-        } else {
-            self.shutdown = Shutdown::Waiting {
-                request,
-                deadline: self.now.mono,
-            };
+            deadline = deadline + timeout;
         }
+        // New writes would keep the replicas behind, or not be in the last file.
+        self.pause.start(
+            PauseFor::Shutdown,
+            PauseKind::Write,
+            Mono::default() + Duration::MAX,
+        );
+        self.shutdown = Shutdown::Waiting { request, deadline };
     }
 
-    /// Calls the end off; false if it was not under way.
+    /// Calls the end off; false if it was not under way. A save that has begun goes on.
     pub fn abort_shutdown(&mut self) -> bool {
-        if !matches!(
-            self.shutdown,
-            Shutdown::Signalled { .. } | Shutdown::Waiting { .. }
-        ) {
+        if matches!(self.shutdown, Shutdown::No | Shutdown::Done) {
             return false;
         }
         tracing::warn!("Shutdown manually aborted.");
@@ -221,12 +214,6 @@ impl Server {
             tracing::warn!("Writing initial AOF. Exit anyway.");
         }
         if self.st.aof.is_on() {
-            // New writes would keep it from being durable.
-            self.st.pause.start(
-                PauseFor::Shutdown,
-                PauseKind::Write,
-                Mono::default() + Duration::MAX,
-            );
             self.abort_rewrite();
             tracing::info!("Calling fsync() on the AOF file.");
         }

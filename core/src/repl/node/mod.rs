@@ -291,6 +291,12 @@ impl Replication {
         }
     }
 
+    /// Whether all effects so far are in the stream.
+    #[must_use]
+    pub const fn is_between_units(&self) -> bool {
+        self.stream.is_flushed()
+    }
+
     /// Ends the unit of the command that was executed.
     pub fn end_unit(&mut self, unit: Unit) {
         if self.stream.is_flushed() {

@@ -136,6 +136,12 @@ impl Cx<'_> {
 }
 
 impl State {
+    /// Whether no other snapshot is taken, and the dataset is not one of which a part is still to
+    /// be loaded.
+    fn can_snapshot(&self) -> bool {
+        !self.persist.is_snapshotting() && !self.persist.is_loading()
+    }
+
     /// Whether failures hold the next rewrite back.
     pub(super) fn rewrites_rest(&mut self) -> bool {
         let (past, now) = (&mut self.aof.past, self.now.mono);
@@ -280,7 +286,7 @@ impl Server {
 
     fn begin_scheduled(&mut self) {
         let st = &mut self.st;
-        if st.persist.is_snapshotting() {
+        if !st.can_snapshot() {
             return;
         }
         // What a client asks for is tried at once, whatever has failed before.
@@ -301,7 +307,7 @@ impl Server {
 
     /// The snapshot begins, at the end of a turn.
     fn begin_base(&mut self) {
-        if self.st.persist.is_snapshotting() {
+        if !self.st.can_snapshot() {
             return;
         }
         let (now, mark) = (self.st.now.mono, self.st.aof.first_mark());

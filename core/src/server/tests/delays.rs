@@ -113,3 +113,34 @@ fn a_reply_waits_for_what_is_held_back_from_the_append_only_file() {
         assert_eq!(world.ask(a, "set k 2"), "+OK|");
     }
 }
+
+#[test]
+fn a_rewrite_that_was_put_off_waits_for_a_dataset_that_is_loaded() {
+    for config in ["appendonly yes", "appendonly no"] {
+        let (mut world, _) = filled("");
+        let at = world.start(
+            &format!("{config}\nrdb-key-save-delay 100000000\nkey-load-delay 200000"),
+            Default::default(),
+        );
+        let b = world.client(at);
+        world.ask_at(at, b, "mset x 1 y 2");
+        world.ask_at(at, b, "bgsave");
+        let put_off = world.ask_at(at, b, "bgrewriteaof");
+        assert!(put_off.contains("scheduled"), "{put_off}");
+        world.ask_at(at, b, "replicaof 127.0.0.1 6379");
+        while world.info(at, "loading") == "0" {
+            world.wait(10);
+        }
+        world.ask_at(at, b, "config set rdb-key-save-delay 0");
+        while world.info(at, "loading") == "1" {
+            assert_eq!(world.info(at, "aof_rewrites"), "0", "{config}");
+            world.wait(10);
+        }
+        world.wait(3_000);
+        assert_eq!(world.info(at, "master_link_status"), "up");
+        assert_eq!(world.digest(at), world.digest(0), "{config}");
+        assert_eq!(world.info(at, "aof_rewrites"), "1", "{config}");
+        let again = world.restart(at, "appendonly yes");
+        assert_eq!(world.digest(again), world.digest(0), "{config}");
+    }
+}

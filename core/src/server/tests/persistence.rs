@@ -314,6 +314,67 @@ fn a_signal_ends_the_server_like_shutdown() {
 }
 
 #[test]
+fn a_save_asked_for_in_a_transaction_begins_behind_it() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    for command in ["multi", "incr k", "bgsave", "incr k"] {
+        world.ask(a, command);
+    }
+    assert_eq!(
+        world.ask(a, "exec"),
+        "*3|:1|+Background saving scheduled|:2|"
+    );
+    world.wait(200);
+    assert_eq!(world.info(0, "rdb_saves"), "1");
+    assert_eq!(world.info(0, "rdb_changes_since_last_save"), "0");
+    let again = world.restart(0, "");
+    let b = world.client(again);
+    assert_eq!(world.ask_at(again, b, "get k"), "$1|2|");
+}
+
+#[test]
+fn what_is_acknowledged_while_the_server_ends_is_in_its_last_save() {
+    let mut world = World::single("save 60 1");
+    let (a, b) = (world.client(0), world.client(0));
+    world.ask(a, "set k 1");
+    world.nodes[0].disk.stuck = true;
+    world.feed(0, a, &encoded("shutdown"));
+    world.settle();
+    assert_eq!(world.ask(b, "get k"), "$1|1|", "reading goes on");
+    assert_eq!(world.ask(b, "set k 2"), "", "it waits for the end");
+    world.nodes[0].disk.stuck = false;
+    world.settle();
+    assert_eq!(world.nodes[0].exit, Some(0));
+    assert_eq!(world.heard(b), "");
+}
+
+#[test]
+fn a_last_save_that_is_called_off_goes_on_and_writes_with_it() {
+    let mut world = World::single("save 60 1");
+    let (a, b, c) = (world.client(0), world.client(0), world.client(0));
+    world.ask(a, "set k 1");
+    world.nodes[0].disk.stuck = true;
+    world.feed(0, a, &encoded("shutdown"));
+    world.settle();
+    world.feed(0, b, &encoded("set k 2"));
+    world.settle();
+    assert_eq!(world.ask(c, "shutdown abort"), "+OK|");
+    assert_eq!(
+        world.heard(a),
+        "-ERR Errors trying to SHUTDOWN. Check logs.|"
+    );
+    assert_eq!(world.heard(b), "+OK|");
+    assert_eq!(
+        world.ask(c, "shutdown abort"),
+        "-ERR No shutdown in progress.|"
+    );
+    world.nodes[0].disk.stuck = false;
+    world.settle();
+    assert_eq!(world.nodes[0].exit, None);
+    assert_eq!(world.info(0, "rdb_saves"), "1");
+}
+
+#[test]
 fn a_full_synchronisation_does_not_keep_a_replica_from_ending() {
     let mut world = World::new(1);
     world.start("", Default::default());

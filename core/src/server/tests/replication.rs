@@ -240,6 +240,26 @@ fn shutdown_waits_for_its_replicas_and_can_be_called_off() {
 }
 
 #[test]
+fn a_replica_that_ends_waits_for_its_own_replicas() {
+    let mut world = pair(1, "save \"\"\nshutdown-timeout 10");
+    world.start("replicaof 127.0.0.1 6380", Default::default());
+    world.wait(3_000);
+    world.deaf(2, true);
+    let a = world.client(0);
+    world.ask(a, "set k 1");
+    world.wait(100);
+    let b = world.client(1);
+    assert_eq!(world.ask_at(1, b, "shutdown"), "");
+    assert_eq!(world.nodes[1].exit, None);
+    world.ask(a, "set k 2");
+    world.deaf(2, false);
+    world.wait(1_500);
+    assert_eq!(world.nodes[1].exit, Some(0));
+    let c = world.client(2);
+    assert_eq!(world.ask_at(2, c, "get k"), "$1|2|");
+}
+
+#[test]
 fn few_replicas_stop_the_writes() {
     let mut world = pair(1, "min-replicas-to-write 1\nmin-replicas-max-lag 2");
     let a = world.client(0);
