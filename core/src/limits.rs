@@ -171,7 +171,7 @@ pub const LAZY_FREE_ALLOCATIONS: usize = 64;
 pub const REPL_CHUNK_BYTES_MIN: usize = 1024;
 /// A chunk of the replication stream is at most this long.
 pub const REPL_CHUNK_BYTES_MAX: usize = 64 * 1024;
-/// A buffer for the effects of one command longer than this is given back after use.
+/// A buffer for the effects of commands longer than this is given back after use.
 pub const REPL_UNIT_BYTES_KEPT: usize = 64 * 1024;
 /// The longest address a replica may announce, as Redis has it.
 pub const REPL_ANNOUNCED_IP_BYTES_MAX: usize = 255;

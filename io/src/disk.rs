@@ -7,7 +7,7 @@
 
 mod direct;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt as _};
@@ -163,7 +163,7 @@ fn work(shared: &Shared, inbox: &Inbox) {
 
 /// The open files.
 #[derive(Default)]
-struct Files(HashMap<FileId, Handle>);
+struct Files(BTreeMap<FileId, Handle>);
 
 enum Handle {
     /// Read, or written to the page cache.

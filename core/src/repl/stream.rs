@@ -1,5 +1,7 @@
 //! Turns the effects of commands into the bytes of the replication stream.
 
+use bytes::{Bytes, BytesMut};
+
 use super::backlog::Backlog;
 use super::history::{Offset, ReplId};
 use crate::limits::REPL_UNIT_BYTES_KEPT;
@@ -127,7 +129,7 @@ impl Stream {
 pub struct LogStream {
     /// The database that what was taken last has selected.
     selected: Option<u32>,
-    bytes: Vec<u8>,
+    bytes: BytesMut,
     stamps: Option<Stamps>,
     /// The place that was noted last in this file, behind everything so far.
     noted: Option<(ReplId, Offset)>,
@@ -168,8 +170,13 @@ impl LogStream {
 
     /// Takes everything there is.
     #[must_use]
-    pub fn take(&mut self) -> Vec<u8> {
-        core::mem::take(&mut self.bytes)
+    pub fn take(&mut self) -> Bytes {
+        // What follows takes the same room again once this is written, unless it is much.
+        if self.bytes.len() <= REPL_UNIT_BYTES_KEPT {
+            self.bytes.split().freeze()
+        } else {
+            core::mem::take(&mut self.bytes).freeze()
+        }
     }
 
     /// What comes next begins a file.
@@ -180,13 +187,13 @@ impl LogStream {
 
     /// Bytes that were not taken.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// Whether everything was taken.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 

@@ -1,14 +1,16 @@
 //! What the server has asked of its driver and not yet heard of.
 
 use crate::machine::{Completion, DiskOp, Done, Effect, Ticket};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// The queue of effects, and what each ticket in flight is for.
 #[derive(Debug)]
 pub struct Effects<P> {
     queue: VecDeque<Effect>,
     next: u64,
-    waiting: BTreeMap<Ticket, P>,
+    /// In the order of the tickets, which is that in which they were asked for. Few, and mostly
+    /// answered in that order.
+    waiting: VecDeque<(Ticket, P)>,
 }
 
 impl<P> Default for Effects<P> {
@@ -16,7 +18,7 @@ impl<P> Default for Effects<P> {
         Self {
             queue: VecDeque::new(),
             next: 0,
-            waiting: BTreeMap::new(),
+            waiting: VecDeque::new(),
         }
     }
 }
@@ -31,7 +33,7 @@ impl<P> Effects<P> {
     pub fn ask(&mut self, purpose: P, effect: impl FnOnce(Ticket) -> Effect) -> Ticket {
         let ticket = Ticket(self.next);
         self.next += 1;
-        self.waiting.insert(ticket, purpose);
+        self.waiting.push_back((ticket, purpose));
         self.queue.push_back(effect(ticket));
         ticket
     }
@@ -43,9 +45,10 @@ impl<P> Effects<P> {
 
     /// What a completion answers. Each ticket is answered once.
     pub fn answered(&mut self, done: Completion) -> (P, Done) {
-        let purpose = self
-            .waiting
-            .remove(&done.ticket)
+        let at = self.waiting.binary_search_by_key(&done.ticket, |e| e.0);
+        let (_, purpose) = at
+            .ok()
+            .and_then(|at| self.waiting.remove(at))
             .expect("a completion answers one effect");
         (purpose, done.done)
     }

@@ -1,8 +1,8 @@
 //! The server behind the seam.
 
-use super::Server;
 use super::client::{Client, ClientFlags};
 use super::state::Purpose;
+use super::{News, Server};
 use crate::config;
 use crate::conn::Closing;
 use crate::limits;
@@ -70,13 +70,19 @@ impl Machine for Server {
     }
 
     fn handle_done(&mut self, now: Now, done: Completion) {
+        let news = self.news;
         self.at(now);
         let (purpose, done) = self.st.effects.answered(done);
         match purpose {
             Purpose::Listen(place) => self.listen_answered(place, done),
             Purpose::Load => self.load_answered(done),
             Purpose::Save(id) => self.save_answered(id, done),
-            Purpose::AofFile => self.aof_answered(done),
+            Purpose::AofFile => {
+                let well = self.aof_answered(done);
+                if well && news != News::Any {
+                    self.news = News::LogGrew;
+                }
+            }
             Purpose::AofStep => self.aof_step_answered(done),
             Purpose::AofManifest => self.learn_answered(done),
             Purpose::AofCleaning => self.clean_answered(done),
@@ -105,25 +111,22 @@ impl Machine for Server {
     }
 
     fn end_turn(&mut self, now: Now) {
+        let news = core::mem::replace(&mut self.news, News::Any);
         self.at(now);
         if self.is_asleep() {
             return;
         }
-        self.listen();
-        self.run_timers();
-        // Before the commands that a pause has held back: the keys changed before them.
-        self.serve_waiting();
-        self.run_released();
-        self.run_backlog();
-        for conn in core::mem::take(&mut self.master_input) {
-            self.master_sent(conn, 0);
+        // Most turns of a server that logs end twice: when what clients have asked for is done,
+        // and when it is in the file, which concerns only those who wait for that.
+        let waits = self.has_backlog() || self.st.persist.stalled || !self.master_input.is_empty();
+        let brief = news == News::LogGrew && !waits;
+        if !brief {
+            self.go_on();
         }
-        self.st.evict_clients();
-        self.go_on_evicting();
-        self.abort_save_if_unwanted();
-        self.save_if_wanted();
         self.advance_aof();
-        self.advance_persistence();
+        if !brief {
+            self.advance_persistence();
+        }
         // The link to the master may be among them, and is then to be made again.
         self.close_due();
         self.advance_replication();
@@ -132,11 +135,7 @@ impl Machine for Server {
         self.bound_outputs();
         self.close_due();
         self.refresh_conditions();
-        let next = self.poll_timeout();
-        assert!(
-            next.is_none_or(|(at, _)| at > now.mono) || self.has_backlog(),
-            "a deadline that has passed must be served: {next:?}"
-        );
+        self.news = News::None;
     }
 
     fn poll_effect(&mut self) -> Option<Effect> {

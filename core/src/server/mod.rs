@@ -72,6 +72,20 @@ pub struct Server {
     argv: Argv,
     /// Replicas with something to write, not yet told to the driver.
     writable_replicas: Vec<ConnId>,
+    /// What was told since the last end of a turn.
+    news: News,
+}
+
+/// How much there is to look at when a turn ends.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum News {
+    /// Nothing was told.
+    None,
+    /// Steps on the append-only file were done, as they are to be, and nothing else.
+    LogGrew,
+    /// Anything.
+    #[default]
+    Any,
 }
 
 /// What the machine can't know of the process it runs in.
@@ -132,6 +146,7 @@ impl Server {
             master_input: Vec::new(),
             argv: Argv::default(),
             writable_replicas: Vec::new(),
+            news: News::Any,
         }
     }
 
@@ -152,6 +167,7 @@ impl Server {
             "monotonic time does not go back"
         );
         self.st.now = now;
+        self.news = News::Any;
         self.st.note_aof_time();
         if self.st.repl.pass_time(now.mono) {
             self.refresh_conditions();

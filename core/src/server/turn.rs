@@ -15,6 +15,23 @@ const HELD: ClientFlags = ClientFlags::BLOCKED
     .and(ClientFlags::CLOSING);
 
 impl Server {
+    /// Goes on with whatever waited for its turn, and begins what is due.
+    pub(super) fn go_on(&mut self) {
+        self.listen();
+        self.run_timers();
+        // Before the commands that a pause has held back: the keys changed before them.
+        self.serve_waiting();
+        self.run_released();
+        self.run_backlog();
+        for conn in core::mem::take(&mut self.master_input) {
+            self.master_sent(conn, 0);
+        }
+        self.st.evict_clients();
+        self.go_on_evicting();
+        self.abort_save_if_unwanted();
+        self.save_if_wanted();
+    }
+
     /// Runs the commands that a connection has sent, as many as its share of the turn allows.
     pub(super) fn run_input(&mut self, conn: ConnId, filled: usize) {
         let mut input = self.st.conns.take_input(conn, filled);

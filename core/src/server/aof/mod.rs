@@ -66,6 +66,8 @@ pub struct Aof {
     durable: Option<Offset>,
     /// When the place in the stream was last noted in the file.
     noted_at: Mono,
+    /// Emptied every time; kept for its memory.
+    ops: Vec<DiskOp>,
     /// Whether some reply waits for the mark that comes next.
     fenced: bool,
     /// Bytes of all files but the one that grows.
@@ -262,10 +264,11 @@ impl State {
         self.aof.writer().is_some() && self.aof_waiting() > AOF_WAITING_BYTES_MAX
     }
 
-    fn ask_for_aof(&mut self, ops: Vec<DiskOp>) {
-        for op in ops {
+    fn ask_for_aof(&mut self, mut ops: Vec<DiskOp>) {
+        for op in ops.drain(..) {
             self.effects.disk(Purpose::AofFile, op);
         }
+        self.aof.ops = ops;
     }
 
     fn ask_for_step(&mut self, op: DiskOp) {
@@ -305,7 +308,7 @@ impl State {
         }
         Form::Commands {
             head: head.unwrap_or_default().into(),
-            tail: notes.take().into(),
+            tail: notes.take(),
         }
     }
 
@@ -380,7 +383,7 @@ impl Server {
         let Phase::On(mut writer) = core::mem::take(&mut st.aof.phase) else {
             unreachable!("it was being written to")
         };
-        writer.push(fed.unwrap_or_default().into());
+        writer.push(fed.unwrap_or_default());
         writer.hurry();
         st.aof.phase = Phase::Ending(writer);
     }
@@ -444,10 +447,10 @@ impl Server {
             && *aof.flush_at.get_or_insert(now + st.debug.flush_sleep) <= now
         {
             aof.flush_at = None;
-            let mark = writer.push(log.take().into());
+            let mark = writer.push(log.take());
             aof.offsets.push_back((mark, offset));
         }
-        let mut ops = Vec::new();
+        let mut ops = core::mem::take(&mut aof.ops);
         if writer.advance(now, policy, &mut ops) == Asked::Delayed {
             aof.delayed += 1;
             tracing::info!(
@@ -502,8 +505,8 @@ impl Server {
         }
     }
 
-    /// A step on the file that grows is done.
-    pub(super) fn aof_answered(&mut self, done: Done) {
+    /// A step on the file that grows is done; whether it went as it is to go.
+    pub(super) fn aof_answered(&mut self, done: Done) -> bool {
         let Done::Disk(result) = done else {
             unreachable!("a Disk is answered in kind")
         };
@@ -512,17 +515,18 @@ impl Server {
         let (Phase::On(writer) | Phase::Ending(writer)) = &mut st.aof.phase else {
             unreachable!("a file is closed once nothing is asked of the disk")
         };
-        let mut ops = Vec::new();
+        let mut ops = core::mem::take(&mut st.aof.ops);
         let event = writer.handle_done(now, result.map(|_| ()), &mut ops);
         st.ask_for_aof(ops);
         match event {
-            Event::Progress => {}
+            Event::Progress => return true,
             Event::Recovered => {
                 tracing::warn!("AOF write error looks solved, Redis can write again.");
             }
             Event::AppendFailed(fault) => self.append_failed(fault),
             Event::Broken(fault) => self.sync_failed(fault),
         }
+        false
     }
 
     fn append_failed(&mut self, fault: DiskFault) {

@@ -324,7 +324,7 @@ impl Server {
                     unreachable!("a file is being written to")
                 };
                 if let Some(log) = self.st.repl.log_mut() {
-                    writer.push(log.take().into());
+                    writer.push(log.take());
                     log.begin_file();
                 }
                 writer.hurry();
