@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+pub mod dataset;
 pub mod differential;
 mod failover;
 pub mod farm;

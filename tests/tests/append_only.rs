@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use holdfast_tests::dataset::{assert_same_contents, contents, without_counts};
 use holdfast_tests::{
     Flavour, Kind, Node, PATIENCE, executable, kills, peers_are_here, wait_until,
 };
@@ -62,38 +63,6 @@ fn fill(node: &Node) {
     client.text(&["SET", "long", &"x".repeat(200_000)]);
 }
 
-/// Everything that [`fill`] has made, as text.
-fn content(node: &Node) -> Vec<String> {
-    let mut client = node.client();
-    let lines = [
-        "MGET string number bits",
-        "PEXPIRETIME expiring",
-        "LRANGE list 0 -1",
-        "HGET hash g",
-        "SMISMEMBER ints 1 2 3 4",
-        "ZRANGE zset 0 -1 WITHSCORES",
-        "XRANGE stream - +",
-        "XPENDING stream group",
-        "XINFO GROUPS none",
-        "LRANGE long-list 0 -1",
-        "SMISMEMBER long-set 0.5 1.5 699.5 700.5",
-        "SCARD long-set",
-        "ZRANGE long-zset 0 -1 WITHSCORES",
-        "HMGET long-hash 0.5 2.5 698.5",
-        "HLEN long-hash",
-        "STRLEN long",
-        "PFCOUNT hll",
-        "DBSIZE",
-        "SELECT 3",
-        "MGET elsewhere both",
-        "DBSIZE",
-        "SCARD set",
-    ];
-    lines
-        .map(|line| client.text(&line.split(' ').collect::<Vec<_>>()))
-        .into()
-}
-
 /// Lets another server start with the files of one that has ended.
 fn hand_over(from: &Node, flavour: Flavour, config: &str) -> Node {
     let mut to = Node::new(flavour, Kind::Server, config);
@@ -129,16 +98,16 @@ fn rewrite(node: &Node) {
 fn a_killed_server_has_lost_nothing_under_always() {
     let mut node = Node::server(Flavour::Holdfast, "appendonly yes\nappendfsync always\n");
     fill(&node);
-    let before = content(&node);
+    let before = contents(&node);
     node.kill();
     node.start();
-    assert_eq!(content(&node), before);
+    assert_same_contents(&before, &contents(&node), "always");
     rewrite(&node);
     assert_eq!(node.text(&["SET", "string", "two"]), "OK");
-    let before = content(&node);
+    let before = contents(&node);
     node.kill();
     node.start();
-    assert_eq!(content(&node), before);
+    assert_same_contents(&before, &contents(&node), "always");
 }
 
 #[test]
@@ -147,10 +116,10 @@ fn a_server_that_is_shut_down_has_lost_nothing_whatever_the_policy() {
         let config = format!("{FILE}appendfsync {policy}\n");
         let mut node = Node::server(Flavour::Holdfast, &config);
         fill(&node);
-        let before = content(&node);
+        let before = contents(&node);
         assert!(node.terminate().success(), "{policy}");
         node.start();
-        assert_eq!(content(&node), before, "{policy}");
+        assert_same_contents(&before, &contents(&node), policy);
     }
 }
 
@@ -159,6 +128,7 @@ fn redis_loads_what_holdfast_has_written_and_the_other_way_round() {
     if !peers_are_here("append_only") {
         return;
     }
+    let contents = |node: &Node| without_counts(contents(node));
     for (one, other) in [
         (Flavour::Holdfast, Flavour::Redis),
         (Flavour::Redis, Flavour::Holdfast),
@@ -176,14 +146,15 @@ fn redis_loads_what_holdfast_has_written_and_the_other_way_round() {
                     rewrite(&node);
                     assert_eq!(node.text(&["SET", "string", "two"]), "OK");
                 }
-                let before = content(&node);
+                let before = contents(&node);
+                let context = format!("{one:?} {config} {rewritten}");
                 assert!(node.terminate().success());
                 let mut next = hand_over(&node, other, &config);
-                assert_eq!(content(&next), before, "{one:?} {config} {rewritten}");
+                assert_same_contents(&before, &contents(&next), &context);
                 rewrite(&next);
                 assert!(next.terminate().success());
                 let back = hand_over(&next, one, &config);
-                assert_eq!(content(&back), before, "{one:?} {config} {rewritten}");
+                assert_same_contents(&before, &contents(&back), &context);
             }
         }
     }
@@ -276,8 +247,8 @@ fn waitaof_waits_for_the_disk() {
 
 #[test]
 fn what_was_acknowledged_survives_kill_9_under_every_policy() {
-    for appendfsync in ["always", "everysec", "no"] {
-        let tally = kills::campaign(4, appendfsync);
+    for (appendfsync, rounds) in [("always", 10), ("everysec", 4), ("no", 4)] {
+        let tally = kills::campaign(rounds, appendfsync);
         assert_eq!(tally.missing, 0, "{appendfsync}");
         assert!(tally.acknowledged > 0, "{appendfsync}");
     }

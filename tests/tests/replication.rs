@@ -1,6 +1,5 @@
 //! Replication from and to the Redis that is installed.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -8,72 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use holdfast_tests::dataset::{assert_same, assert_same_but_counts, change, contents, fill};
 use holdfast_tests::{Client, Flavour, Node, PATIENCE, peers_are_here, wait_until};
 
 const OURS: Flavour = Flavour::Holdfast;
 const REDIS: Flavour = Flavour::Redis;
 const PAIRS: [(Flavour, Flavour); 3] = [(REDIS, OURS), (OURS, REDIS), (OURS, OURS)];
-
-/// Keys of every kind there is so far: short and long, plain and compressible, numbers, lists
-/// of few and many elements, keys that expire, several databases.
-fn fill(client: &mut Client) {
-    let long = "long and compressible ".repeat(3000);
-    let mut elements = vec!["RPUSH".to_owned(), "many".to_owned()];
-    elements.extend((0..3000).map(|n| format!("element {n}")));
-    let elements: Vec<&str> = elements.iter().map(String::as_str).collect();
-    for words in [
-        &["SET", "text", "hello"][..],
-        &["SET", "empty", ""],
-        &["SET", "number", "-1234567890123"],
-        &["SET", "long", &long],
-        &["SET", "expiring", "v", "PXAT", FAR_AWAY],
-        &["RPUSH", "few", "a", "1", "", "4294967296"],
-        &elements,
-        &["SELECT", "5"],
-        &["SET", "elsewhere", "five"],
-        &["SELECT", "0"],
-    ] {
-        let reply = client.ask(words).expect("the server answers");
-        assert_eq!(reply.as_error(), None, "{:?}", &words[..2]);
-    }
-    let mut pipeline = String::new();
-    for n in 0..2000 {
-        write!(pipeline, "SET key:{n} value:{n}\r\n").expect("a String takes any text");
-    }
-    client
-        .send_raw(pipeline.as_bytes())
-        .expect("the server reads");
-    for _ in 0..2000 {
-        let reply = client.receive().expect("the server answers");
-        assert_eq!(holdfast_tests::text_of(&reply), "OK");
-    }
-}
-
-/// In the year 2100.
-const FAR_AWAY: &str = "4102444800000";
-
-/// Everything `fill` made, as it can be asked for on either side.
-fn contents(node: &Node) -> Vec<String> {
-    let mut client = node.client();
-    let mut found = Vec::new();
-    for db in ["0", "5"] {
-        assert_eq!(client.text(&["SELECT", db]), "OK");
-        let keys = client.text(&["KEYS", "*"]);
-        let mut keys: Vec<&str> = keys.split(' ').filter(|key| !key.is_empty()).collect();
-        keys.sort_unstable();
-        for key in keys {
-            let kind = client.text(&["TYPE", key]);
-            let value = match kind.as_str() {
-                "string" => client.text(&["GET", key]),
-                "list" => client.text(&["LRANGE", key, "0", "-1"]),
-                other => panic!("{key} is a {other}"),
-            };
-            let expires = client.text(&["PEXPIRETIME", key]);
-            found.push(format!("{db} {key} {kind} {expires} {value}"));
-        }
-    }
-    found
-}
 
 /// Waits until both have processed the same of the stream.
 fn wait_for_offset(master: &Node, replica: &Node) {
@@ -85,13 +24,61 @@ fn wait_for_offset(master: &Node, replica: &Node) {
     });
 }
 
+/// The stream of a master that has no PING of its own in it, so that a replica that is promoted is
+/// not behind.
+const QUIET: &str = "repl-ping-replica-period 3600\n";
+
 fn pair(master: Flavour, replica: Flavour) -> (Node, Node) {
-    let master = Node::server(master, "");
-    let follow = format!("replicaof 127.0.0.1 {}\n", master.port());
-    fill(&mut master.client());
-    let replica = Node::server(replica, &follow);
-    replica.wait_for_link(master.port());
+    pair_with(master, replica, "")
+}
+
+fn pair_with(master: Flavour, replica: Flavour, config: &str) -> (Node, Node) {
+    let config = format!("{QUIET}{config}");
+    let master = Node::server(master, &config);
+    fill(&master);
+    let replica = follow(&master, replica, &config);
     (master, replica)
+}
+
+/// Starts a replica and waits until it has the data.
+fn follow(master: &Node, replica: Flavour, config: &str) -> Node {
+    let config = format!("replicaof 127.0.0.1 {}\n{config}", master.port());
+    let replica = Node::server(replica, &config);
+    replica.wait_for_link(master.port());
+    replica
+}
+
+#[test]
+fn what_is_carried_over_has_every_form_that_values_take() {
+    for flavour in [REDIS, OURS] {
+        if flavour == REDIS && !peers_are_here("the forms of values in Redis") {
+            continue;
+        }
+        let node = Node::server(flavour, "");
+        fill(&node);
+        let mut client = node.client();
+        for (key, encoding) in [
+            ("number", "int"),
+            ("text", "embstr"),
+            ("long", "raw"),
+            ("many", "quicklist"),
+            ("record", "listpack"),
+            ("fields", "hashtable"),
+            ("wide:hash", "hashtable"),
+            ("ints", "intset"),
+            ("members", "hashtable"),
+            ("numbers", "hashtable"),
+            ("ranks", "listpack"),
+            ("scores", "skiplist"),
+            ("events", "stream"),
+        ] {
+            let told = client.text(&["OBJECT", "ENCODING", key]);
+            assert_eq!(told, encoding, "{flavour:?}, {key}");
+        }
+        let pending = client.text(&["XPENDING", "gone", "g"]);
+        assert_eq!(pending, "1 1-1 1-1 c 1", "{flavour:?}");
+        assert_eq!(client.text(&["XLEN", "gone"]), "0");
+    }
 }
 
 #[test]
@@ -99,13 +86,27 @@ fn a_full_sync_brings_everything_over() {
     if !peers_are_here("full syncs from and to Redis") {
         return;
     }
+    let ways = [
+        "repl-diskless-sync no\n",
+        "repl-diskless-sync yes\nrepl-diskless-load disabled\n",
+        "repl-diskless-sync yes\nrepl-diskless-load swapdb\n",
+    ];
     for (from, to) in PAIRS {
-        let (master, replica) = pair(from, to);
-        wait_for_offset(&master, &replica);
-        let (theirs, its) = (contents(&master), contents(&replica));
-        assert_eq!(theirs.len(), 2008, "{from:?}");
-        assert!(theirs == its, "{from:?} to {to:?}: the data differ");
-        assert_eq!(master.info("stats").get("sync_full"), "1");
+        for way in ways {
+            let (master, replica) = pair_with(from, to, way);
+            wait_for_offset(&master, &replica);
+            assert_same(&master, &replica, &format!("{from:?} to {to:?}, {way}"));
+            assert_eq!(master.info("stats").get("sync_full"), "1");
+        }
+    }
+}
+
+/// Asserts that a replica holds what the stream of its master has brought it.
+#[track_caller]
+fn assert_has_followed(whose: Flavour, master: &Node, replica: &Node, context: &str) {
+    match whose {
+        OURS => assert_same(master, replica, context),
+        REDIS => assert_same_but_counts(master, replica, context),
     }
 }
 
@@ -116,31 +117,16 @@ fn the_stream_goes_on_after_a_full_sync() {
     }
     for (from, to) in PAIRS {
         let (master, replica) = pair(from, to);
-        let mut client = master.client();
-        for words in [
-            &["SET", "text", "changed", "EX", "1000000"][..],
-            &["INCRBY", "number", "7"],
-            &["APPEND", "empty", "no more"],
-            &["DEL", "long"],
-            &["LPUSH", "few", "first"],
-            &["RPOP", "many"],
-            &["EXPIRE", "expiring", "-1"],
-            &["MULTI"],
-            &["SET", "in", "one"],
-            &["RENAME", "in", "transaction"],
-            &["EXEC"],
-            &["SELECT", "5"],
-            &["SET", "elsewhere", "changed"],
-        ] {
-            let reply = client.ask(words).expect("the master answers");
-            assert_eq!(reply.as_error(), None, "{words:?}");
+        for round in 1..=2 {
+            change(&master);
+            wait_for_offset(&master, &replica);
+            let context = format!("{from:?} to {to:?}, round {round}");
+            assert_has_followed(from, &master, &replica, &context);
         }
+        let mut client = master.client();
+        assert_eq!(client.text(&["SET", "text", "waited for"]), "OK");
         assert_eq!(client.text(&["WAIT", "1", "30000"]), "1");
-        wait_for_offset(&master, &replica);
-        assert!(
-            contents(&master) == contents(&replica),
-            "{from:?} to {to:?}: the data differ"
-        );
+        assert_eq!(replica.text(&["GET", "text"]), "waited for");
     }
 }
 
@@ -165,11 +151,9 @@ fn a_cut_link_is_mended_by_a_partial_resync() {
             );
             assert_eq!(stats.get("sync_partial_ok"), round.to_string());
         }
+        change(&master);
         wait_for_offset(&master, &replica);
-        assert!(
-            contents(&master) == contents(&replica),
-            "{from:?} to {to:?}: the data differ"
-        );
+        assert_has_followed(from, &master, &replica, &format!("{from:?} to {to:?}"));
     }
 }
 
@@ -195,41 +179,84 @@ fn a_stopped_replica_comes_back_by_a_partial_resync() {
 
 #[test]
 fn a_chain_of_both_kinds_is_one_history() {
-    if !peers_are_here("a chain with Redis at both ends") {
+    if !peers_are_here("chains of both kinds") {
         return;
     }
-    let (top, mut middle) = pair(REDIS, OURS);
-    let follow = format!("replicaof 127.0.0.1 {}\n", middle.port());
-    let bottom = Node::server(REDIS, &follow);
-    bottom.wait_for_link(middle.port());
-    assert_eq!(top.text(&["SET", "down", "the chain"]), "OK");
-    bottom.wait_for_key("down", "the chain");
-    wait_for_offset(&top, &middle);
-    wait_for_offset(&top, &bottom);
-    assert!(contents(&top) == contents(&bottom), "the data differ");
+    for (one, other) in [(REDIS, OURS), (OURS, REDIS)] {
+        let (top, mut middle) = pair(one, other);
+        let bottom = follow(&middle, one, QUIET);
+        change(&top);
+        wait_for_offset(&top, &middle);
+        wait_for_offset(&top, &bottom);
+        assert_has_followed(one, &top, &middle, &format!("from {one:?}"));
+        assert_has_followed(one, &top, &bottom, &format!("from {one:?}"));
 
-    // The middle becomes the master of a new history that begins with the old one.
-    assert_eq!(middle.text(&["REPLICAOF", "NO", "ONE"]), "OK");
-    assert_eq!(middle.text(&["SET", "promoted", "yes"]), "OK");
-    bottom.wait_for_key("promoted", "yes");
-    assert_eq!(
-        middle.info("stats").get("sync_full"),
-        "1",
-        "the bottom followed without a sync"
-    );
-    let port = middle.port().to_string();
-    assert_eq!(top.text(&["REPLICAOF", "127.0.0.1", &port]), "OK");
-    top.wait_for_link(middle.port());
-    top.wait_for_key("promoted", "yes");
-    assert_eq!(
-        middle.info("stats").get("sync_full"),
-        "1",
-        "the old master needed no full sync"
-    );
-    wait_for_offset(&middle, &top);
-    wait_for_offset(&middle, &bottom);
-    assert!(contents(&top) == contents(&bottom), "the data differ");
-    assert_eq!(middle.terminate().code(), Some(0));
+        // The middle becomes the master of a new history that begins with the old one.
+        promote(&middle, &[&top, &bottom]);
+        assert_eq!(
+            middle.info("stats").get("sync_full"),
+            "1",
+            "the bottom followed without a sync, and the old master needed none"
+        );
+        change(&middle);
+        wait_for_offset(&middle, &top);
+        wait_for_offset(&middle, &bottom);
+        assert_same_but_counts(&middle, &top, &format!("from {other:?}"));
+        assert_same_but_counts(&middle, &bottom, &format!("from {other:?}"));
+        assert_eq!(middle.terminate().code(), Some(0));
+    }
+}
+
+/// Makes one server the master of others.
+fn promote(new: &Node, others: &[&Node]) {
+    assert_eq!(new.text(&["REPLICAOF", "NO", "ONE"]), "OK");
+    let port = new.port().to_string();
+    for other in others {
+        let reply = other.text(&["REPLICAOF", "127.0.0.1", &port]);
+        assert!(reply.starts_with("OK"), "{reply}");
+    }
+    for other in others {
+        other.wait_for_link(new.port());
+    }
+}
+
+#[test]
+fn everyone_in_a_group_of_both_kinds_can_lead_and_the_others_go_on_where_they_are() {
+    if !peers_are_here("a group of both kinds") {
+        return;
+    }
+    let (first, second) = pair(REDIS, OURS);
+    let group = [
+        second,
+        follow(&first, REDIS, QUIET),
+        follow(&first, OURS, QUIET),
+        first,
+    ];
+    let mut leader = 3;
+    for next in [0, 1, 2, 3, 1, 0] {
+        change(&group[leader]);
+        let others: Vec<&Node> = group
+            .iter()
+            .filter(|node| node.port() != group[next].port())
+            .collect();
+        for node in &group {
+            if node.port() != group[leader].port() {
+                wait_for_offset(&group[leader], node);
+            }
+        }
+        promote(&group[next], &others);
+        change(&group[next]);
+        for other in others {
+            wait_for_offset(&group[next], other);
+            assert_same_but_counts(&group[next], other, &format!("{leader} to {next}"));
+        }
+        leader = next;
+    }
+    let synced: Vec<String> = group
+        .iter()
+        .map(|node| node.info("stats").get("sync_full").to_owned())
+        .collect();
+    assert_eq!(synced, ["0", "0", "0", "3"], "nobody needed a full sync");
 }
 
 #[test]
@@ -277,7 +304,7 @@ fn failover_hands_over_between_both_kinds() {
     for (old, new) in PAIRS {
         let (master, replica) = pair(old, new);
         wait_for_offset(&master, &replica);
-        let before = contents(&master);
+        let before = contents(&master).len();
         let port = replica.port().to_string();
         let command = ["FAILOVER", "TO", "127.0.0.1", &port, "TIMEOUT", "10000"];
         assert_eq!(master.client().text(&command), "OK", "{old:?} to {new:?}");
@@ -289,14 +316,13 @@ fn failover_hands_over_between_both_kinds() {
                 && is.get("role") == "master";
             done.then_some(())
         });
-        assert_eq!(replica.client().text(&["SET", "after", "1"]), "OK");
+        assert_eq!(contents(&master).len(), before, "{old:?} to {new:?}");
+        change(&replica);
         wait_for_offset(&replica, &master);
         // The hand-over itself costs no snapshot.
         let snapshots = replica.info("stats");
         assert_eq!(snapshots.get("sync_full"), "0", "{old:?} to {new:?}");
-        let after = contents(&master);
-        assert_eq!(after.len(), before.len() + 1, "{old:?} to {new:?}");
-        assert!(after == contents(&replica), "{old:?} to {new:?}");
+        assert_has_followed(new, &replica, &master, &format!("{old:?} to {new:?}"));
     }
 }
 
@@ -358,7 +384,7 @@ fn replicas_of_both_kinds_share_the_file_of_a_master_that_sends_files() {
     }
     let config = "repl-diskless-sync no\nrdb-del-sync-files yes\n";
     let master = Node::server(OURS, config);
-    fill(&mut master.client());
+    fill(&master);
     let follow = format!("replicaof 127.0.0.1 {}\n", master.port());
     let replicas = [
         Node::server(REDIS, &follow),
@@ -366,7 +392,7 @@ fn replicas_of_both_kinds_share_the_file_of_a_master_that_sends_files() {
     ];
     for replica in &replicas {
         replica.wait_for_link(master.port());
-        assert_eq!(contents(replica), contents(&master));
+        assert_same(&master, replica, "by a file");
         // The stream follows.
         let name = replica.port().to_string();
         assert_eq!(master.text(&["SET", "follows", &name]), "OK");

@@ -159,8 +159,9 @@ impl Persist {
     /// The lines of INFO's persistence section.
     pub(super) fn info(&self, report: &mut Report, st: &State) {
         let seconds = |time: Option<Duration>| time.map_or(-1, |t| t.as_secs() as i64);
-        let running = self.running.as_ref().filter(|running| running.is_dump());
-        let took = running.map(|running| running.elapsed(st.now));
+        // As in Redis, one for replicas is a background save too.
+        let bgsave = self.running.as_ref().filter(|_| !self.is_writing_base());
+        let took = bgsave.map(|running| running.elapsed(st.now));
         let progress = self
             .running
             .as_ref()
@@ -186,7 +187,7 @@ impl Persist {
             "rdb_changes_since_last_save",
             st.unit.changes() - self.saved_changes,
         );
-        report.line("rdb_bgsave_in_progress", u8::from(self.is_saving()));
+        report.line("rdb_bgsave_in_progress", u8::from(bgsave.is_some()));
         report.line("rdb_last_save_time", self.last_save.as_secs());
         report.line(
             "rdb_last_bgsave_status",

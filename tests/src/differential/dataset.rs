@@ -7,7 +7,7 @@ use super::reply::Reply;
 use super::rules::{Peer, STREAM_FIELDS, accepted, sorted, sorted_pairs, without};
 use super::run::Difference;
 use super::sequence::{Words, quoted};
-use super::server::Server;
+use super::server::{Link, Server};
 
 /// Databases of a server.
 const DBS: usize = 16;
@@ -30,17 +30,47 @@ struct Held {
 /// The first difference between what two servers hold, if there is one.
 pub(super) fn compare(ours: &mut Server, theirs: &mut Server) -> io::Result<Option<Difference>> {
     let peer = theirs.peer();
-    let (our_keys, their_keys) = (keys(ours)?, keys(theirs)?);
+    let (our_keys, their_keys) = (keys(ours.control())?, keys(theirs.control())?);
     if our_keys != their_keys {
         return Ok(Some(different_keys(&our_keys, &their_keys)));
     }
-    let (held, other) = (read(ours, &our_keys)?, read(theirs, &our_keys)?);
+    let (held, other) = (
+        read(ours.control(), &our_keys)?,
+        read(theirs.control(), &our_keys)?,
+    );
     for (place, held) in &held {
         if let Some(difference) = different(place, held, &other[place], peer) {
             return Ok(Some(difference));
         }
     }
     exchange(ours, theirs, &held, &other)
+}
+
+/// All that a server holds: a line for each key, with its database, type, time of expiry in
+/// milliseconds and content. Servers of different versions show the same as the same.
+pub(crate) fn contents(server: &mut Link) -> io::Result<Vec<String>> {
+    let places = keys(server)?;
+    let held = read(server, &places)?;
+    let line = |((db, key), held): (&Place, &Held)| {
+        let kind = held.kind.show();
+        let content: String = match held.kind.text() {
+            b"zset" => held.content.iter().map(scores).collect(),
+            _ => held.content.iter().map(Reply::show).collect(),
+        };
+        let key = key.escape_ascii();
+        format!("{db} {key} {kind} {} {content}", held.expires)
+    };
+    Ok(held.iter().map(line).collect())
+}
+
+/// Members with their scores, which Redis 7.0 writes with 17 digits.
+fn scores(reply: &Reply) -> String {
+    let pairs = reply.items().chunks_exact(2);
+    let shown = pairs.map(|pair| {
+        let score = String::from_utf8_lossy(pair[1].text()).parse::<f64>();
+        format!("{} {score:?} ", pair[0].show())
+    });
+    shown.collect()
 }
 
 fn different_keys(ours: &[Place], theirs: &[Place]) -> Difference {
@@ -66,7 +96,7 @@ fn select(db: usize) -> Words {
     words(&[b"SELECT", db.to_string().as_bytes()])
 }
 
-fn keys(server: &mut Server) -> io::Result<Vec<Place>> {
+fn keys(server: &mut Link) -> io::Result<Vec<Place>> {
     let commands = (0..DBS).flat_map(|db| [select(db), words(&[b"KEYS", b"*"])]);
     let replies = server.ask_all(&commands.collect::<Vec<_>>())?;
     let lists = replies.iter().skip(1).step_by(2).enumerate();
@@ -80,7 +110,7 @@ fn keys(server: &mut Server) -> io::Result<Vec<Place>> {
     Ok(keys)
 }
 
-fn read(server: &mut Server, places: &[Place]) -> io::Result<BTreeMap<Place, Held>> {
+fn read(server: &mut Link, places: &[Place]) -> io::Result<BTreeMap<Place, Held>> {
     const EACH: usize = 5;
     let mut commands = Vec::with_capacity(places.len() * EACH);
     for (db, key) in places {
@@ -222,7 +252,10 @@ fn exchange(
         }));
     }
     let twins: Vec<Place> = held.keys().map(|(db, key)| (*db, twin(key))).collect();
-    let (back, there) = (read(ours, &twins)?, read(theirs, &twins)?);
+    let (back, there) = (
+        read(ours.control(), &twins)?,
+        read(theirs.control(), &twins)?,
+    );
     let peer = theirs.peer();
     for (place, held) in &back {
         let found = different(place, held, &there[place], peer);

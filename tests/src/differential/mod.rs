@@ -20,12 +20,15 @@ mod server;
 use std::path::PathBuf;
 use std::process::Command;
 
+pub(crate) use dataset::contents;
 pub use families::ALL as FAMILIES;
 pub use family::{Family, Known, Row};
 pub use reply::Reply;
 pub use rules::{ACCEPTED, Accepted, Also, Peer, RULES, Rule};
 pub use run::{Difference, Finding, Pair};
 pub use sequence::{Sequence, Step};
+pub(crate) use sequence::{Words, quoted};
+pub(crate) use server::Link;
 pub use server::Server;
 
 /// The servers Holdfast can be compared with here: the one HOLDFAST_DIFF_PEER names, and

@@ -178,9 +178,11 @@ pub(super) fn without(reply: &Reply, names: &[&str]) -> Reply {
         return reply.clone();
     };
     let mut kept = Vec::new();
-    let mut left = items.iter();
-    while let Some(item) = left.next() {
-        if names.iter().any(|name| item.text() == name.as_bytes()) {
+    let mut left = items.iter().enumerate();
+    while let Some((at, item)) = left.next() {
+        // A value may have the name of a field.
+        let is_field = at.is_multiple_of(2);
+        if is_field && names.iter().any(|name| item.text() == name.as_bytes()) {
             left.next();
         } else {
             kept.push(without(item, names));
@@ -690,6 +692,13 @@ mod tests {
         assert!(matches!(rule(&words("COMMAND")), Some(Rule::Kind)));
         assert!(rule(&words("COMMAND INFO get")).is_none());
         assert!(rule(&words("GET k")).is_none());
+    }
+
+    #[test]
+    fn a_value_is_not_taken_for_a_field_that_is_left_out() {
+        let told = list(&["name", "idle", "idle", "5", "pending", "0"]);
+        let wanted = list(&["name", "idle", "pending", "0"]);
+        assert_eq!(without(&told, STREAM_FIELDS), wanted);
     }
 
     #[test]

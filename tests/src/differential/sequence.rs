@@ -6,7 +6,7 @@ use super::draw::Draw;
 use super::family::{Family, Known};
 
 /// A command: its words.
-pub(super) type Words = Vec<Vec<u8>>;
+pub(crate) type Words = Vec<Vec<u8>>;
 
 /// What is sent at once on one connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -152,7 +152,7 @@ fn change_case(word: &mut [u8], draw: &mut Draw<'_>) {
 }
 
 /// A command as redis-cli reads it.
-pub(super) fn quoted(words: &[Vec<u8>]) -> String {
+pub(crate) fn quoted(words: &[Vec<u8>]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| quoted_word(word)).collect();
     quoted.join(" ")
 }

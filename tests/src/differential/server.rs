@@ -54,7 +54,7 @@ pub struct Server {
 
 /// A connection, and what has to be known of it to tell its replies apart.
 #[derive(Debug)]
-struct Link {
+pub(crate) struct Link {
     stream: BufReader<TcpStream>,
     /// Between MULTI and EXEC.
     in_multi: bool,
@@ -161,14 +161,12 @@ impl Server {
 
     /// The same for many commands at once.
     pub fn ask_all(&mut self, commands: &[Words]) -> io::Result<Vec<Reply>> {
-        let mut replies = Vec::with_capacity(commands.len());
-        for batch in commands.chunks(BATCH) {
-            self.control.send(batch)?;
-            for _ in batch {
-                replies.push(Reply::read(&mut self.control.stream)?);
-            }
-        }
-        Ok(replies)
+        self.control.ask_all(commands)
+    }
+
+    /// The connection of its own that no sequence uses.
+    pub(super) const fn control(&mut self) -> &mut Link {
+        &mut self.control
     }
 
     /// Empties it, with all settings as they were and no connection but the one to ask on.
@@ -282,7 +280,8 @@ enum Ending {
 }
 
 impl Link {
-    fn connect(port: u16) -> io::Result<Self> {
+    /// Connects to the server on a port.
+    pub(crate) fn connect(port: u16) -> io::Result<Self> {
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let stream = TcpStream::connect_timeout(&addr, ANSWER_MAX)?;
         stream.set_read_timeout(Some(ANSWER_MAX))?;
@@ -298,6 +297,18 @@ impl Link {
         let words: Words = words.iter().map(|word| word.as_bytes().to_vec()).collect();
         self.send(&[words])?;
         Reply::read(&mut self.stream)
+    }
+
+    /// Sends many commands at once and waits for their replies.
+    pub(crate) fn ask_all(&mut self, commands: &[Words]) -> io::Result<Vec<Reply>> {
+        let mut replies = Vec::with_capacity(commands.len());
+        for batch in commands.chunks(BATCH) {
+            self.send(batch)?;
+            for _ in batch {
+                replies.push(Reply::read(&mut self.stream)?);
+            }
+        }
+        Ok(replies)
     }
 
     fn send(&mut self, commands: &[Words]) -> io::Result<()> {

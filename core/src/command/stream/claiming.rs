@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::reading::{push_claim, push_position};
+use super::reading::{push_claim, push_consumer, push_position};
 use super::{FAMILY, READS, UPDATES, ids, no_group, varying, write_entry, write_id};
 use crate::command::args::Args;
 use crate::command::cx::Cx;
@@ -277,16 +277,24 @@ fn claim_with<'k>(
         })
     })?;
     let claimed = claimed.flatten().ok_or_else(|| no_group(key, name))?;
-    tell(cx, key, name, claimed);
+    tell(cx, (key, name, consumer), claimed);
     Ok(())
 }
 
 /// Tells replicas and subscribers what was claimed.
-fn tell(cx: &mut Cx<'_>, key: &[u8], group: &[u8], claimed: Claimed) {
+fn tell(cx: &mut Cx<'_>, (key, group, claimer): (&[u8], &[u8], &[u8]), claimed: Claimed) {
     cx.replace();
     if claimed.created {
         cx.data.changed_quietly(1, key);
         cx.data.notify(Class::STREAM, "xgroup-createconsumer", key);
+        // Else the claims make it.
+        if claimed
+            .changes
+            .iter()
+            .all(|(_, owner, _)| **owner != *claimer)
+        {
+            push_consumer(cx, key, group, claimer);
+        }
     }
     let changes = claimed.changes.len() as u64 + u64::from(claimed.moved);
     if changes > 0 {

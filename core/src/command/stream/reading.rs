@@ -464,14 +464,9 @@ fn tell(cx: &mut Cx<'_>, key: &[u8], member: Member<'_>, delivery: Delivery) {
     if delivery.created {
         cx.data.changed_quietly(1, key);
         cx.data.notify(Class::STREAM, "xgroup-createconsumer", key);
-        if member.noack {
-            cx.push(&[
-                b"XGROUP",
-                b"CREATECONSUMER",
-                key,
-                member.group,
-                member.consumer,
-            ]);
+        // Else the claims make it.
+        if delivery.delivered.is_empty() {
+            push_consumer(cx, key, member.group, member.consumer);
         }
     }
     if delivery.replied {
@@ -485,6 +480,11 @@ fn tell(cx: &mut Cx<'_>, key: &[u8], member: Member<'_>, delivery: Delivery) {
         push_claim(cx, key, member.group, member.consumer, id, &pending, last);
     }
     push_position(cx, key, member.group, last, read);
+}
+
+/// Sends that there is a consumer.
+pub(super) fn push_consumer(cx: &mut Cx<'_>, key: &[u8], group: &[u8], consumer: &[u8]) {
+    cx.push(&[b"XGROUP", b"CREATECONSUMER", key, group, consumer]);
 }
 
 /// Sends what has become of an entry that a consumer has.

@@ -263,14 +263,16 @@ impl Primary {
         let hard = limit.hard.max(settings.backlog_bytes as u64);
         let mut over = Vec::new();
         for peer in &mut self.replicas {
-            let pending = peer.out.pending(end);
-            let soft = limit.soft > 0 && pending > limit.soft;
+            // A snapshot waits for who is slow: what is under way of it is bounded as it is, and
+            // may be one large value.
+            let lag = peer.out.lag(end);
+            let soft = limit.soft > 0 && lag > limit.soft;
             let since = *peer.over_soft_since.get_or_insert(now);
             if !soft {
                 peer.over_soft_since = None;
             }
             let lasting = soft && now.since(since) >= limit.soft_for;
-            if (limit.hard > 0 && pending > hard) || lasting {
+            if (limit.hard > 0 && lag > hard) || lasting {
                 warn!(
                     "Client of replica {} scheduled to be closed ASAP for overcoming of output \
                      buffer limits.",

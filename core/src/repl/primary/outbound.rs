@@ -94,6 +94,14 @@ impl Outbound {
         self.head_len as u64 + self.lag(end)
     }
 
+    /// Bytes of the stream kept for the replica.
+    pub(super) fn lag(&self, end: Option<Offset>) -> u64 {
+        match (self.cursor, end) {
+            (Some(cursor), Some(end)) => end.since(cursor),
+            (None, _) | (_, None) => 0,
+        }
+    }
+
     /// Bytes not part of the stream still to be written.
     pub(super) const fn head_len(&self) -> usize {
         self.head_len
@@ -102,13 +110,6 @@ impl Outbound {
     /// Place in the stream.
     pub(super) const fn cursor(&self) -> Option<Offset> {
         self.cursor
-    }
-
-    fn lag(&self, end: Option<Offset>) -> u64 {
-        match (self.cursor, end) {
-            (Some(cursor), Some(end)) => end.since(cursor),
-            (None, _) | (_, None) => 0,
-        }
     }
 }
 

@@ -506,6 +506,35 @@ fn a_replica_that_reads_too_slowly_is_dropped() {
 }
 
 #[test]
+fn a_snapshot_does_not_count_as_output_that_piles_up() {
+    let limit = OutputLimit {
+        hard: 50_000,
+        soft: 50_000,
+        soft_for: Duration::from_secs(10),
+    };
+    let mut f = Fixture::new(Settings {
+        output_limit: limit,
+        backlog_bytes: 16 * 1024,
+        diskless_delay: Duration::ZERO,
+        ..Settings::default()
+    });
+    f.join(1);
+    let id = started(&f.turn());
+    assert!(f.repl.snapshot_started(f.now, id, Ok(())));
+    let piece = Bytes::from(vec![b'x'; 100_000]);
+    f.repl.snapshot_chunk(f.now, id, &piece);
+    assert_eq!(f.turn(), []);
+    assert_eq!(f.pass(20_000), []);
+    // What is written meanwhile does.
+    f.write(0, &format!("SET key {}", "x".repeat(60_000)));
+    let dropped = [
+        close(1, CloseReason::OutputLimit),
+        Action::StopSnapshot { id },
+    ];
+    assert_eq!(f.turn(), dropped);
+}
+
+#[test]
 fn writes_need_enough_good_replicas() {
     let settings = Settings {
         min_replicas: 1,

@@ -561,3 +561,22 @@ fn what_is_past_its_time_already_is_deleted_everywhere_and_comes_back_nowhere() 
         assert_eq!(world.ask_at(1, b, &format!("exists {key}")), ":0|");
     }
 }
+
+#[test]
+fn a_snapshot_for_replicas_is_shown_as_a_save_in_progress() {
+    for diskless in ["yes", "no"] {
+        let config = format!("repl-diskless-sync {diskless}\nrdb-key-save-delay 1000000");
+        let mut world = World::single(&config);
+        let a = world.client(0);
+        world.ask(a, "mset a 1 b 2 c 3");
+        assert_eq!(world.info(0, "rdb_bgsave_in_progress"), "0");
+        assert_eq!(world.info(0, "rdb_current_bgsave_time_sec"), "-1");
+        world.start("replicaof 127.0.0.1 6379", Default::default());
+        world.wait(1_500);
+        assert_eq!(world.info(0, "rdb_bgsave_in_progress"), "1", "{diskless}");
+        assert_ne!(world.info(0, "rdb_current_bgsave_time_sec"), "-1");
+        world.wait(3_000);
+        assert_eq!(world.info(0, "rdb_bgsave_in_progress"), "0", "{diskless}");
+        assert_eq!(world.info(1, "master_link_status"), "up");
+    }
+}

@@ -234,6 +234,44 @@ fn replicas_learn_of_deliveries_as_claims() {
 }
 
 #[test]
+fn replicas_learn_of_consumers_that_got_nothing() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    world.ask(a, "xadd s 1-0 f v");
+    world.ask(a, "xadd s 2-0 f v");
+    world.ask(a, "xgroup create s g 0");
+    let now = world.now().wall.as_millis();
+    world.ask(a, "xreadgroup group g c streams s >");
+    let ear = world.eavesdropper();
+    let mut heard = |command: &str| {
+        world.ask(a, command);
+        world.overheard(ear).replace("SELECT 0 ", "")
+    };
+    for (consumer, command) in [
+        ("new", "xreadgroup group g new streams s >"),
+        ("old", "xreadgroup group g old streams s 0"),
+        ("claims", "xclaim s g claims 1000000 1-0"),
+        ("gone", "xclaim s g gone 0 7-0"),
+        ("auto", "xautoclaim s g auto 1000000 0"),
+    ] {
+        assert_eq!(
+            heard(command),
+            format!("XGROUP CREATECONSUMER s g {consumer}")
+        );
+        assert_eq!(heard(command), "");
+    }
+    heard("xdel s 2-0");
+    // The claim that tells of what is gone makes no consumer but that which had it.
+    world.ask(a, "xautoclaim s g last 0 2-0");
+    let told = world.overheard(ear);
+    let claim = format!("XCLAIM s g c 0 2-0 TIME {now} RETRYCOUNT 1 FORCE JUSTID LASTID 2-0");
+    assert_eq!(
+        told,
+        format!("MULTI XGROUP CREATECONSUMER s g last {claim} EXEC")
+    );
+}
+
+#[test]
 fn a_replica_has_the_same_groups() {
     let mut world = pair(3, "");
     let a = world.client(0);
@@ -246,6 +284,8 @@ fn a_replica_has_the_same_groups() {
         "xclaim s g d 0 2-0",
         "xdel s 1-0",
         "xautoclaim s g e 0 0",
+        "xautoclaim s g f 1000000 0",
+        "xreadgroup group g h streams s 0",
         "xtrim s maxlen ~ 0",
         "xgroup create t g $ mkstream",
     ];
