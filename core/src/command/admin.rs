@@ -327,7 +327,7 @@ fn lastsave(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
 }
 
 fn save(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
-    if cx.data.st.persist.is_saving() {
+    if cx.data.st.persist.is_background_saving() {
         return Err(Fail::Plain("Background save already in progress"));
     }
     cx.start_save()?;
@@ -348,7 +348,7 @@ fn bgrewriteaof(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
 fn bgsave(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let schedule = args.keyword("schedule");
     args.end()?;
-    if cx.data.st.persist.is_saving() {
+    if cx.data.st.persist.is_background_saving() {
         return Err(Fail::Plain("Background save already in progress"));
     }
     // Within a transaction it would save, and name the place of, half of it.

@@ -108,6 +108,12 @@ impl Persist {
         self.running.as_ref().is_some_and(Running::is_dump)
     }
 
+    /// Whether one is being taken that counts as a background save. As in Redis, one for replicas
+    /// does.
+    pub fn is_background_saving(&self) -> bool {
+        self.is_snapshotting() && !self.is_writing_base()
+    }
+
     /// Whether one is being written for the append-only file.
     pub(super) fn is_writing_base(&self) -> bool {
         let running = self.running.as_ref();
@@ -159,8 +165,10 @@ impl Persist {
     /// The lines of INFO's persistence section.
     pub(super) fn info(&self, report: &mut Report, st: &State) {
         let seconds = |time: Option<Duration>| time.map_or(-1, |t| t.as_secs() as i64);
-        // As in Redis, one for replicas is a background save too.
-        let bgsave = self.running.as_ref().filter(|_| !self.is_writing_base());
+        let bgsave = self
+            .running
+            .as_ref()
+            .filter(|_| self.is_background_saving());
         let took = bgsave.map(|running| running.elapsed(st.now));
         let progress = self
             .running

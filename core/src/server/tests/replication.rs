@@ -575,6 +575,10 @@ fn a_snapshot_for_replicas_is_shown_as_a_save_in_progress() {
         world.wait(1_500);
         assert_eq!(world.info(0, "rdb_bgsave_in_progress"), "1", "{diskless}");
         assert_ne!(world.info(0, "rdb_current_bgsave_time_sec"), "-1");
+        let refused = "-ERR Background save already in progress|";
+        for command in ["save", "bgsave", "bgsave schedule"] {
+            assert_eq!(world.ask(a, command), refused, "{diskless} {command}");
+        }
         world.wait(3_000);
         assert_eq!(world.info(0, "rdb_bgsave_in_progress"), "0", "{diskless}");
         assert_eq!(world.info(1, "master_link_status"), "up");
