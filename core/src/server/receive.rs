@@ -1,5 +1,7 @@
 //! A dataset that arrives from the master.
 
+use bytes::Bytes;
+
 use super::Server;
 use super::persist::Receiving;
 use super::state::State;
@@ -27,6 +29,14 @@ struct Decoding {
     keys: Keyspace,
     /// What is wrong with it, which shows when all of it is there.
     fault: Option<String>,
+}
+
+/// A dataset of which all was sound.
+struct Received {
+    keys: Keyspace,
+    functions: Vec<Bytes>,
+    /// The database its stream is in.
+    db: Option<u32>,
 }
 
 impl Incoming {
@@ -61,9 +71,8 @@ impl Incoming {
         }
     }
 
-    /// The finished dataset and the database its stream is in, if all of it was sound.
-    fn finish(&mut self) -> Result<(Keyspace, Option<u32>), String> {
-        let decoding = self.decoding.take().expect("what ends was begun");
+    fn finish(&mut self) -> Result<Received, String> {
+        let mut decoding = self.decoding.take().expect("what ends was begun");
         if let Some(fault) = decoding.fault {
             return Err(fault);
         }
@@ -73,7 +82,11 @@ impl Incoming {
             .map_err(|fault| fault.to_string())?;
         let point = decoding.intake.repl_point();
         let db = point.and_then(|point| u32::try_from(point.stream_db).ok());
-        Ok((decoding.keys, db))
+        Ok(Received {
+            keys: decoding.keys,
+            functions: core::mem::take(&mut decoding.intake.loaded_mut().functions),
+            db,
+        })
     }
 
     /// Forgets what has arrived.
@@ -136,10 +149,15 @@ impl Server {
         };
         self.st.persist.receiving = None;
         let outcome = match self.incoming.finish() {
-            Ok((keys, db)) => {
+            Ok(Received {
+                keys,
+                functions,
+                db,
+            }) => {
                 tracing::info!("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
                 self.drop_snapshot();
                 self.abandon_aof();
+                self.st.persist.functions = functions;
                 let mut old = core::mem::replace(&mut self.keys, keys);
                 old.flush_all();
                 self.retired.push(old);

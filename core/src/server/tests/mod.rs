@@ -16,6 +16,7 @@ mod hyperloglog;
 mod lists;
 mod persistence;
 mod plain_base;
+mod receiving;
 mod replication;
 mod sets;
 mod sorted_sets;
