@@ -3,11 +3,12 @@
 use bytes::Bytes;
 
 use super::Server;
-use super::persist::Receiving;
+use super::loading::Progress;
+use super::persist::{Receiving, Stance};
 use super::state::State;
 use crate::keyspace::Keyspace;
 use crate::machine::FileId;
-use crate::persist::load::{Expired, Intake};
+use crate::persist::load::{Expired, Intake, Loaded};
 use crate::persist::rdb::{Decoder, Options};
 use crate::repl::action::Attempt;
 use crate::repl::receive::{Place, temp_name};
@@ -60,15 +61,14 @@ impl Incoming {
         });
     }
 
-    /// Takes the next bytes.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
-        let Some(decoding) = &mut self.decoding else {
-            return;
-        };
+    /// Takes the next bytes; what came of all so far.
+    fn feed(&mut self, bytes: &[u8]) -> Option<&Loaded> {
+        let decoding = self.decoding.as_mut()?;
         if decoding.fault.is_none() {
             decoding.decoder.feed(bytes);
             decoding.fault = decoding.take_items().err();
         }
+        Some(decoding.intake.loaded())
     }
 
     fn finish(&mut self) -> Result<Received, String> {
@@ -127,11 +127,18 @@ impl Server {
             keys.set_usage(self.st.usage());
             let intake = Intake::new(self.st.now.wall, Expired::Keep);
             self.incoming.begin(keys, intake, self.st.decode_options());
-            let beside = self.st.repl.receives_own_history();
-            self.st.persist.receiving = Some(if beside {
-                Receiving::Beside
-            } else {
-                Receiving::Instead
+            self.st.persist.loaded = (0, 0);
+            self.st.persist.receiving = Some(Receiving {
+                stance: if self.st.repl.receives_own_history() {
+                    Stance::Beside
+                } else {
+                    Stance::Instead
+                },
+                started: self.st.now,
+                progress: Progress {
+                    total: self.st.repl.receiving_size(),
+                    ..Progress::default()
+                },
             });
             tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
             Target::Memory
@@ -139,6 +146,18 @@ impl Server {
             Target::Disk(self.st.receiving_place())
         };
         self.st.repl.receive_to(self.st.now, target);
+    }
+
+    /// More of the dataset has arrived in memory.
+    pub(super) fn receive_payload(&mut self, bytes: &[u8]) {
+        let persist = &mut self.st.persist;
+        if let Some(loaded) = self.incoming.feed(bytes)
+            && let Some(receiving) = &mut persist.receiving
+        {
+            persist.loaded = loaded.counts();
+            receiving.progress.read += bytes.len() as u64;
+            receiving.progress.used_memory = loaded.used_memory;
+        }
     }
 
     /// All of the dataset has arrived in memory: it takes the place of the old one, or is

@@ -2,7 +2,6 @@
 
 use super::Server;
 use super::blocked::Wait;
-use super::persist::Receiving;
 use super::state::{Purpose, State};
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -628,10 +627,7 @@ impl Server {
                 Conditions::LOADING,
                 st.is_loading() || st.persist.is_receiving_blindly(),
             ),
-            (
-                Conditions::ASYNC_LOADING,
-                st.persist.receiving == Some(Receiving::Beside),
-            ),
+            (Conditions::ASYNC_LOADING, st.persist.is_receiving_beside()),
             (Conditions::LOG_FAILED, log_failed && !replica),
         ];
         for (condition, holds) in conditions {

@@ -77,6 +77,33 @@ fn each_key_takes_its_time_to_be_loaded_and_a_delay_can_be_taken_back() {
 }
 
 #[test]
+fn the_progress_of_a_load_is_told_by_the_size_of_its_file() {
+    let (mut world, a) = filled("rdbcompression no");
+    let text = "x".repeat(100_000);
+    for n in 0..10 {
+        world.ask(a, &format!("set key{n} {text}"));
+    }
+    assert_eq!(world.ask(a, "save"), "+OK|");
+    let len = world.nodes[0].disk.files["dump.rdb"].len();
+    let began = world.now().wall.as_secs().to_string();
+    let again = world.restart(0, "key-load-delay 1000000");
+    world.wait(3_500);
+    assert_eq!(world.info(again, "loading_start_time"), began);
+    assert_eq!(world.info(again, "loading_total_bytes"), len.to_string());
+    assert_eq!(world.info(again, "rdb_last_load_keys_loaded"), "4");
+    let read: f64 = world.info(again, "loading_loaded_bytes").parse().unwrap();
+    assert!((400_000.0..len as f64).contains(&read), "{read}");
+    let percent = format!("{:.2}", 100.0 * read / len as f64);
+    assert_eq!(world.info(again, "loading_loaded_perc"), percent);
+    let left = 3.0 * (len as f64 - read) / (read + 1.0);
+    let eta = format!("{}", left as u64);
+    assert_eq!(world.info(again, "loading_eta_seconds"), eta);
+    world.wait(7_000);
+    assert_eq!(world.info(again, "loading"), "0");
+    assert_eq!(world.info(again, "rdb_last_load_keys_loaded"), "10");
+}
+
+#[test]
 fn commands_of_the_append_only_file_take_their_time_like_the_keys_of_its_base() {
     let (mut world, a) = filled("appendonly yes");
     world.ask(a, "bgrewriteaof");
