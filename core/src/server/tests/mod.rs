@@ -1,6 +1,7 @@
 //! Whole servers behind the seam.
 
 mod acl;
+mod aof_history;
 mod append_only;
 mod bits;
 mod blocking;
