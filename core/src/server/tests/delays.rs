@@ -140,3 +140,30 @@ fn a_reply_waits_for_what_is_held_back_from_the_append_only_file() {
         assert_eq!(world.ask(a, "set k 2"), "+OK|");
     }
 }
+
+#[test]
+fn the_append_only_file_is_not_synced_while_a_save_runs_if_that_is_wanted() {
+    for policy in ["always", "everysec"] {
+        for (rests, synced) in [("no", true), ("yes", false)] {
+            let config = format!(
+                "appendonly yes\nappendfsync {policy}\nno-appendfsync-on-rewrite {rests}\n\
+                 save ''\nrdb-key-save-delay 1000000"
+            );
+            let (mut world, a) = filled(&config);
+            world.wait(2_000);
+            world.ask(a, "bgsave");
+            let before = world.nodes[0].disk.syncs;
+            // Replies do not wait for it, either.
+            assert_eq!(world.ask(a, "set k 1"), "+OK|");
+            world.wait(2_000);
+            assert_eq!(world.info(0, "rdb_bgsave_in_progress"), "1");
+            let during = world.nodes[0].disk.syncs;
+            assert_eq!(during > before, synced, "{policy} {rests}");
+            world.ask(a, "config set rdb-key-save-delay 0");
+            world.wait(2_000);
+            // The file that was saved, and the one that has waited.
+            let expected = if synced { 1 } else { 2 };
+            assert_eq!(world.nodes[0].disk.syncs, during + expected);
+        }
+    }
+}
