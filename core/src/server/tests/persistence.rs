@@ -112,6 +112,35 @@ fn writes_are_taken_while_saving_fails_if_they_are_not_to_be_refused() {
     assert_eq!(world.ask(a, "ping"), "+PONG|");
 }
 
+/// Sentinels take it for down then, and do not promote it.
+#[test]
+fn a_replica_whose_disk_fails_says_so_and_follows_its_master() {
+    for files in ["save 3600 1000", "save ''\nappendonly yes"] {
+        let mut world = World::new(2);
+        world.start("", BTreeMap::new());
+        let config = format!("{files}\nreplicaof 127.0.0.1 6379");
+        world.start(&config, BTreeMap::new());
+        world.wait(3_000);
+        let (a, b) = (world.client(0), world.client(1));
+        world.nodes[1].disk.full = true;
+        world.ask(a, "set k 1");
+        world.ask_at(1, b, "bgsave");
+        world.heard_at(1, b);
+        for command in ["ping", "set own 1"] {
+            let reply = world.ask_at(1, b, command);
+            assert!(reply.starts_with("-MISCONF"), "{command}: {reply}");
+        }
+        world.ask(a, "set k 22");
+        assert_eq!(world.ask_at(1, b, "get k"), "$2|22|", "{files}");
+        assert_eq!(world.info(1, "master_link_status"), "up");
+        world.nodes[1].disk.full = false;
+        world.wait(10_000);
+        assert_eq!(world.ask_at(1, b, "ping"), "+PONG|", "{files}");
+        let reply = world.ask_at(1, b, "set own 1");
+        assert!(reply.starts_with("-READONLY"), "{reply}");
+    }
+}
+
 /// With save points that nothing reaches any more: no write is taken.
 #[test]
 fn a_save_that_failed_is_tried_again_until_the_disk_can_take_it() {
