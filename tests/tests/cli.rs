@@ -149,6 +149,35 @@ fn a_copy_of_the_data_is_fetched() {
 }
 
 #[test]
+fn functions_are_fetched_without_the_data() {
+    if !peers_are_here("redis-cli --functions-rdb") {
+        return;
+    }
+    let redis = Node::server(Flavour::Redis, "");
+    let library = "#!lua name=lib\nredis.register_function('f', function() return 1 end)";
+    assert_eq!(redis.text(&["FUNCTION", "LOAD", library]), "lib");
+    redis.text(&["SET", "k", "v"]);
+    assert_eq!(redis.text(&["SAVE"]), "OK");
+    let from = redis.dir().join("dump.rdb");
+
+    let mut node = Node::new(Flavour::Holdfast, holdfast_tests::Kind::Server, "");
+    fs::copy(&from, node.dir().join("dump.rdb")).unwrap();
+    node.start();
+    assert_eq!(node.text(&["GET", "k"]), "v");
+    for (option, keys) in [("--functions-rdb", "0"), ("--rdb", "1")] {
+        let path = node.dir().join("fetched.rdb");
+        output(redis_cli(node.port()).arg(option).arg(&path));
+        let mut redis = Node::new(Flavour::Redis, holdfast_tests::Kind::Server, "");
+        fs::copy(&path, redis.dir().join("dump.rdb")).unwrap();
+        redis.start();
+        assert_eq!(redis.text(&["DBSIZE"]), keys, "{option}");
+        assert_eq!(redis.text(&["FCALL", "f", "0"]), "1", "{option}");
+    }
+    // Who only fetches that is no replica.
+    assert_eq!(node.info("replication").get("connected_slaves"), "0");
+}
+
+#[test]
 fn messages_reach_a_subscriber() {
     let Some(node) = server("redis-cli SUBSCRIBE") else {
         return;

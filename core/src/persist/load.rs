@@ -14,12 +14,15 @@ use crate::keyspace::Keyspace;
 use crate::machine::{DiskFault, DiskOp, FileId};
 use crate::persist::rdb::{Decoder, Item, Options, Place, RdbFault};
 
-/// A file being read ahead, decoded and put into a keyspace, one piece in each turn.
+/// A file being measured, read ahead, decoded and put into a keyspace, one piece in each turn.
 ///
 /// The answers to its ops come in the order of the ops. It ends, done or not, with the file
 /// closed and nothing left to be answered.
 #[derive(Debug)]
 pub struct Load {
+    /// What opens the file, as long as it is being measured.
+    opening: Option<DiskOp>,
+    total: u64,
     ahead: ReadAhead,
     decoder: Decoder,
     intake: Intake,
@@ -74,8 +77,10 @@ impl Load {
     /// Begins to load the file at `path`. `file` must not be in use until the end.
     #[must_use]
     pub fn start(file: FileId, path: Box<str>, options: Options, intake: Intake) -> (Self, DiskOp) {
-        let (ahead, op) = ReadAhead::start(file, path);
+        let (ahead, opening) = ReadAhead::start(file, path.clone());
         let load = Self {
+            opening: Some(opening),
+            total: 0,
             ahead,
             decoder: Decoder::new(options),
             intake,
@@ -83,7 +88,7 @@ impl Load {
             loaded: 0,
             drained: true,
         };
-        (load, op)
+        (load, DiskOp::Length { path })
     }
 
     /// Takes the answer to the oldest op.
@@ -92,6 +97,14 @@ impl Load {
         result: Result<Bytes, DiskFault>,
         ops: &mut Vec<DiskOp>,
     ) -> LoadState {
+        if let Some(opening) = self.opening.take() {
+            // If it can't be measured, opening it tells why.
+            self.total = result.map_or(0, |bytes| {
+                u64::from_le_bytes(bytes[..].try_into().expect("a length has eight bytes"))
+            });
+            ops.push(opening);
+            return LoadState::Waiting;
+        }
         if let Err(fault) = self.ahead.handle_done(result, ops) {
             // Only a file that was not opened is closed already.
             let missing = self.ahead.is_closed() && fault == DiskFault::NotFound;
@@ -139,6 +152,12 @@ impl Load {
     #[must_use]
     pub fn loaded(&self) -> u64 {
         self.loaded
+    }
+
+    /// Bytes of the file (`loading_total_bytes`), as soon as that is known.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.total
     }
 
     /// What was put into the keyspace, and what the file says of itself.

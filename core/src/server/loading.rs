@@ -50,26 +50,53 @@ pub(super) enum Why {
     Synced(Attempt),
 }
 
+/// How far a dataset being loaded has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    /// Bytes taken.
+    pub(super) read: u64,
+    /// Of so many, or 0 where that is not known.
+    pub(super) total: u64,
+    /// The memory it took where it comes from.
+    pub(super) used_memory: u64,
+}
+
 impl Loading {
-    /// The lines INFO has while it runs.
-    pub(super) fn info(&self, report: &mut Report, now: Now) {
-        let elapsed = now.mono.since(self.started.mono).as_secs();
-        report.line("loading_start_time", self.started.wall.as_secs());
-        let (read, total, memory) = match &self.source {
-            Source::Rdb(load) => (load.loaded(), 0, load.intake().loaded().used_memory),
+    pub(super) fn progress(&self) -> Progress {
+        match &self.source {
+            Source::Rdb(load) => Progress {
+                read: load.loaded(),
+                total: load.total(),
+                used_memory: load.intake().loaded().used_memory,
+            },
             Source::Aof(replay) => replay.progress(),
+        }
+    }
+}
+
+impl Progress {
+    /// The lines INFO has while a dataset is being loaded. How much of it there is, where that is
+    /// not known, is guessed from the memory it took.
+    pub(super) fn info(&self, report: &mut Report, started: Now, now: Now) {
+        let Self {
+            read,
+            total,
+            used_memory,
+        } = *self;
+        let elapsed = now.mono.since(started.mono).as_secs();
+        let percent = |whole: u64| 100.0 * read as f64 / whole as f64;
+        let (share, left) = match (total, used_memory) {
+            (0, 0) => (0.0, 1),
+            (0, guess) => (percent(guess).min(99.99), guess.saturating_sub(read).max(1)),
+            (total, _) => (percent(total), total.saturating_sub(read)),
         };
-        let share = match total {
-            0 => 0.0,
-            total => 100.0 * read as f64 / total as f64,
+        let eta = match elapsed {
+            0 => 1,
+            elapsed => u128::from(elapsed) * u128::from(left) / (u128::from(read) + 1),
         };
-        let eta = match (elapsed, read) {
-            (0, _) => 1,
-            (_, 0) => elapsed,
-            _ => elapsed * total.saturating_sub(read) / read,
-        };
+        report.line("loading_start_time", started.wall.as_secs());
         report.line("loading_total_bytes", total);
-        report.line("loading_rdb_used_mem", memory);
+        report.line("loading_rdb_used_mem", used_memory);
         report.line("loading_loaded_bytes", read);
         report.line("loading_loaded_perc", format_args!("{share:.2}"));
         report.line("loading_eta_seconds", eta);
@@ -89,6 +116,7 @@ impl State {
         let intake = Intake::new(self.now.wall, expired);
         let (load, op) = Load::start(FILE, path, self.decode_options(), intake);
         self.effects.disk(Purpose::Load, op);
+        self.persist.loaded = (0, 0);
         assert!(
             self.persist.loading.is_none(),
             "one file is loaded at a time"
@@ -210,6 +238,7 @@ impl Server {
         match &mut loading.source {
             Source::Rdb(load) => {
                 let state = load.step(&mut self.keys, left, &mut ops);
+                self.st.persist.loaded = load.intake().loaded().counts();
                 self.st.ask_for_load(ops);
                 state == LoadState::Ready
             }
@@ -223,6 +252,9 @@ impl Server {
                     return self.replay_held(left);
                 }
                 let state = replay.load.step(&mut self.keys, left, &mut ops);
+                if let Some(loaded) = replay.load.loaded() {
+                    self.st.persist.loaded = loaded.counts();
+                }
                 self.st.ask_for_load(ops);
                 self.replay_on(state, left)
             }
@@ -313,7 +345,6 @@ impl Server {
     fn start_from(&mut self, intake: &mut Intake) {
         let loaded = intake.loaded_mut();
         self.st.persist.functions = core::mem::take(&mut loaded.functions);
-        self.st.persist.loaded = (loaded.keys, loaded.expired);
         let place = intake.repl_point().and_then(place_of);
         if let Some(place) = place {
             self.st.repl.restore(self.st.now, place);
@@ -403,6 +434,7 @@ impl Cx<'_> {
                 .take(keys, item)
                 .map_err(|fault| broken(fault.to_string()))?;
         }
+        self.data.st.persist.loaded = intake.loaded().counts();
         decoder.finish().map_err(|fault| broken(fault.to_string()))
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::info::Report;
-use super::loading::Loading;
+use super::loading::{Loading, Progress};
 use super::saving::Running;
 use super::sending::Sending;
 use super::state::State;
@@ -53,13 +53,21 @@ pub struct Persist {
     /// The function libraries that came with the dataset: they can't be called, and are kept for
     /// who can.
     pub(super) functions: Vec<Bytes>,
-    /// Keys loaded at the start, and keys left out because they had expired.
+    /// Keys that the last RDB data brought, and keys left out of it because they had expired.
     pub(super) loaded: (u64, u64),
 }
 
-/// How a dataset is received into memory.
+/// A dataset being received into memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Receiving {
+    pub(super) stance: Stance,
+    pub(super) started: Now,
+    pub(super) progress: Progress,
+}
+
+/// What it is to the dataset there is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Receiving {
+pub(super) enum Stance {
     /// It is a later state of the one that is served meanwhile.
     Beside,
     /// It has nothing to do with the one there is, which is not served any more and kept until
@@ -70,7 +78,17 @@ pub(super) enum Receiving {
 impl Persist {
     /// Whether there is nothing worth serving until a dataset is received.
     pub(super) fn is_receiving_blindly(&self) -> bool {
-        self.receiving == Some(Receiving::Instead)
+        self.receives(Stance::Instead)
+    }
+
+    /// Whether one is received beside the one that is served.
+    pub(super) fn is_receiving_beside(&self) -> bool {
+        self.receives(Stance::Beside)
+    }
+
+    fn receives(&self, stance: Stance) -> bool {
+        self.receiving
+            .is_some_and(|receiving| receiving.stance == stance)
     }
 
     pub(super) fn new(now: Now) -> Self {
@@ -175,12 +193,11 @@ impl Persist {
             .as_ref()
             .map(Running::progress)
             .unwrap_or_default();
-        let beside = self.receiving == Some(Receiving::Beside);
         report.line(
             "loading",
             u8::from(st.is_loading() || self.is_receiving_blindly()),
         );
-        report.line("async_loading", u8::from(beside));
+        report.line("async_loading", u8::from(self.is_receiving_beside()));
         report.line("current_cow_peak", 0);
         report.line("current_cow_size", 0);
         report.line("current_cow_size_age", 0);
@@ -212,7 +229,9 @@ impl Persist {
         report.line("module_fork_last_cow_size", 0);
         st.aof.info_of_file(report, st);
         if let Some(loading) = &self.loading {
-            loading.info(report, st.now);
+            loading.progress().info(report, loading.started, st.now);
+        } else if let Some(receiving) = &self.receiving {
+            receiving.progress.info(report, receiving.started, st.now);
         }
     }
 }

@@ -1,11 +1,14 @@
 //! A dataset that arrives from the master.
 
+use bytes::Bytes;
+
 use super::Server;
-use super::persist::Receiving;
+use super::loading::Progress;
+use super::persist::{Receiving, Stance};
 use super::state::State;
 use crate::keyspace::Keyspace;
 use crate::machine::FileId;
-use crate::persist::load::{Expired, Intake};
+use crate::persist::load::{Expired, Intake, Loaded};
 use crate::persist::rdb::{Decoder, Options};
 use crate::repl::action::Attempt;
 use crate::repl::receive::{Place, temp_name};
@@ -29,6 +32,14 @@ struct Decoding {
     fault: Option<String>,
 }
 
+/// A dataset of which all was sound.
+struct Received {
+    keys: Keyspace,
+    functions: Vec<Bytes>,
+    /// The database its stream is in.
+    db: Option<u32>,
+}
+
 impl Incoming {
     /// An event that owns its bytes, so that the buffer they came in is free.
     pub(super) fn own(event: Event<'_>) -> Event<'static> {
@@ -50,20 +61,18 @@ impl Incoming {
         });
     }
 
-    /// Takes the next bytes.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
-        let Some(decoding) = &mut self.decoding else {
-            return;
-        };
+    /// Takes the next bytes; what came of all so far.
+    fn feed(&mut self, bytes: &[u8]) -> Option<&Loaded> {
+        let decoding = self.decoding.as_mut()?;
         if decoding.fault.is_none() {
             decoding.decoder.feed(bytes);
             decoding.fault = decoding.take_items().err();
         }
+        Some(decoding.intake.loaded())
     }
 
-    /// The finished dataset and the database its stream is in, if all of it was sound.
-    fn finish(&mut self) -> Result<(Keyspace, Option<u32>), String> {
-        let decoding = self.decoding.take().expect("what ends was begun");
+    fn finish(&mut self) -> Result<Received, String> {
+        let mut decoding = self.decoding.take().expect("what ends was begun");
         if let Some(fault) = decoding.fault {
             return Err(fault);
         }
@@ -73,7 +82,11 @@ impl Incoming {
             .map_err(|fault| fault.to_string())?;
         let point = decoding.intake.repl_point();
         let db = point.and_then(|point| u32::try_from(point.stream_db).ok());
-        Ok((decoding.keys, db))
+        Ok(Received {
+            keys: decoding.keys,
+            functions: core::mem::take(&mut decoding.intake.loaded_mut().functions),
+            db,
+        })
     }
 
     /// Forgets what has arrived.
@@ -114,11 +127,18 @@ impl Server {
             keys.set_usage(self.st.usage());
             let intake = Intake::new(self.st.now.wall, Expired::Keep);
             self.incoming.begin(keys, intake, self.st.decode_options());
-            let beside = self.st.repl.receives_own_history();
-            self.st.persist.receiving = Some(if beside {
-                Receiving::Beside
-            } else {
-                Receiving::Instead
+            self.st.persist.loaded = (0, 0);
+            self.st.persist.receiving = Some(Receiving {
+                stance: if self.st.repl.receives_own_history() {
+                    Stance::Beside
+                } else {
+                    Stance::Instead
+                },
+                started: self.st.now,
+                progress: Progress {
+                    total: self.st.repl.receiving_size(),
+                    ..Progress::default()
+                },
             });
             tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
             Target::Memory
@@ -126,6 +146,18 @@ impl Server {
             Target::Disk(self.st.receiving_place())
         };
         self.st.repl.receive_to(self.st.now, target);
+    }
+
+    /// More of the dataset has arrived in memory.
+    pub(super) fn receive_payload(&mut self, bytes: &[u8]) {
+        let persist = &mut self.st.persist;
+        if let Some(loaded) = self.incoming.feed(bytes)
+            && let Some(receiving) = &mut persist.receiving
+        {
+            persist.loaded = loaded.counts();
+            receiving.progress.read += bytes.len() as u64;
+            receiving.progress.used_memory = loaded.used_memory;
+        }
     }
 
     /// All of the dataset has arrived in memory: it takes the place of the old one, or is
@@ -136,10 +168,15 @@ impl Server {
         };
         self.st.persist.receiving = None;
         let outcome = match self.incoming.finish() {
-            Ok((keys, db)) => {
+            Ok(Received {
+                keys,
+                functions,
+                db,
+            }) => {
                 tracing::info!("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
                 self.drop_snapshot();
                 self.abandon_aof();
+                self.st.persist.functions = functions;
                 let mut old = core::mem::replace(&mut self.keys, keys);
                 old.flush_all();
                 self.retired.push(old);

@@ -45,6 +45,9 @@ impl Cx<'_> {
         if usage.iter().any(|name| changes.has(name)) {
             self.data.keys.set_usage(st.usage());
         }
+        if changes.has("aof-disable-auto-gc") {
+            st.aof.want_cleaning();
+        }
         if changes.has("maxmemory") {
             st.maxmemory_changed(self.data.keys);
         }

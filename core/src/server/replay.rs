@@ -5,7 +5,7 @@ use bytes::{Buf as _, Bytes};
 use super::Server;
 use super::blocked::Wait;
 use super::client::{Client, ClientFlags};
-use super::loading::{FILE, Loading, Source, Why, place_of};
+use super::loading::{FILE, Loading, Progress, Source, Why, place_of};
 use super::state::{Purpose, State};
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -41,10 +41,12 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    /// Bytes read, bytes in all, and the memory its base says the dataset had.
-    pub(super) fn progress(&self) -> (u64, u64, u64) {
-        let memory = self.load.loaded().used_memory;
-        (self.load.read(), self.load.total(), memory)
+    pub(super) fn progress(&self) -> Progress {
+        Progress {
+            read: self.load.read(),
+            total: self.load.total(),
+            used_memory: self.load.loaded().map_or(0, |loaded| loaded.used_memory),
+        }
     }
 
     /// Whether commands that were read wait for their time.
@@ -315,7 +317,8 @@ impl Server {
             unreachable!("the append-only file was being loaded")
         };
         self.st.conns.remove(replay.conn);
-        self.st.persist.functions = replay.load.loaded().functions.clone();
+        let loaded = replay.load.loaded();
+        self.st.persist.functions = loaded.map_or_else(Vec::new, |loaded| loaded.functions.clone());
         let took = self.st.now.mono.since(loading.started.mono);
         match &end {
             AofEnd::Failed(fault) => tracing::warn!("{fault}"),

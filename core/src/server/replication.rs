@@ -271,7 +271,7 @@ impl Server {
     fn master_event(&mut self, conn: ConnId, event: Event<'static>, input: &Input) {
         match event {
             Event::Begin => self.begin_receiving(),
-            Event::Payload(bytes) => self.incoming.feed(&bytes),
+            Event::Payload(bytes) => self.receive_payload(&bytes),
             Event::End => self.install_received(input.len()),
             Event::Streaming { db } => self.stream_starts(conn, db, input.len()),
         }

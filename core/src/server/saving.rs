@@ -2,7 +2,6 @@
 
 use super::Server;
 use super::blocked::Wait;
-use super::persist::Receiving;
 use super::state::{Purpose, State};
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
@@ -611,7 +610,8 @@ impl Server {
         }
     }
 
-    /// Works out anew why commands are refused at present.
+    /// Works out anew why commands are refused at present. A replica whose disk fails refuses them
+    /// too, and PING with them: who has that answered takes it for unfit to be promoted.
     pub(super) fn refresh_conditions(&mut self) {
         let st = &mut self.st;
         let failed = !st.persist.last_ok
@@ -621,7 +621,7 @@ impl Server {
         let log_failed = st.config.appendonly() && st.aof.fault().is_some();
         let stale = replica && !st.repl.is_connected() && !st.config.replica_serve_stale_data();
         let conditions = [
-            (Conditions::SAVE_FAILED, failed && !replica),
+            (Conditions::SAVE_FAILED, failed),
             (Conditions::FEW_REPLICAS, !st.repl.may_write()),
             (
                 Conditions::READ_ONLY,
@@ -632,11 +632,8 @@ impl Server {
                 Conditions::LOADING,
                 st.is_loading() || st.persist.is_receiving_blindly(),
             ),
-            (
-                Conditions::ASYNC_LOADING,
-                st.persist.receiving == Some(Receiving::Beside),
-            ),
-            (Conditions::LOG_FAILED, log_failed && !replica),
+            (Conditions::ASYNC_LOADING, st.persist.is_receiving_beside()),
+            (Conditions::LOG_FAILED, log_failed),
         ];
         for (condition, holds) in conditions {
             st.conditions.set(condition, holds);

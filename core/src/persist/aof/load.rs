@@ -37,7 +37,8 @@ pub struct AofLoad {
     cut: bool,
     /// Bytes of files read so far.
     read: u64,
-    loaded: Loaded,
+    /// What came of RDB data that is behind it.
+    loaded: Option<Loaded>,
     repl_point: Option<ReplPoint>,
 }
 
@@ -159,7 +160,7 @@ impl AofLoad {
             lens: Vec::new(),
             cut: false,
             read: 0,
-            loaded: Loaded::default(),
+            loaded: None,
             repl_point: None,
         };
         (load, op)
@@ -329,12 +330,12 @@ impl AofLoad {
         self.lens.iter().sum()
     }
 
-    /// What came of the RDB data.
+    /// What came of the RDB data, if there was any.
     #[must_use]
-    pub fn loaded(&self) -> &Loaded {
+    pub fn loaded(&self) -> Option<&Loaded> {
         match self.reading().map(|reading| &reading.body) {
-            Some(Body::Rdb(_, intake)) => intake.loaded(),
-            Some(Body::Head(_) | Body::Commands) | None => &self.loaded,
+            Some(Body::Rdb(_, intake)) => Some(intake.loaded()),
+            Some(Body::Head(_) | Body::Commands) | None => self.loaded.as_ref(),
         }
     }
 
@@ -576,7 +577,7 @@ impl AofLoad {
         let rest = Bytes::copy_from_slice(decoder.rest());
         reading.preamble = decoder.offset();
         self.repl_point = intake.repl_point();
-        self.loaded = intake.loaded().clone();
+        self.loaded = Some(intake.loaded().clone());
         reading.body = Body::Commands;
         AofState::Commands(rest)
     }

@@ -53,6 +53,14 @@ pub struct Loaded {
     pub functions: Vec<Bytes>,
 }
 
+impl Loaded {
+    /// Keys put into the keyspace, and keys that had expired and were dropped.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        (self.keys, self.expired)
+    }
+}
+
 /// Why an item can't be put into the keyspace.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum IntakeFault {

@@ -143,6 +143,13 @@ impl Replication {
         Some(self.link.as_ref()?.transfer()?.attempt())
     }
 
+    /// Bytes of the dataset that is arriving, or 0 where the master does not say how many.
+    #[must_use]
+    pub fn receiving_size(&self) -> u64 {
+        let transfer = self.link.as_ref().and_then(Link::transfer);
+        transfer.map_or(0, |transfer| u64::try_from(transfer.size).unwrap_or(0))
+    }
+
     /// Whether the dataset that is arriving is a later state of the one there is, so that the
     /// old one may be served until it is complete.
     #[must_use]

@@ -56,6 +56,8 @@ pub struct Aof {
     learning: Option<Learning>,
     rewrite: Option<Rewrite>,
     cleaning: Option<Cleaning>,
+    /// Files that are of no use any more are to go as soon as they can.
+    cleaning_wanted: bool,
     /// What came of past rewrites.
     past: Past,
     /// The first mark that no file has used.
@@ -333,6 +335,7 @@ impl Server {
     pub(super) fn advance_aof(&mut self) {
         self.reconcile_aof();
         self.advance_rewrite();
+        self.clean_if_wanted();
         self.hand_over();
         self.settle_fences();
         let st = &mut self.st;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{MANIFEST_FILE, Phase};
+use super::{Aof, MANIFEST_FILE, Phase};
 use crate::limits::{AOF_MANIFEST_LINE_BYTES_MAX, AOF_MANIFEST_LINES_MAX};
 use crate::machine::{DiskFault, DiskOp, Done, FileId, OpenMode};
 use crate::persist::aof::manifest::{Manifest, Part};
@@ -36,6 +36,13 @@ pub(super) struct Learning {
 pub(super) struct Cleaning {
     steps: VecDeque<DiskOp>,
     publishing: Option<Replace>,
+}
+
+impl Aof {
+    /// Has files removed that are of no use any more.
+    pub(in crate::server) fn want_cleaning(&mut self) {
+        self.cleaning_wanted = true;
+    }
 }
 
 impl State {
@@ -212,6 +219,17 @@ impl Server {
                     self.st.die();
                 }
             },
+        }
+    }
+
+    /// Removes them if that has come to be wanted, and the manifest on disk is sure to be the one
+    /// that is known, and nobody reads or replaces it.
+    pub(super) fn clean_if_wanted(&mut self) {
+        let (aof, is_opening) = (&self.st.aof, matches!(self.st.aof.phase, Phase::Opening(_)));
+        let busy = is_opening || aof.is_rewriting() || self.st.is_loading();
+        if aof.cleaning_wanted && !busy && aof.doubt.is_none() {
+            self.st.aof.cleaning_wanted = false;
+            self.clean_aof();
         }
     }
 

@@ -77,6 +77,33 @@ fn each_key_takes_its_time_to_be_loaded_and_a_delay_can_be_taken_back() {
 }
 
 #[test]
+fn the_progress_of_a_load_is_told_by_the_size_of_its_file() {
+    let (mut world, a) = filled("rdbcompression no");
+    let text = "x".repeat(100_000);
+    for n in 0..10 {
+        world.ask(a, &format!("set key{n} {text}"));
+    }
+    assert_eq!(world.ask(a, "save"), "+OK|");
+    let len = world.nodes[0].disk.files["dump.rdb"].len();
+    let began = world.now().wall.as_secs().to_string();
+    let again = world.restart(0, "key-load-delay 1000000");
+    world.wait(3_500);
+    assert_eq!(world.info(again, "loading_start_time"), began);
+    assert_eq!(world.info(again, "loading_total_bytes"), len.to_string());
+    assert_eq!(world.info(again, "rdb_last_load_keys_loaded"), "4");
+    let read: f64 = world.info(again, "loading_loaded_bytes").parse().unwrap();
+    assert!((400_000.0..len as f64).contains(&read), "{read}");
+    let percent = format!("{:.2}", 100.0 * read / len as f64);
+    assert_eq!(world.info(again, "loading_loaded_perc"), percent);
+    let left = 3.0 * (len as f64 - read) / (read + 1.0);
+    let eta = format!("{}", left as u64);
+    assert_eq!(world.info(again, "loading_eta_seconds"), eta);
+    world.wait(7_000);
+    assert_eq!(world.info(again, "loading"), "0");
+    assert_eq!(world.info(again, "rdb_last_load_keys_loaded"), "10");
+}
+
+#[test]
 fn commands_of_the_append_only_file_take_their_time_like_the_keys_of_its_base() {
     let (mut world, a) = filled("appendonly yes");
     world.ask(a, "bgrewriteaof");
@@ -142,5 +169,32 @@ fn a_rewrite_that_was_put_off_waits_for_a_dataset_that_is_loaded() {
         assert_eq!(world.info(at, "aof_rewrites"), "1", "{config}");
         let again = world.restart(at, "appendonly yes");
         assert_eq!(world.digest(again), world.digest(0), "{config}");
+    }
+}
+
+#[test]
+fn the_append_only_file_is_not_synced_while_a_save_runs_if_that_is_wanted() {
+    for policy in ["always", "everysec"] {
+        for (rests, synced) in [("no", true), ("yes", false)] {
+            let config = format!(
+                "appendonly yes\nappendfsync {policy}\nno-appendfsync-on-rewrite {rests}\n\
+                 save ''\nrdb-key-save-delay 1000000"
+            );
+            let (mut world, a) = filled(&config);
+            world.wait(2_000);
+            world.ask(a, "bgsave");
+            let before = world.nodes[0].disk.syncs;
+            // Replies do not wait for it, either.
+            assert_eq!(world.ask(a, "set k 1"), "+OK|");
+            world.wait(2_000);
+            assert_eq!(world.info(0, "rdb_bgsave_in_progress"), "1");
+            let during = world.nodes[0].disk.syncs;
+            assert_eq!(during > before, synced, "{policy} {rests}");
+            world.ask(a, "config set rdb-key-save-delay 0");
+            world.wait(2_000);
+            // The file that was saved, and the one that has waited.
+            let expected = if synced { 1 } else { 2 };
+            assert_eq!(world.nodes[0].disk.syncs, during + expected);
+        }
     }
 }

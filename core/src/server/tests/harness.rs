@@ -26,6 +26,8 @@ pub(super) struct Disk {
     pub(super) syncs: usize,
     /// Syncs of files fail.
     pub(super) fails_to_sync: bool,
+    /// Syncs of directories fail.
+    pub(super) fails_to_sync_dir: bool,
     /// Reads fail.
     pub(super) fails_to_read: bool,
     /// Nothing is answered until this is lifted.
@@ -65,6 +67,9 @@ impl Disk {
                 return Err(DiskFault::NoSpace);
             }
             DiskOp::Sync { .. } if self.fails_to_sync => {
+                return Err(DiskFault::Failed { errno: 5 });
+            }
+            DiskOp::SyncDir { .. } if self.fails_to_sync_dir => {
                 return Err(DiskFault::Failed { errno: 5 });
             }
             DiskOp::Read { .. } if self.fails_to_read => {

@@ -1,6 +1,7 @@
 //! Whole servers behind the seam.
 
 mod acl;
+mod aof_history;
 mod append_only;
 mod bits;
 mod blocking;
@@ -16,6 +17,7 @@ mod hyperloglog;
 mod lists;
 mod persistence;
 mod plain_base;
+mod receiving;
 mod replication;
 mod sets;
 mod sorted_sets;

@@ -96,6 +96,51 @@ fn writes_are_refused_while_saving_fails_and_allowed_after_a_success() {
     assert_eq!(left, ["dump.rdb", "redis.conf"], "no temporary file stays");
 }
 
+#[test]
+fn writes_are_taken_while_saving_fails_if_they_are_not_to_be_refused() {
+    let mut world = World::single("save 3600 1\nstop-writes-on-bgsave-error no");
+    let a = world.client(0);
+    world.nodes[0].disk.full = true;
+    assert!(world.ask(a, "save").starts_with("-ERR"));
+    assert_eq!(world.info(0, "rdb_last_bgsave_status"), "err");
+    assert_eq!(world.ask(a, "set k 1"), "+OK|");
+    assert_eq!(world.ask(a, "ping"), "+PONG|");
+    world.ask(a, "config set stop-writes-on-bgsave-error yes");
+    assert!(world.ask(a, "set k 2").starts_with("-MISCONF"));
+    assert!(world.ask(a, "ping").starts_with("-MISCONF"));
+    world.ask(a, "config set stop-writes-on-bgsave-error no");
+    assert_eq!(world.ask(a, "ping"), "+PONG|");
+}
+
+/// Sentinels take it for down then, and do not promote it.
+#[test]
+fn a_replica_whose_disk_fails_says_so_and_follows_its_master() {
+    for files in ["save 3600 1000", "save ''\nappendonly yes"] {
+        let mut world = World::new(2);
+        world.start("", BTreeMap::new());
+        let config = format!("{files}\nreplicaof 127.0.0.1 6379");
+        world.start(&config, BTreeMap::new());
+        world.wait(3_000);
+        let (a, b) = (world.client(0), world.client(1));
+        world.nodes[1].disk.full = true;
+        world.ask(a, "set k 1");
+        world.ask_at(1, b, "bgsave");
+        world.heard_at(1, b);
+        for command in ["ping", "set own 1"] {
+            let reply = world.ask_at(1, b, command);
+            assert!(reply.starts_with("-MISCONF"), "{command}: {reply}");
+        }
+        world.ask(a, "set k 22");
+        assert_eq!(world.ask_at(1, b, "get k"), "$2|22|", "{files}");
+        assert_eq!(world.info(1, "master_link_status"), "up");
+        world.nodes[1].disk.full = false;
+        world.wait(10_000);
+        assert_eq!(world.ask_at(1, b, "ping"), "+PONG|", "{files}");
+        let reply = world.ask_at(1, b, "set own 1");
+        assert!(reply.starts_with("-READONLY"), "{reply}");
+    }
+}
+
 /// With save points that nothing reaches any more: no write is taken.
 #[test]
 fn a_save_that_failed_is_tried_again_until_the_disk_can_take_it() {
@@ -372,6 +417,68 @@ fn a_last_save_that_is_called_off_goes_on_and_writes_with_it() {
     world.settle();
     assert_eq!(world.nodes[0].exit, None);
     assert_eq!(world.info(0, "rdb_saves"), "1");
+}
+
+#[test]
+fn a_signal_ends_the_server_in_the_way_that_is_configured_for_it() {
+    // Nothing is saved by itself: there is no save point, or a disk that is full.
+    for (config, full, exit, saved) in [
+        (
+            "save ''\nshutdown-on-sigterm default",
+            false,
+            Some(0),
+            false,
+        ),
+        ("save ''\nshutdown-on-sigterm save", false, Some(0), true),
+        (
+            "save 60 1\nshutdown-on-sigterm nosave",
+            false,
+            Some(0),
+            false,
+        ),
+        ("save 60 1\nshutdown-on-sigterm default", true, None, false),
+        ("save 60 1\nshutdown-on-sigterm force", true, Some(0), false),
+        (
+            "save ''\nshutdown-on-sigterm save force",
+            true,
+            Some(0),
+            false,
+        ),
+    ] {
+        for signal in [Signal::Terminate, Signal::Interrupt] {
+            let config = match signal {
+                Signal::Interrupt => config.replace("sigterm", "sigint"),
+                _ => config.to_owned(),
+            };
+            let mut world = World::single(&config);
+            let a = world.client(0);
+            world.ask(a, "set k 1");
+            world.nodes[0].disk.full = full;
+            let now = world.now();
+            world.nodes[0].server.handle_signal(now, signal);
+            world.settle();
+            assert_eq!(world.nodes[0].exit, exit, "{config}");
+            let files = &world.nodes[0].disk.files;
+            assert_eq!(files.contains_key("dump.rdb"), saved, "{config}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_does_not_wait_for_replicas_if_it_is_to_be_at_once() {
+    for (words, waits) in [("default", true), ("nosave", true), ("now", false)] {
+        let config = format!("shutdown-on-sigterm {words}\nsave ''");
+        let mut world = super::replication::pair(4, &config);
+        let a = world.client(0);
+        world.deaf(1, true);
+        world.ask(a, "set k 1");
+        let now = world.now();
+        world.nodes[0].server.handle_signal(now, Signal::Terminate);
+        world.settle();
+        assert_eq!(world.nodes[0].exit.is_none(), waits, "{words}");
+        world.wait(11_000);
+        assert_eq!(world.nodes[0].exit, Some(0));
+    }
 }
 
 #[test]

@@ -281,3 +281,32 @@ fn changes_while_a_plain_base_is_written_are_not_in_it() {
     let again = world.restart(0, PLAIN);
     assert_eq!(world.digest(again), digest);
 }
+
+#[test]
+fn keys_of_a_base_count_as_loaded_if_it_is_rdb_data() {
+    for (preamble, keys) in [("yes", "3"), ("no", "0")] {
+        let config =
+            format!("appendonly yes\naof-use-rdb-preamble {preamble}\nenable-debug-command yes");
+        let mut world = World::single(&config);
+        let a = world.client(0);
+        for command in [
+            "mset a 1 b 2",
+            "set gone 1 px 50",
+            "bgrewriteaof",
+            "set c 3",
+        ] {
+            world.ask(a, command);
+        }
+        world.wait(1_000);
+        let again = world.restart(0, &config);
+        assert_eq!(world.info(again, "rdb_last_load_keys_loaded"), keys);
+        // What has expired is left to the commands that follow.
+        assert_eq!(world.info(again, "rdb_last_load_keys_expired"), "0");
+        let b = world.client(again);
+        assert_eq!(world.ask_at(again, b, "debug reload"), "+OK|");
+        assert_eq!(world.info(again, "rdb_last_load_keys_loaded"), "3");
+        // Nothing is loaded from an RDB file where the base has none.
+        assert_eq!(world.ask_at(again, b, "debug loadaof"), "+OK|");
+        assert_eq!(world.info(again, "rdb_last_load_keys_loaded"), "3");
+    }
+}

@@ -584,3 +584,33 @@ fn a_snapshot_for_replicas_is_shown_as_a_save_in_progress() {
         assert_eq!(world.info(1, "master_link_status"), "up");
     }
 }
+
+#[test]
+fn a_master_lists_replicas_where_they_want_to_be_found() {
+    let mut world = World::new(18);
+    world.start("", Default::default());
+    let elsewhere = "replica-announce-ip 10.1.2.3\nreplica-announce-port 7001";
+    for config in [elsewhere, "replica-announced no"] {
+        let config = format!("replicaof 127.0.0.1 6379\n{config}");
+        world.start(&config, Default::default());
+    }
+    world.wait(3_000);
+    let first = world.info(0, "slave0");
+    assert!(
+        first.starts_with("ip=10.1.2.3,port=7001,state=online,"),
+        "{first}"
+    );
+    // Only to Sentinels does it not show itself.
+    let second = world.info(0, "slave1");
+    assert!(
+        second.starts_with("ip=127.0.0.1,port=6381,state=online,"),
+        "{second}"
+    );
+    let a = world.client(0);
+    let role = world.ask(a, "role");
+    let found = |ip: &str, port: &str| format!("*3|${}|{ip}|$4|{port}|", ip.len());
+    assert!(role.contains(&found("10.1.2.3", "7001")), "{role}");
+    assert!(role.contains(&found("127.0.0.1", "6381")), "{role}");
+    assert_eq!(world.info(1, "replica_announced"), "1");
+    assert_eq!(world.info(2, "replica_announced"), "0");
+}
