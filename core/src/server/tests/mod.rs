@@ -4,6 +4,7 @@ mod acl;
 mod append_only;
 mod bits;
 mod blocking;
+mod circles;
 mod clients;
 mod corners;
 mod delays;
