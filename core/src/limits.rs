@@ -179,6 +179,8 @@ pub const REPL_ANNOUNCED_IP_BYTES_MAX: usize = 255;
 pub const REPL_SNAPSHOT_WINDOW_BYTES: usize = 1024 * 1024;
 /// The longest line a master may send during the handshake; the link is dropped at a longer one.
 pub const REPL_LINE_BYTES_MAX: usize = 1024;
+/// Masters above a server that it knows of; a circle of more servers is not noticed by their names.
+pub const REPL_MASTERS_MAX: usize = 16;
 /// Bytes of a received dataset handed to the disk and not written yet with which reading stops.
 pub const REPL_RECEIVE_WINDOW_BYTES: usize = 8 * 1024 * 1024;
 /// The longest transaction from the master kept until its EXEC; a longer one ends the link and

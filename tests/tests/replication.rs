@@ -421,7 +421,7 @@ fn grant(listener: &TcpListener, id: &str) -> TcpStream {
     let mut heard = String::new();
     for (words, answer) in [
         ("PING", "+PONG\r\n".to_owned()),
-        ("psync2", "+OK\r\n+OK\r\n".to_owned()),
+        ("psync2", "+OK\r\n".repeat(3)),
         ("PSYNC", format!("+FULLRESYNC {id} 100\r\n$EOF:{MARK}\r\n")),
     ] {
         let mut chunk = [0; 1024];

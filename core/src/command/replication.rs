@@ -306,6 +306,7 @@ fn replconf(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let words: Vec<_> = args.rest().collect();
     match cx.data.st.repl.replconf(now, conn, &words) {
         Replconf::Ok => cx.out.ok(),
+        Replconf::Text(text) => cx.out.simple(&text),
         Replconf::Silent => {}
         Replconf::Error(text) => return Err(Fail::whole(&*text)),
     }

@@ -4,11 +4,13 @@
 //! line was received, a replica acknowledged, a link was lost), and carries out the [`Action`]s
 //! it asks for. It is put together from parts that know nothing of each other: [`history`] holds
 //! the ids and the offset, [`backlog`] the bytes of the stream, [`stream`] turns commands into
-//! them, [`primary`] serves replicas, [`replica`] follows a master.
+//! them, [`primary`] serves replicas, [`replica`] follows a master, and [`lineage`] says who is
+//! above whom.
 
 pub mod action;
 pub mod backlog;
 pub mod history;
+pub mod lineage;
 pub mod node;
 pub mod primary;
 pub mod receive;

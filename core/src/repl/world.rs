@@ -373,6 +373,7 @@ impl World {
                 Some((&b"PING", _)) => "+PONG\r\n".to_owned(),
                 Some((&b"REPLCONF", args)) => match repl.replconf(now, id, args) {
                     Replconf::Ok => "+OK\r\n".to_owned(),
+                    Replconf::Text(text) => format!("+{text}\r\n"),
                     Replconf::Silent => String::new(),
                     Replconf::Error(text) => panic!("{text}"),
                 },

@@ -183,7 +183,7 @@ fn server(report: &mut Report, st: &State) {
     report.line("gcc_version", "0.0.0");
     report.line("process_id", launch.pid);
     report.line("process_supervised", launch.supervised);
-    report.line("run_id", String::from_utf8_lossy(&st.run_id));
+    report.line("run_id", st.run_id);
     report.line("tcp_port", st.config.port());
     report.line("server_time_usec", st.now.wall.as_millis() * 1000);
     report.line("uptime_in_seconds", uptime);

@@ -29,6 +29,7 @@ use crate::machine::{ConnId, Effect, Facts, Mono, Now};
 use crate::pubsub::{Kind, PubSub};
 use crate::repl::Replication;
 use crate::repl::action::Attempt;
+use crate::repl::lineage::RunId;
 use crate::rng::Rng;
 use crate::value::{KeyHasher, Shape};
 use core::time::Duration;
@@ -48,8 +49,8 @@ pub struct State {
     pub now: Now,
     /// What is known of the process.
     pub launch: Launch,
-    /// `run_id`: forty hexadecimal digits.
-    pub run_id: [u8; 40],
+    /// `run_id`.
+    pub run_id: RunId,
     /// When the process was started.
     pub started: Now,
     /// Used memory when it was.
@@ -191,7 +192,7 @@ impl State {
             migrations: Migrations::default(),
             rewriter: Rewriter::default(),
             demoted: Vec::new(),
-            run_id: rng.fork("runid").hex40(),
+            run_id: RunId::new(rng),
             started: now,
             memory_startup: 0,
             memory_peak: 0,

@@ -89,6 +89,14 @@ impl Replication {
     /// no event.
     pub fn receive<'a>(&mut self, now: Now, conn: ConnId, input: &'a [u8]) -> Received<'a> {
         let mut consumed = 0;
+        if let Some(link) = &mut self.link
+            && link.is_shaking_hands()
+        {
+            let followed = self
+                .primary
+                .is_followed_by(now.mono, |ip, port| link.is_at(ip, port));
+            link.note_followed_back(followed);
+        }
         loop {
             let Some(link) = &mut self.link else {
                 return Received {
@@ -218,8 +226,8 @@ impl Replication {
 
     /// Bytes of the stream came in.
     pub fn stream_received(&mut self, now: Now, conn: ConnId, len: usize) {
-        if let Some(stream) = self.link.as_mut().and_then(|link| link.stream_mut(conn)) {
-            stream.received(now.mono, len);
+        if let Some(link) = &mut self.link {
+            link.received(now.mono, conn, len);
         }
     }
 
@@ -297,6 +305,9 @@ impl Replication {
         self.create_backlog();
         let link = self.link.as_mut().expect("its reply has just been read");
         let db = link.resume(now.mono, conn, &self.history);
+        let (masters, settings) = (link.masters(), &self.settings);
+        self.primary
+            .close_untold(now.mono, masters, settings, &mut self.fx);
         info!("MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.");
         self.check();
         db

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 use super::action::Action;
 use super::backlog::Backlog;
 use super::history::{History, Offset, ReplId};
+use super::lineage::RunId;
 use super::primary::Primary;
 use super::replica::Link;
 use super::settings::Settings;
@@ -47,6 +48,7 @@ pub use serve::{Admission, Sync};
 pub struct Replication {
     settings: Settings,
     rng: Rng,
+    run_id: RunId,
     history: History,
     backlog: Option<Backlog>,
     stream: Stream,
@@ -100,11 +102,13 @@ impl Replication {
     /// A master of an empty dataset, without replicas.
     #[must_use]
     pub fn new(now: Now, rng: &Rng, settings: Settings) -> Self {
+        let run_id = RunId::new(rng);
         let mut rng = rng.fork("replication");
         Self {
             settings,
             history: History::new(&mut rng),
             rng,
+            run_id,
             backlog: None,
             stream: Stream::default(),
             log: None,
@@ -155,7 +159,7 @@ impl Replication {
     /// Follows the configured master from the start: nothing is known of any history yet.
     pub fn start_as_replica(&mut self, now: Now, host: &str, port: u16) {
         assert!(self.link.is_none());
-        self.link = Some(Link::new(now.mono, host, port, None));
+        self.link = Some(Link::new(now.mono, self.run_id, (host, port), None));
         self.check();
     }
 
@@ -184,7 +188,7 @@ impl Replication {
                 // Whoever names another master knows better than a failover under way.
                 self.end_failover();
                 old.close(now.mono, &mut self.fx);
-                Link::new(now.mono, host, port, None).succeed(&old)
+                Link::new(now.mono, self.run_id, (host, port), None).succeed(&old)
             }
             None => {
                 info!(
@@ -196,7 +200,7 @@ impl Replication {
                 unblock = self.waits.drain();
                 self.ask_acks = false;
                 let db = self.stream.selected().unwrap_or(0);
-                let mut link = Link::new(now.mono, host, port, Some(db));
+                let mut link = Link::new(now.mono, self.run_id, (host, port), Some(db));
                 link.want_takeover(self.is_failing_over());
                 link
             }

@@ -187,6 +187,9 @@ impl Replication {
         if link.is_refusing() {
             line(out, "master_sync_refused", 1);
         }
+        if link.is_circle() {
+            line(out, "master_link_cycle", 1);
+        }
         line(out, "slave_priority", self.settings.priority);
         line(out, "slave_read_only", i32::from(self.settings.read_only));
         line(out, "replica_announced", i32::from(self.settings.announced));

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use super::Replication;
 use crate::machine::{Addr, ConnId, Mono, Now, Slices};
 use crate::repl::action::SnapshotId;
+use crate::repl::lineage::{self, RunId};
 use crate::repl::primary::{Psync, Replconf, Request, StartFault, admit};
 use crate::repl::wait::Need;
 
@@ -55,6 +56,13 @@ impl Replication {
                 self.getack(now);
                 Replconf::Silent
             }
+            Request::Masters => {
+                let masters = self.masters();
+                let text = lineage::answer(self.run_id, masters);
+                let told = Some(masters.to_vec());
+                self.primary.describe(conn).told = told;
+                Replconf::Text(text)
+            }
         }
     }
 
@@ -82,6 +90,9 @@ impl Replication {
             .is_some_and(|link| link.stream().is_none())
         {
             let text = "NOMASTERLINK Can't SYNC while not connected with my master";
+            return Admission::Refused(text.into());
+        }
+        if let Some(text) = self.may_close_circle(now, &sync) {
             return Admission::Refused(text.into());
         }
         if sync.pending_output {
@@ -277,6 +288,39 @@ impl Replication {
         self.ask_acks = true;
     }
 
+    /// The masters above this node, its own first, as far as they tell.
+    pub(super) fn masters(&self) -> &[RunId] {
+        self.link.as_ref().map_or(&[], |link| link.masters())
+    }
+
+    /// Why a connection is not served as long as it may be that of a server above this one.
+    fn may_close_circle(&mut self, now: Now, sync: &Sync<'_>) -> Option<&'static str> {
+        if !self.primary.knows(sync.conn, self.masters()) {
+            return Some("NOMASTERLINK Can't SYNC before it is known whom I follow by now");
+        }
+        let link = self.link.as_mut()?;
+        if link.is_quiet(now.mono, self.settings.timeout) {
+            return Some("NOMASTERLINK Can't SYNC before my master has sent anything");
+        }
+        let (ip, port) = self.primary.stranger(sync.conn, sync.remote)?;
+        if !link.masters().is_empty() || !link.is_at(&ip, port) {
+            return None;
+        }
+        let (doubted, is_news) = link.doubts(now.mono);
+        if doubted && is_news {
+            warn!(
+                "Replica {ip}:{port} has the address of MASTER {}:{}. If it is the same server, \
+                 they follow each other in a circle, and none of them is a master: use REPLICAOF \
+                 NO ONE on one of them. It has to wait until the master sends something. (Another \
+                 server behind the same address should have replica-announce-ip or \
+                 replica-announce-port.)",
+                link.host(),
+                link.port()
+            );
+        }
+        doubted.then_some("NOMASTERLINK Can't SYNC with the server that I follow myself")
+    }
+
     fn attach_for_snapshot(&mut self, now: Now, sync: &Sync<'_>) {
         let psync = sync.psync.is_some();
         self.primary
@@ -299,7 +343,7 @@ impl Replication {
     }
 
     /// Whether a coordinated failover makes this node the master first.
-    fn take_over(&self, sync: &Sync<'_>) -> Option<Admission> {
+    fn take_over(&mut self, sync: &Sync<'_>) -> Option<Admission> {
         let psync = sync.psync.filter(|psync| psync.failover)?;
         if self.link.is_none() {
             let text = "ERR PSYNC FAILOVER can't be sent to a master.";
@@ -309,6 +353,9 @@ impl Replication {
             let text = "ERR PSYNC FAILOVER replid must match my replid.";
             return Some(Admission::Refused(text.into()));
         }
+        // It was told whom this node follows, and that this ends with its request.
+        let who = self.primary.describe(sync.conn);
+        who.told = who.told.take().map(|_| Vec::new());
         let replid = self.history.replid();
         info!("Failover request received for replid {replid}.");
         Some(Admission::TakeOver)

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::limits::REPL_ANNOUNCED_IP_BYTES_MAX;
 use crate::repl::history::Offset;
+use crate::repl::lineage::RunId;
 
 /// What a replica told about itself and wants.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -20,6 +21,8 @@ pub struct Handshake {
     pub rdb_only: bool,
     /// What of the snapshot it wants.
     pub contents: Contents,
+    /// The masters above this node it was told of, if it asked.
+    pub told: Option<Vec<RunId>>,
 }
 
 /// What a snapshot for replicas holds.
@@ -39,6 +42,8 @@ pub enum Contents {
 pub enum Replconf {
     /// Reply OK.
     Ok,
+    /// Reply this (a simple string).
+    Text(String),
     /// Reply nothing.
     Silent,
     /// Reply this error (its text, from the error code on).
@@ -54,6 +59,8 @@ pub(in crate::repl) enum Request {
     Ack(Option<Offset>, Option<Offset>),
     /// Our master wants an acknowledgement.
     GetAck,
+    /// The connection wants to know who this node is, and whom it follows.
+    Masters,
 }
 
 const NOT_AN_INTEGER: Replconf =
@@ -75,11 +82,19 @@ impl Handshake {
             if option.eq_ignore_ascii_case(b"getack") {
                 return Request::GetAck;
             }
+            if option.eq_ignore_ascii_case(b"masters") {
+                return Request::Masters;
+            }
             if let Err(reply) = self.describe(option, value) {
                 return Request::Described(reply);
             }
         }
         Request::Described(Replconf::Ok)
+    }
+
+    /// Whether it was told of these masters if it asked for them.
+    pub(super) fn knows(&self, masters: &[RunId]) -> bool {
+        self.told.as_ref().is_none_or(|told| told == masters)
     }
 
     fn describe(&mut self, option: &[u8], value: &[u8]) -> Result<(), Replconf> {
@@ -169,7 +184,10 @@ mod tests {
     fn error_of(line: &str) -> String {
         match replconf(&mut Handshake::default(), line) {
             Request::Described(Replconf::Error(text)) => text.into_owned(),
-            other @ (Request::Described(_) | Request::Ack(..) | Request::GetAck) => {
+            other @ (Request::Described(_)
+            | Request::Ack(..)
+            | Request::GetAck
+            | Request::Masters) => {
                 panic!("{line}: {other:?}")
             }
         }
@@ -194,6 +212,7 @@ mod tests {
                 psync2: true,
                 rdb_only: false,
                 contents: Contents::All,
+                told: None,
             }
         );
         assert_eq!(replconf(&mut h, "rdb-only 1"), ok);

@@ -14,6 +14,7 @@ use super::wait::{Kept, Need};
 use crate::machine::{Addr, ConnId, Mono, Slices};
 
 mod admission;
+mod circle;
 mod handshake;
 mod outbound;
 mod peer;

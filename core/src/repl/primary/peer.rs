@@ -95,8 +95,7 @@ impl Peer {
     /// Whether both are connections of the same node, by the address that its clients would use.
     pub(super) fn is_same_node(&self, other: &Self) -> bool {
         let port = self.who.listening_port;
-        let ip = |peer: &Self| ip(&peer.who, &peer.remote);
-        port != 0 && port == other.who.listening_port && ip(self) == ip(other)
+        port != 0 && port == other.who.listening_port && self.ip() == other.ip()
     }
 
     /// Shares a snapshot that stands at `at` in the stream.
@@ -113,6 +112,11 @@ impl Peer {
         self.state == State::Joined(id) || self.state == State::Bulk(id)
     }
 
+    /// The address its clients would use.
+    pub(super) fn ip(&self) -> String {
+        ip(&self.who, &self.remote)
+    }
+
     pub(super) fn name(&self) -> String {
         name(&self.who, &self.remote)
     }
@@ -120,7 +124,7 @@ impl Peer {
     pub(super) fn view(&self, now: Mono) -> ReplicaView<'_> {
         ReplicaView {
             conn: self.conn,
-            ip: ip(&self.who, &self.remote),
+            ip: self.ip(),
             port: self.who.listening_port,
             state: self.state.name(),
             acked: self.acked,
@@ -166,7 +170,7 @@ pub(super) fn name(who: &Handshake, remote: &Addr) -> String {
     }
 }
 
-fn ip(who: &Handshake, remote: &Addr) -> String {
+pub(super) fn ip(who: &Handshake, remote: &Addr) -> String {
     if !who.announced_ip.is_empty() {
         return who.announced_ip.to_string();
     }

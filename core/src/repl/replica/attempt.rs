@@ -6,9 +6,10 @@ use std::collections::VecDeque;
 
 use tracing::{info, warn};
 
+use super::above::Fault;
 use super::handshake::{self, Ask, Reply, Stage};
 use super::keep::Verdict;
-use super::state::{State, Step, Transfer};
+use super::state::{Granted, State, Step, Transfer};
 use super::{Link, Takeover};
 use crate::machine::{ConnId, ConnectFault, Mono};
 use crate::repl::action::{Action, Attempt};
@@ -128,9 +129,11 @@ impl Link {
         settings: &Settings,
         fx: &mut VecDeque<Action>,
     ) {
+        let to = SocketAddr::new(ip, self.port);
+        self.above.dialed(to);
         fx.push_back(Action::Dial {
             attempt,
-            to: SocketAddr::new(ip, self.port),
+            to,
             from: settings.bind_source,
         });
         info!("MASTER <-> REPLICA sync started");
@@ -169,8 +172,7 @@ impl Link {
         let (line, consumed) = match handshake::line(input) {
             Ok(Some(found)) => found,
             Ok(None) => {
-                let since = *partial_since.get_or_insert(now);
-                *partial_since = (!input.is_empty()).then_some(since);
+                *partial_since = partial_since.or(Some(now)).filter(|_| !input.is_empty());
                 return Step::Stuck;
             }
             Err(handshake::TooLong) => {
@@ -198,6 +200,11 @@ impl Link {
             }
             return Step::Consumed(consumed);
         }
+        if *stage == Stage::Masters
+            && let Some(fault) = self.above.learn(line, ask.takeover)
+        {
+            return self.close_no_circle(now, fault, fx);
+        }
         let asked = ask.takeover && *stage == Stage::Psync;
         let reply = stage.reply(conn, line, ask, settings, fx);
         if asked && let Some(answer) = takeover_answer(line, &reply) {
@@ -207,12 +214,35 @@ impl Link {
             Reply::Next => Step::Consumed(consumed),
             Reply::Fail => self.fail_step(now, fx),
             Reply::Continue(replid) => Step::Continue { consumed, replid },
-            Reply::Full(granted) => {
-                let attempt = Attempt(self.attempts);
-                self.state = State::Transfer(Box::new(Transfer::new(now, attempt, conn, granted)));
-                Step::Consumed(consumed)
-            }
+            Reply::Full(granted) => self.begin_transfer(now, (conn, granted), consumed),
         }
+    }
+
+    /// The master is this server, or follows it.
+    fn close_no_circle<'a>(
+        &mut self,
+        now: Mono,
+        fault: Fault,
+        fx: &mut VecDeque<Action>,
+    ) -> Step<'a> {
+        if self.takeover == Takeover::Wanted {
+            self.takeover = Takeover::Refused;
+        }
+        let master = format_args!("{}:{}", self.host, self.port);
+        self.above.refuse(now, fault, master);
+        self.fail_step(now, fx)
+    }
+
+    /// A dataset begins behind so many bytes.
+    fn begin_transfer<'a>(
+        &mut self,
+        now: Mono,
+        (conn, granted): (ConnId, Granted),
+        consumed: usize,
+    ) -> Step<'a> {
+        let attempt = Attempt(self.attempts);
+        self.state = State::Transfer(Box::new(Transfer::new(now, attempt, conn, granted)));
+        Step::Consumed(consumed)
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) enum Stage {
     Port,
     /// To REPLCONF ip-address.
     Ip,
+    /// To REPLCONF masters, which tells whom the master follows.
+    Masters,
     /// To REPLCONF capa.
     Capa,
     /// To INFO, which tells whether the master has what we hold.
@@ -121,11 +123,15 @@ impl Stage {
                 *self = if settings.announce_ip.is_some() {
                     Self::Ip
                 } else {
-                    Self::Capa
+                    Self::Masters
                 };
             }
             Self::Ip => {
                 optional(refused, "REPLCONF ip-address", line);
+                *self = Self::Masters;
+            }
+            Self::Masters => {
+                optional(refused, "REPLCONF masters", line);
                 *self = Self::Capa;
             }
             Self::Capa => {
@@ -177,6 +183,7 @@ fn introduce(conn: ConnId, settings: &Settings, fx: &mut VecDeque<Action>) {
     if let Some(ip) = &settings.announce_ip {
         add(&[b"REPLCONF", b"ip-address", ip.as_bytes()]);
     }
+    add(&[b"REPLCONF", b"masters", b"*"]);
     add(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]);
     fx.push_back(Action::Send { conn, bytes });
 }

@@ -8,10 +8,12 @@ use tracing::{info, warn};
 
 use super::action::{Action, Attempt, CloseReason};
 use super::history::{History, Offset, ReplId};
+use super::lineage::RunId;
 use super::receive::{Place, Receive};
 use super::settings::Settings;
 use crate::machine::{ConnId, DiskFault, Mono};
 
+mod above;
 mod attempt;
 mod handshake;
 mod keep;
@@ -23,6 +25,7 @@ mod transfer;
 #[cfg(test)]
 mod tests;
 
+use above::Above;
 use keep::Keep;
 pub(super) use state::{Connected, Granted, Step};
 use state::{State, Transfer};
@@ -52,6 +55,7 @@ pub struct Link {
     tried_at: Option<Mono>,
     down_since: Option<Mono>,
     keep: Keep,
+    above: Above,
 }
 
 /// Whether the master is asked to take over from this node (PSYNC … FAILOVER), and what it said.
@@ -97,7 +101,12 @@ pub enum Target {
 impl Link {
     /// A link to be made. `cached` is the database the own stream is in, if a partial
     /// resynchronization may do.
-    pub(super) fn new(now: Mono, host: &str, port: u16, cached: Option<u32>) -> Self {
+    pub(super) fn new(
+        now: Mono,
+        own: RunId,
+        (host, port): (&str, u16),
+        cached: Option<u32>,
+    ) -> Self {
         Self {
             host: host.into(),
             port,
@@ -112,6 +121,7 @@ impl Link {
             tried_at: None,
             down_since: None,
             keep: Keep::default(),
+            above: Above::new(now, own),
         }
     }
 
@@ -357,6 +367,53 @@ impl Link {
     /// Whether the master is refused because it has lost its data.
     pub(super) const fn is_refusing(&self) -> bool {
         self.keep.is_refusing()
+    }
+
+    /// Learns whether a replica of this server has the master's address.
+    pub(super) const fn note_followed_back(&mut self, is_followed_back: bool) {
+        self.above.note_followed_back(is_followed_back);
+    }
+
+    /// Whether the handshake is under way.
+    pub(super) const fn is_shaking_hands(&self) -> bool {
+        matches!(self.state, State::Handshake { .. })
+    }
+
+    /// Takes note of bytes of the stream as they come in.
+    pub(super) fn received(&mut self, now: Mono, conn: ConnId, len: usize) {
+        let Some(stream) = self.stream_mut(conn) else {
+            return;
+        };
+        stream.received(now, len);
+        if len > 0 {
+            self.above.flowed(now);
+        }
+    }
+
+    /// Whether a server that shows itself with this address is at that of the master.
+    pub(super) fn is_at(&self, ip: &str, port: i64) -> bool {
+        self.above.is_at(&self.host, ip, port)
+    }
+
+    /// Someone with the master's address asks for the stream. Whether it may be the master, and
+    /// whether that is news.
+    pub(super) fn doubts(&mut self, now: Mono) -> (bool, bool) {
+        self.above.doubts(now)
+    }
+
+    /// Whether it is too long ago that the stream has shown that there is a master.
+    pub(super) fn is_quiet(&self, now: Mono, timeout: Duration) -> bool {
+        self.above.is_quiet(now, timeout)
+    }
+
+    /// The masters above this server, its own first, as far as they tell.
+    pub(super) fn masters(&self) -> &[RunId] {
+        self.above.masters()
+    }
+
+    /// Whether the master is this server, or follows it.
+    pub(super) const fn is_circle(&self) -> bool {
+        self.above.is_circle()
     }
 
     /// Tells the master with the next tick how far we are.

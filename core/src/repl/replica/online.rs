@@ -28,6 +28,7 @@ impl Link {
         let (conn, lost, marked) = (transfer.conn, transfer.lost, transfer.marked);
         info!("MASTER <-> REPLICA sync: Finished with success");
         self.enter_stream(now, conn, db, psync, history);
+        self.above.flowed(now);
         if lost {
             self.lost(now, conn);
         } else if marked && let State::Connected(connected) = &mut self.state {

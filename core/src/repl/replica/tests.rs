@@ -114,6 +114,7 @@ impl Fixture {
         self.line(conn, "+PONG");
         assert_eq!(self.turn().len(), 1);
         self.line(conn, "+OK");
+        self.line(conn, "-ERR Unrecognized REPLCONF option: masters");
         self.line(conn, "+OK");
         let mut actions = self.turn();
         assert_eq!(actions.len(), 1);
@@ -176,11 +177,12 @@ fn the_handshake_says_who_we_are() {
             "*3\r\n$4\r\nAUTH\r\n$2\r\nme\r\n$9\r\npass word\r\n\
              *3\r\n$8\r\nREPLCONF\r\n$14\r\nlistening-port\r\n$4\r\n6380\r\n\
              *3\r\n$8\r\nREPLCONF\r\n$10\r\nip-address\r\n$8\r\n10.0.0.9\r\n\
+             *3\r\n$8\r\nREPLCONF\r\n$7\r\nmasters\r\n$1\r\n*\r\n\
              *5\r\n$8\r\nREPLCONF\r\n$4\r\ncapa\r\n$3\r\neof\r\n$4\r\ncapa\r\n$6\r\npsync2\r\n"
         )]
     );
     // Several replies may come at once, and errors to REPLCONF are no obstacle.
-    let replies = "+OK\r\n-ERR unknown\r\n-ERR unknown\r\n-ERR unknown\r\n";
+    let replies = "+OK\r\n-ERR unknown\r\n-ERR unknown\r\n-ERR unknown\r\n-ERR unknown\r\n";
     assert_eq!(f.receive(conn, replies), (replies.len(), None));
     let psync = "*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n";
     assert_eq!(f.turn(), [send(conn, psync)]);
@@ -785,4 +787,94 @@ fn is_psync(actions: &[Action], conn: ConnId) -> bool {
         &format!("*3\r\n$5\r\nPSYNC\r\n$40\r\n{ID}\r\n$3\r\n101\r\n"),
     );
     actions == [wanted]
+}
+
+/// What a server says that asks for the stream where it is, and shows itself with this address.
+fn ask(f: &mut Fixture, index: u32, ip: &str, port: &str) -> Admission {
+    let conn = ConnId {
+        index,
+        generation: 0,
+    };
+    let words = ["listening-port", port, "ip-address", ip];
+    let replid = f.repl.history().replid();
+    let offset = f.repl.offset().next_byte().to_string();
+    f.repl.replconf(f.now, conn, &words.map(str::as_bytes));
+    let psync = Psync {
+        replid: replid.as_bytes(),
+        offset: offset.as_bytes(),
+        failover: false,
+    };
+    let sync = Sync {
+        conn,
+        remote: &Addr::Tcp("10.0.0.5:4000".parse().unwrap()),
+        pending_output: false,
+        psync: Some(psync),
+    };
+    f.repl.sync(f.now, sync)
+}
+
+fn is_refused(admission: &Admission) -> bool {
+    matches!(admission, Admission::Refused(text) if text.starts_with("NOMASTERLINK"))
+}
+
+#[test]
+fn whoever_has_the_address_of_a_nameless_master_waits_until_the_master_has_sent_something() {
+    let mut f = Fixture::new(Settings::default());
+    let conn = f.online();
+    assert_eq!(ask(&mut f, 50, "127.0.0.1", "6380"), Admission::Accepted);
+    // What arrives at once was sent before the master may have become a replica.
+    for index in [51, 52, 53] {
+        assert!(is_refused(&ask(&mut f, index, "127.0.0.1", "6379")));
+        f.repl.stream_received(f.now, conn, 4);
+        f.pass(500);
+    }
+    assert!(is_refused(&ask(&mut f, 54, "127.0.0.1", "6379")));
+    f.repl.stream_received(f.now, conn, 4);
+    assert_eq!(ask(&mut f, 55, "127.0.0.1", "6379"), Admission::Accepted);
+    // That was then.
+    f.pass(20_000);
+    assert!(is_refused(&ask(&mut f, 56, "127.0.0.1", "6379")));
+    f.pass(20_000);
+    f.repl.stream_received(f.now, conn, 4);
+    assert!(is_refused(&ask(&mut f, 57, "127.0.0.1", "6379")));
+}
+
+#[test]
+fn a_nameless_master_that_is_a_replica_here_is_not_followed() {
+    let mut f = Fixture::new(Settings::default());
+    f.online();
+    f.repl.promote(f.now);
+    assert_eq!(ask(&mut f, 50, "10.0.0.7", "7000"), Admission::Accepted);
+    f.turn();
+    f.repl.replica_of(f.now, "10.0.0.7", 7000);
+    let master = f.dial();
+    f.repl.connected(f.now, master, Ok(()));
+    f.turn();
+    f.line(master, "+PONG");
+    f.turn();
+    f.line(master, "+OK");
+    f.receive(master, "-ERR Unrecognized REPLCONF option: masters\r\n");
+    assert_eq!(f.turn(), [close(master, CloseReason::Link)]);
+    assert_eq!(f.info("master_link_cycle"), "1");
+    // One that was is silent.
+    f.now.mono = f.now.mono + Duration::from_millis(2_001);
+    let (_, psync) = f.shake();
+    assert!(matches!(psync, Action::Send { .. }));
+    assert!(!f.repl.info(f.now).contains("master_link_cycle"));
+}
+
+#[test]
+fn nobody_is_served_by_a_replica_that_has_heard_nothing_but_its_own_handshakes() {
+    let mut f = Fixture::new(Settings::default());
+    let conn = f.online();
+    f.pass(59_000);
+    assert_eq!(ask(&mut f, 50, "10.0.0.7", "7000"), Admission::Accepted);
+    f.repl.hung_up(f.now, conn);
+    f.now.mono = f.now.mono + Duration::from_secs(1);
+    let (conn, _) = f.shake();
+    f.receive(conn, &format!("+CONTINUE {ID}\r\n"));
+    assert_eq!(f.info("master_link_status"), "up");
+    assert!(is_refused(&ask(&mut f, 51, "10.0.0.7", "7001")));
+    f.repl.stream_received(f.now, conn, 4);
+    assert_eq!(ask(&mut f, 52, "10.0.0.7", "7001"), Admission::Accepted);
 }

@@ -5,6 +5,7 @@ mod aof_history;
 mod append_only;
 mod bits;
 mod blocking;
+mod circles;
 mod clients;
 mod corners;
 mod delays;
