@@ -15,7 +15,7 @@ use holdfast_core::value::List;
 use crate::client::MASTER_NAME;
 use crate::ids::{Kind, NodeId};
 use crate::program::{
-    Boot, FailoverState, Id, MasterView, Program, ReplicaView, SentinelView, ServerView,
+    Boot, FailoverState, Id, MasterView, Program, ReplicaView, Saves, SentinelView, ServerView,
 };
 
 /// Makes the process of a node.
@@ -91,6 +91,14 @@ impl Program for Server {
         ];
         let busy = busy.into_iter().filter(|(is, _)| *is);
         busy.map(|(_, mark)| mark).collect()
+    }
+
+    fn saves(&self) -> Saves {
+        let persist = &self.state().persist;
+        Saves {
+            done: persist.saves(),
+            under_way: persist.is_saving(),
+        }
     }
 
     fn rewrites(&self) -> bool {

@@ -32,6 +32,11 @@ pub trait Program: Machine {
         false
     }
 
+    /// What a data server says of the saves of its dataset.
+    fn saves(&self) -> Saves {
+        Saves::default()
+    }
+
     /// What a data server is in the middle of, if it dies now.
     fn busy_with(&self) -> Vec<&'static str> {
         Vec::new()
@@ -49,6 +54,15 @@ pub trait Program: Machine {
 
     /// Panics if something is wrong that must never be.
     fn check_invariants(&self) {}
+}
+
+/// The saves of a data server's dataset to its RDB file.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Saves {
+    /// Those that have succeeded since it started.
+    pub done: u64,
+    /// Whether one is under way.
+    pub under_way: bool,
 }
 
 /// A data server's replication state.

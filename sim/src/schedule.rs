@@ -350,10 +350,37 @@ impl Step {
 pub enum Upkeep {
     /// BGSAVE
     Save,
+    /// SAVE
+    SaveNow,
     /// BGREWRITEAOF
     Rewrite,
     /// SHUTDOWN
     Shutdown,
+    /// SHUTDOWN SAVE
+    ShutdownSave,
+    /// SIGTERM
+    Terminate,
+}
+
+impl Upkeep {
+    /// All of them.
+    const ALL: &'static [Self] = &[
+        Self::Save,
+        Self::SaveNow,
+        Self::Rewrite,
+        Self::Shutdown,
+        Self::ShutdownSave,
+        Self::Terminate,
+    ];
+
+    /// Whether it ends the server, and then whether it has it save in any case.
+    pub const fn ends(self) -> Option<bool> {
+        match self {
+            Self::Save | Self::SaveNow | Self::Rewrite => None,
+            Self::Shutdown | Self::Terminate => Some(false),
+            Self::ShutdownSave => Some(true),
+        }
+    }
 }
 
 /// A node, by name or by what it is when the fault strikes.
@@ -566,7 +593,7 @@ fn draw_order(draws: &mut Draws, options: &Options) -> Fault {
         }
         _ => Fault::Upkeep {
             target: data(draws, options),
-            order: *draws.pick(&[Upkeep::Save, Upkeep::Rewrite, Upkeep::Shutdown]),
+            order: *draws.pick(Upkeep::ALL),
         },
     }
 }

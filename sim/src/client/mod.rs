@@ -118,14 +118,17 @@ impl Order {
         Self::new(server, &[b"CLIENT", b"KILL", b"TYPE", kind])
     }
 
-    /// What an operator has a server do about its files.
-    pub fn upkeep(server: SocketAddr, what: Upkeep) -> Self {
-        let word: &[u8] = match what {
-            Upkeep::Save => b"BGSAVE",
-            Upkeep::Rewrite => b"BGREWRITEAOF",
-            Upkeep::Shutdown => b"SHUTDOWN",
+    /// What an operator has a server do about its files, if that is a command.
+    pub fn upkeep(server: SocketAddr, what: Upkeep) -> Option<Self> {
+        let words: &[&[u8]] = match what {
+            Upkeep::Save => &[b"BGSAVE"],
+            Upkeep::SaveNow => &[b"SAVE"],
+            Upkeep::Rewrite => &[b"BGREWRITEAOF"],
+            Upkeep::Shutdown => &[b"SHUTDOWN"],
+            Upkeep::ShutdownSave => &[b"SHUTDOWN", b"SAVE"],
+            Upkeep::Terminate => return None,
         };
-        Self::new(server, &[word])
+        Some(Self::new(server, words))
     }
 
     /// `FAILOVER` to a server; to a replica that is named, by force.

@@ -1,11 +1,15 @@
 //! What a server has promised to its own disk: a write that was acknowledged by a node is in that
-//! node's dataset when it is back, as its append-only file promises.
+//! node's dataset when it is back, as the files promise that it starts from.
 //!
-//! Under `appendfsync always` that goes for every write, whatever the node died of. Under
-//! `everysec` it goes for those that were acknowledged long enough before, not counting the time
-//! in which the process stood still, and under `no` for every write if only the process died, and
-//! for every write under each policy if the process was told to end. A dataset that a master has
-//! replaced since, and a disk that was wiped, are promises of nobody.
+//! From an append-only file: under `appendfsync always` that goes for every write, whatever the
+//! node died of. Under `everysec` it goes for those that were acknowledged long enough before, not
+//! counting the time in which the process stood still, and under `no` for every write if only the
+//! process died, and for every write under each policy if the process was told to end.
+//!
+//! From an RDB file: every write that was acknowledged before a save began that has succeeded,
+//! whatever the node died of, and every write if the process was told to end and saves then.
+//!
+//! A dataset that a master has replaced since, and a disk that was wiped, are promises of nobody.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,8 +27,6 @@ const EVERYSEC: Duration = ms(4_000);
 /// What append-only files promise in a run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Promise {
-    /// Nothing.
-    Nothing,
     /// Writes told of so long before the end are kept, unless the disk has failed.
     After(Duration),
     /// Every write is kept, unless the host loses power or its disk fails.
@@ -44,12 +46,22 @@ pub struct Durability {
 struct Kept {
     /// Nothing asked before that need be there.
     since: Time,
+    /// Nothing asked before that need be in the append-only file.
+    unlogged: Time,
+    /// It starts from the append-only file, and not from the RDB file.
+    from_log: bool,
+    /// When the last save began that has succeeded.
+    saved: Time,
+    /// When the save began that is under way.
+    saving: Option<Time>,
+    /// Saves of its process that have succeeded.
+    saves: u64,
     /// When its process last died.
     died: Option<Time>,
     /// Its disk has failed since it last started.
     failed: bool,
-    /// It ends as it was told to, and keeps everything.
-    leaves: bool,
+    /// It ends as it was told to.
+    leaves: Option<Leaves>,
     /// Its process stands still since then.
     stands: Option<Time>,
     /// When its process stood still since it last started, in order.
@@ -58,11 +70,19 @@ struct Kept {
     gaps: Vec<(Time, Time)>,
 }
 
+/// What a process does that was told to end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Leaves {
+    /// Makes the append-only file durable.
+    Logged,
+    /// And saves.
+    Saved,
+}
+
 impl Promise {
     /// By the settings.
-    pub fn of(appendonly: bool, appendfsync: &str, sync_max: Duration) -> Self {
+    pub fn of(appendfsync: &str, sync_max: Duration) -> Self {
         match appendfsync {
-            _ if !appendonly => Self::Nothing,
             "always" => Self::Everything,
             "everysec" => Self::After(EVERYSEC + 2 * sync_max),
             _ => Self::Written,
@@ -84,6 +104,28 @@ impl Durability {
         self.nodes.entry(node).or_default().since = at;
     }
 
+    /// What a node's server does from here on is in no append-only file that counts.
+    pub fn unlogged(&mut self, node: NodeId, at: Time) {
+        self.nodes.entry(node).or_default().unlogged = at;
+    }
+
+    /// A node's process starts, from the append-only file or from the RDB file.
+    pub fn starts(&mut self, node: NodeId, from_log: bool) {
+        self.nodes.entry(node).or_default().from_log = from_log;
+    }
+
+    /// A node's server says how many saves have succeeded and whether one is under way. One that
+    /// took the place of another counts from when that began.
+    pub fn saves(&mut self, node: NodeId, at: Time, done: u64, under_way: bool) {
+        let kept = self.nodes.entry(node).or_default();
+        if kept.saves < done {
+            // One that is over with the turn it began in has what was told of before.
+            kept.saved = kept.saving.take().unwrap_or(at);
+            kept.saves = done;
+        }
+        kept.saving = under_way.then(|| kept.saving.unwrap_or(at));
+    }
+
     /// A node's process stands still from here on.
     pub fn stands(&mut self, node: NodeId, at: Time) {
         self.nodes.entry(node).or_default().stands.get_or_insert(at);
@@ -101,20 +143,23 @@ impl Durability {
         self.goes_on(node, at);
         let kept = self.nodes.entry(node).or_default();
         // One that dies again before it was looked at has lost what it may lose by that.
-        kept.leaves &= kept.died.is_none();
+        kept.leaves = kept.leaves.filter(|_| kept.died.is_none());
         kept.died.get_or_insert(at);
-        kept.failed |= disk_failed || power && self.promise == Promise::Written && !kept.leaves;
+        (kept.saves, kept.saving) = (0, None);
+        let unsynced = power && self.promise == Promise::Written && kept.leaves.is_none();
+        kept.failed |= disk_failed || unsynced;
     }
 
     /// A node's process ends because it was told to.
-    pub fn leaves(&mut self, node: NodeId) {
-        self.nodes.entry(node).or_default().leaves = true;
+    pub fn leaves(&mut self, node: NodeId, how: Leaves) {
+        self.nodes.entry(node).or_default().leaves = Some(how);
     }
 
     /// Whether a node is back and its dataset has not been looked at since.
     pub fn is_due(&self, node: NodeId) -> bool {
-        let died = self.nodes.get(&node).and_then(|kept| kept.died);
-        self.promise != Promise::Nothing && died.is_some()
+        self.nodes
+            .get(&node)
+            .is_some_and(|kept| kept.died.is_some())
     }
 
     /// A node is back, with these elements in its lists. Answers how many writes were looked for.
@@ -131,13 +176,18 @@ impl Durability {
         let failed = std::mem::take(&mut kept.failed);
         let left = std::mem::take(&mut kept.leaves);
         let stood = std::mem::take(&mut kept.stood);
-        match self.promise {
-            Promise::Nothing => return Ok(0),
-            Promise::After(_) | Promise::Written if failed => kept.since = died,
-            Promise::After(_) if left => {}
-            Promise::Written => {}
-            Promise::After(window) => kept.gaps.push((ran_for(window, died, &stood), died)),
-            Promise::Everything => {}
+        let mut since = kept.since;
+        if kept.from_log {
+            match self.promise {
+                Promise::After(_) | Promise::Written if failed => kept.since = died,
+                Promise::After(_) if left.is_some() => {}
+                Promise::Written => {}
+                Promise::After(window) => kept.gaps.push((ran_for(window, died, &stood), died)),
+                Promise::Everything => {}
+            }
+            since = kept.since.max(kept.unlogged);
+        } else if left != Some(Leaves::Saved) {
+            kept.gaps.push((kept.saved, died));
         }
         // An answer may have been under way when its server died.
         let within =
@@ -145,7 +195,7 @@ impl Durability {
         let promised = |record: &&Record| {
             record.server == node
                 && record.acked()
-                && kept.since < record.asked
+                && since < record.asked
                 // The answer may have come when its server was dead already.
                 && record.asked <= died
                 && !kept.gaps.iter().any(|gap| within(record, gap))
@@ -204,13 +254,19 @@ mod tests {
         }
     }
 
+    fn logged(promise: Promise) -> Durability {
+        let mut durability = Durability::new(promise);
+        durability.starts(A, true);
+        durability
+    }
+
     fn looked_for(promise: Promise, failed: bool, lost: &[Element]) -> Result<usize, Violation> {
         let records = [
             write(1, 100, 101),
             write(2, 5_000, 5_001),
             write(3, 9_000, 9_001),
         ];
-        let mut durability = Durability::new(promise);
+        let mut durability = logged(promise);
         durability.replaced(A, at(4_000));
         durability.died(A, at(10_000), failed, false);
         durability.is_back(A, &records, |list, element| {
@@ -227,7 +283,7 @@ mod tests {
 
     #[test]
     fn everysec_keeps_what_is_older_than_its_window() {
-        let promise = Promise::of(true, "everysec", ms(10));
+        let promise = Promise::of("everysec", ms(10));
         assert_eq!(looked_for(promise, false, &[3]), Ok(1));
         assert!(looked_for(promise, false, &[2]).is_err());
         assert_eq!(looked_for(promise, true, &[2, 3]), Ok(0));
@@ -236,7 +292,7 @@ mod tests {
     #[test]
     fn a_process_that_stands_still_does_not_sync() {
         let died_at = |at_ms| {
-            let mut durability = Durability::new(Promise::After(ms(1_000)));
+            let mut durability = logged(Promise::After(ms(1_000)));
             durability.stands(A, at(2_000));
             durability.goes_on(A, at(3_000));
             durability.stands(A, at(9_600));
@@ -254,7 +310,7 @@ mod tests {
 
     #[test]
     fn what_one_crash_may_take_is_not_looked_for_after_the_next() {
-        let mut durability = Durability::new(Promise::After(ms(1_000)));
+        let mut durability = logged(Promise::After(ms(1_000)));
         durability.died(A, at(10_000), false, false);
         let records = [write(1, 9_500, 9_501), write(2, 11_000, 11_001)];
         assert_eq!(durability.is_back(A, &records[..1], |_, _| false), Ok(0));
@@ -272,11 +328,11 @@ mod tests {
 
     #[test]
     fn without_syncs_every_write_is_kept_until_the_power_is_lost() {
-        let promise = Promise::of(true, "no", ms(10));
+        let promise = Promise::of("no", ms(10));
         assert_eq!(looked_for(promise, false, &[1]), Ok(2));
         assert!(looked_for(promise, false, &[3]).is_err());
         assert_eq!(looked_for(promise, true, &[1, 2, 3]), Ok(0));
-        let mut durability = Durability::new(promise);
+        let mut durability = logged(promise);
         durability.died(A, at(10_000), false, true);
         let records = [write(1, 9_500, 9_501)];
         assert_eq!(durability.is_back(A, &records, |_, _| false), Ok(0));
@@ -285,18 +341,76 @@ mod tests {
     #[test]
     fn a_process_that_was_told_to_end_keeps_everything() {
         for policy in ["everysec", "no"] {
-            let mut durability = Durability::new(Promise::of(true, policy, ms(10)));
-            durability.leaves(A);
+            let mut durability = logged(Promise::of(policy, ms(10)));
+            durability.leaves(A, Leaves::Logged);
             durability.died(A, at(10_000), false, true);
             let records = [write(1, 9_500, 9_501)];
             assert!(durability.is_back(A, &records, |_, _| false).is_err());
         }
     }
 
+    /// One that starts from an RDB file, and has saved twice by 8 s and died at 10 s.
+    fn saved() -> Durability {
+        let mut durability = Durability::new(Promise::Everything);
+        for (ms, done, under_way) in [
+            (1_000, 0, true),
+            (2_000, 0, true),
+            (3_000, 1, true),
+            (8_000, 2, false),
+        ] {
+            durability.saves(A, at(ms), done, under_way);
+        }
+        durability.died(A, at(10_000), true, true);
+        durability
+    }
+
     #[test]
-    fn without_a_file_nothing_is_promised() {
-        let promise = Promise::of(false, "always", ms(10));
-        assert_eq!(looked_for(promise, false, &[1, 2, 3]), Ok(0));
-        assert!(!Durability::new(promise).is_due(A));
+    fn a_save_keeps_what_was_told_of_before_it_began() {
+        let records = [
+            write(1, 500, 501),
+            write(2, 2_998, 2_999),
+            write(3, 2_999, 3_001),
+            write(4, 9_000, 9_001),
+        ];
+        let has = |lost: Element| move |_: u32, element| element != lost && element < 3;
+        assert_eq!(saved().is_back(A, &records, has(0)), Ok(2));
+        assert!(saved().is_back(A, &records, has(2)).is_err());
+        // What was lost once is not in the saves that follow.
+        let mut durability = saved();
+        durability.is_back(A, &records, has(0)).unwrap();
+        durability.saves(A, at(12_000), 1, false);
+        durability.died(A, at(13_000), false, true);
+        assert_eq!(durability.is_back(A, &records, has(0)), Ok(2));
+    }
+
+    #[test]
+    fn a_save_that_did_not_succeed_keeps_nothing() {
+        let mut durability = Durability::new(Promise::Everything);
+        durability.saves(A, at(3_000), 0, true);
+        durability.died(A, at(4_000), false, false);
+        durability.saves(A, at(5_000), 0, false);
+        let records = [write(1, 500, 501)];
+        assert_eq!(durability.is_back(A, &records, |_, _| false), Ok(0));
+    }
+
+    #[test]
+    fn a_process_that_saves_when_told_to_end_keeps_everything() {
+        for (how, kept) in [(Leaves::Saved, true), (Leaves::Logged, false)] {
+            let mut durability = Durability::new(Promise::Everything);
+            durability.leaves(A, how);
+            durability.died(A, at(10_000), false, true);
+            let records = [write(1, 9_999, 10_000)];
+            let result = durability.is_back(A, &records, |_, _| false);
+            assert_eq!(result.is_err(), kept);
+        }
+    }
+
+    #[test]
+    fn what_is_in_no_append_only_file_that_counts_is_not_looked_for() {
+        let mut durability = logged(Promise::Everything);
+        durability.unlogged(A, at(4_000));
+        durability.died(A, at(10_000), false, true);
+        let records = [write(1, 3_000, 3_001), write(2, 5_000, 5_001)];
+        assert_eq!(durability.is_back(A, &records, |_, e| e == 2), Ok(1));
     }
 }

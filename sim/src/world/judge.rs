@@ -12,7 +12,7 @@ use crate::oracle::append::Append;
 use crate::oracle::durability::{Durability, Promise};
 use crate::oracle::election::Election;
 use crate::oracle::history::{Position, Tree};
-use crate::oracle::loss::{self, Reign};
+use crate::oracle::loss::Reign;
 use crate::oracle::promotion::{self, Corrections, Promotion};
 use crate::oracle::quiet::Quiet;
 use crate::oracle::session::Sessions;
@@ -95,7 +95,6 @@ impl Judges {
             election: Election::default(),
             append: Append::default(),
             durability: Durability::new(Promise::of(
-                options.knobs.appendonly,
                 &options.knobs.appendfsync,
                 us(options.sync_max_us),
             )),
@@ -323,12 +322,8 @@ impl World {
         else {
             return;
         };
+        self.observe_files(id, view.loading);
         let driver = self.nodes[id.index()].driver();
-        let keeps = driver.is_some_and(|driver| driver.program().keeps_log());
-        if !view.loading && !keeps {
-            // What is written now is in no file that counts.
-            self.judges.durability.replaced(id, self.queue.now());
-        }
         let rewrites = driver.is_some_and(|driver| driver.program().rewrites());
         let before = std::mem::replace(&mut self.judges.rewriting[id.index()], rewrites);
         if rewrites && !before {
@@ -380,24 +375,6 @@ impl World {
         if Tree::wants_digest(&view) {
             self.compare_dataset(id, &view);
         }
-    }
-
-    /// A node is back with what its disk has kept.
-    fn look_for_writes(&mut self, id: NodeId) {
-        let Some(driver) = self.nodes[id.index()].driver() else {
-            return;
-        };
-        let program = driver.program();
-        let records = self.history.records();
-        let result = (self.judges.durability).is_back(id, records, |list, element| {
-            program.has_element(list, element)
-        });
-        let has = |list, element| program.has_element(list, element);
-        let result = result.and_then(|count| loss::whole(records, has).map(|()| count));
-        if let Ok(1..) = result {
-            self.judges.mark("writes back after a crash");
-        }
-        self.judge(result.map(|_| ()));
     }
 
     /// Takes in the digest of a node's dataset where it stands.

@@ -1,11 +1,12 @@
 //! The simulated world: hosts, network and time, driven event by event.
 
 mod faults;
+mod files;
 mod healing;
 mod judge;
 pub mod node;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use holdfast_core::machine::Done;
@@ -65,8 +66,8 @@ pub struct World {
     striking: Vec<Striking>,
     /// Entries that wait for something to be done.
     armed: Vec<u32>,
-    /// Servers that were told to end.
-    leaving: BTreeSet<NodeId>,
+    /// Servers that were told to end, and whether each time to save.
+    leaving: BTreeMap<NodeId, bool>,
     faults_over: bool,
     trace: Option<Trace>,
     second: (u64, u64),
@@ -119,7 +120,7 @@ impl World {
             incarnations: vec![0; count],
             striking,
             armed: Vec::new(),
-            leaving: BTreeSet::new(),
+            leaving: BTreeMap::new(),
             faults_over: false,
             trace,
             second: (0, 0),
@@ -350,6 +351,7 @@ impl World {
             }
         };
         let config = node.disk.content(CONFIG_PATH).unwrap_or_default();
+        self.judges.durability.starts(id, files::reads_log(config));
         let made = (self.maker)(&Boot {
             kind: node.kind,
             config,
@@ -374,8 +376,10 @@ impl World {
 
     fn exited(&mut self, id: NodeId, code: u8) {
         self.hear(id);
-        if code == 0 && self.leaving.remove(&id) {
-            return self.left(id);
+        if code == 0
+            && let Some(all_save) = self.leaving.remove(&id)
+        {
+            return self.left(id, all_save);
         }
         let spoiled = self.nodes[id.index()].disk.spoiled;
         if spoiled && code == 1 {

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use holdfast_core::machine::{Addr, Completion, ConnId, Done, Effect, Mono, Ticket};
