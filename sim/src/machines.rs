@@ -15,7 +15,7 @@ use holdfast_core::value::List;
 use crate::client::MASTER_NAME;
 use crate::ids::{Kind, NodeId};
 use crate::program::{
-    Boot, FailoverState, Id, MasterView, Program, ReplicaView, Saves, SentinelView, ServerView,
+    Boot, FailoverState, Id, Log, MasterView, Program, ReplicaView, Saves, SentinelView, ServerView,
 };
 
 /// Makes the process of a node.
@@ -111,8 +111,12 @@ impl Program for Server {
         Some(u128::from_le_bytes(half.try_into().expect("sixteen bytes")))
     }
 
-    fn keeps_log(&self) -> bool {
-        self.state().aof.counts()
+    fn log(&self) -> Log {
+        let aof = &self.state().aof;
+        Log {
+            sound: aof.is_sound(),
+            durable: aof.is_durable(),
+        }
     }
 
     fn has_element(&self, list: u32, element: u64) -> bool {

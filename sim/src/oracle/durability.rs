@@ -27,9 +27,9 @@ const EVERYSEC: Duration = ms(4_000);
 /// What append-only files promise in a run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Promise {
-    /// Writes told of so long before the end are kept, unless the disk has failed.
+    /// Writes told of so long before the end are kept.
     After(Duration),
-    /// Every write is kept, unless the host loses power or its disk fails.
+    /// Every write is kept, unless the host loses power.
     Written,
     /// Every write is kept.
     Everything,
@@ -46,8 +46,8 @@ pub struct Durability {
 struct Kept {
     /// Nothing asked before that need be there.
     since: Time,
-    /// Nothing asked before that need be in the append-only file.
-    unlogged: Time,
+    /// What its server does is not all in the append-only file.
+    doubt: Option<Doubt>,
     /// It starts from the append-only file, and not from the RDB file.
     from_log: bool,
     /// When the last save began that has succeeded.
@@ -58,8 +58,8 @@ struct Kept {
     saves: u64,
     /// When its process last died.
     died: Option<Time>,
-    /// Its disk has failed since it last started.
-    failed: bool,
+    /// Its host has lost power with that.
+    power: bool,
     /// It ends as it was told to.
     leaves: Option<Leaves>,
     /// Its process stands still since then.
@@ -68,6 +68,15 @@ struct Kept {
     stood: Vec<(Time, Time)>,
     /// Times before its deaths of which nothing need have been kept.
     gaps: Vec<(Time, Time)>,
+}
+
+/// A time in which a server says that there is no append-only file that counts, or that something
+/// is wrong with it.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    since: Time,
+    /// It has everything since then, and it takes a while until that is durable.
+    over: Option<Time>,
 }
 
 /// What a process does that was told to end.
@@ -88,6 +97,32 @@ impl Promise {
             _ => Self::Written,
         }
     }
+
+    /// How long it may take until what is in the file is durable.
+    const fn window(self) -> Duration {
+        match self {
+            Self::After(window) => window,
+            Self::Written | Self::Everything => Duration::ZERO,
+        }
+    }
+}
+
+impl Kept {
+    /// From when on its death may have cost the append-only file what was told of.
+    fn lost_from(&self, promise: Promise, died: Time) -> Option<Time> {
+        let durable = ran_for(promise.window(), died, &self.stood);
+        let doubt = self
+            .doubt
+            .filter(|doubt| doubt.over.is_none_or(|over| durable < over))
+            .map(|doubt| doubt.since);
+        let ends_well = self.leaves.is_some();
+        match promise {
+            Promise::Written if self.power && !ends_well => Some(Time::ZERO),
+            Promise::After(_) if ends_well && doubt.is_none() => None,
+            Promise::After(window) => Some(ran_for(window, doubt.unwrap_or(died), &self.stood)),
+            Promise::Written | Promise::Everything => doubt,
+        }
+    }
 }
 
 impl Durability {
@@ -99,25 +134,56 @@ impl Durability {
         }
     }
 
-    /// A node's dataset was replaced, or its disk was wiped.
-    pub fn replaced(&mut self, node: NodeId, at: Time) {
-        self.nodes.entry(node).or_default().since = at;
+    /// Nothing is in a file before a server has said so.
+    fn kept(&mut self, node: NodeId) -> &mut Kept {
+        self.nodes.entry(node).or_insert_with(|| Kept {
+            doubt: Some(Doubt {
+                since: Time::ZERO,
+                over: None,
+            }),
+            ..Kept::default()
+        })
     }
 
-    /// What a node's server does from here on is in no append-only file that counts.
-    pub fn unlogged(&mut self, node: NodeId, at: Time) {
-        self.nodes.entry(node).or_default().unlogged = at;
+    /// A node's dataset was replaced, or its disk was wiped.
+    pub fn replaced(&mut self, node: NodeId, at: Time) {
+        self.kept(node).since = at;
+    }
+
+    /// A node's server says whether all it does is in an append-only file that counts and with
+    /// which nothing is wrong, and whether all that is in it is durable.
+    pub fn logs(&mut self, node: NodeId, at: Time, sound: bool, durable: bool) {
+        let promise = self.promise;
+        let kept = self.kept(node);
+        let Some(doubt) = &mut kept.doubt else {
+            kept.doubt = (!sound).then_some(Doubt {
+                since: at,
+                over: None,
+            });
+            return;
+        };
+        let settled = ran_for(promise.window(), at, &kept.stood);
+        let durable = durable || promise != Promise::Everything;
+        match doubt.over {
+            Some(over) if over <= settled => {
+                kept.doubt = None;
+                self.logs(node, at, sound, durable);
+            }
+            None if sound && durable => doubt.over = Some(at),
+            Some(_) | None if sound => {}
+            Some(_) | None => doubt.over = None,
+        }
     }
 
     /// A node's process starts, from the append-only file or from the RDB file.
     pub fn starts(&mut self, node: NodeId, from_log: bool) {
-        self.nodes.entry(node).or_default().from_log = from_log;
+        self.kept(node).from_log = from_log;
     }
 
     /// A node's server says how many saves have succeeded and whether one is under way. One that
     /// took the place of another counts from when that began.
     pub fn saves(&mut self, node: NodeId, at: Time, done: u64, under_way: bool) {
-        let kept = self.nodes.entry(node).or_default();
+        let kept = self.kept(node);
         if kept.saves < done {
             // One that is over with the turn it began in has what was told of before.
             kept.saved = kept.saving.take().unwrap_or(at);
@@ -128,31 +194,37 @@ impl Durability {
 
     /// A node's process stands still from here on.
     pub fn stands(&mut self, node: NodeId, at: Time) {
-        self.nodes.entry(node).or_default().stands.get_or_insert(at);
+        self.kept(node).stands.get_or_insert(at);
     }
 
     /// A node's process goes on, if it stood still.
     pub fn goes_on(&mut self, node: NodeId, at: Time) {
-        let kept = self.nodes.entry(node).or_default();
+        let kept = self.kept(node);
         let since = kept.stands.take();
         kept.stood.extend(since.map(|since| (since, at)));
     }
 
-    /// A node's process has died; its disk may have failed before.
-    pub fn died(&mut self, node: NodeId, at: Time, disk_failed: bool, power: bool) {
+    /// A node's process has died.
+    pub fn died(&mut self, node: NodeId, at: Time, power: bool) {
         self.goes_on(node, at);
-        let kept = self.nodes.entry(node).or_default();
+        let kept = self.kept(node);
         // One that dies again before it was looked at has lost what it may lose by that.
         kept.leaves = kept.leaves.filter(|_| kept.died.is_none());
         kept.died.get_or_insert(at);
         (kept.saves, kept.saving) = (0, None);
-        let unsynced = power && self.promise == Promise::Written && kept.leaves.is_none();
-        kept.failed |= disk_failed || unsynced;
+        kept.power |= power;
     }
 
     /// A node's process ends because it was told to.
     pub fn leaves(&mut self, node: NodeId, how: Leaves) {
-        self.nodes.entry(node).or_default().leaves = Some(how);
+        self.kept(node).leaves = Some(how);
+    }
+
+    /// Whether whoever is told of a write by this node can rely on it, whatever happens.
+    pub fn promises_everything(&self, node: NodeId) -> bool {
+        let kept = self.nodes.get(&node);
+        let logs = kept.is_some_and(|kept| kept.doubt.is_none_or(|doubt| doubt.over.is_some()));
+        self.promise == Promise::Everything && logs
     }
 
     /// Whether a node is back and its dataset has not been looked at since.
@@ -169,33 +241,29 @@ impl Durability {
         records: &[Record],
         mut has: impl FnMut(u32, Element) -> bool,
     ) -> Result<usize, Violation> {
-        let kept = self.nodes.entry(node).or_default();
+        let promise = self.promise;
+        let kept = self.kept(node);
         let Some(died) = kept.died.take() else {
             return Ok(0);
         };
-        let failed = std::mem::take(&mut kept.failed);
-        let left = std::mem::take(&mut kept.leaves);
-        let stood = std::mem::take(&mut kept.stood);
-        let mut since = kept.since;
-        if kept.from_log {
-            match self.promise {
-                Promise::After(_) | Promise::Written if failed => kept.since = died,
-                Promise::After(_) if left.is_some() => {}
-                Promise::Written => {}
-                Promise::After(window) => kept.gaps.push((ran_for(window, died, &stood), died)),
-                Promise::Everything => {}
-            }
-            since = kept.since.max(kept.unlogged);
-        } else if left != Some(Leaves::Saved) {
-            kept.gaps.push((kept.saved, died));
-        }
+        let lost = if kept.from_log {
+            let lost = kept.lost_from(promise, died);
+            // What it has read is what is in the file.
+            kept.doubt = None;
+            lost
+        } else {
+            Some(kept.saved).filter(|_| kept.leaves != Some(Leaves::Saved))
+        };
+        kept.gaps.extend(lost.map(|from| (from, died)));
+        (kept.power, kept.leaves) = (false, None);
+        kept.stood.clear();
         // An answer may have been under way when its server died.
         let within =
             |record: &Record, (from, to): &(Time, Time)| *from < record.told && record.asked <= *to;
         let promised = |record: &&Record| {
             record.server == node
                 && record.acked()
-                && since < record.asked
+                && kept.since < record.asked
                 // The answer may have come when its server was dead already.
                 && record.asked <= died
                 && !kept.gaps.iter().any(|gap| within(record, gap))
@@ -257,10 +325,18 @@ mod tests {
     fn logged(promise: Promise) -> Durability {
         let mut durability = Durability::new(promise);
         durability.starts(A, true);
+        durability.logs(A, at(1), true, true);
+        durability.logs(A, at(1), true, true);
         durability
     }
 
-    fn looked_for(promise: Promise, failed: bool, lost: &[Element]) -> Result<usize, Violation> {
+    /// One whose log counts from 1 s on.
+    fn looked_for(
+        promise: Promise,
+        power: bool,
+        lost: &[Element],
+        doubts: &[(u64, bool)],
+    ) -> Result<usize, Violation> {
         let records = [
             write(1, 100, 101),
             write(2, 5_000, 5_001),
@@ -268,25 +344,66 @@ mod tests {
         ];
         let mut durability = logged(promise);
         durability.replaced(A, at(4_000));
-        durability.died(A, at(10_000), failed, false);
+        for &(ms, sound) in doubts {
+            durability.logs(A, at(ms), sound, true);
+        }
+        durability.died(A, at(10_000), power);
         durability.is_back(A, &records, |list, element| {
             assert_eq!(list, 1);
             !lost.contains(&element)
         })
     }
 
+    const NONE: &[(u64, bool)] = &[];
+
     #[test]
     fn always_keeps_every_write_since_the_dataset_was_replaced() {
-        assert_eq!(looked_for(Promise::Everything, true, &[1]), Ok(2));
-        assert!(looked_for(Promise::Everything, true, &[3]).is_err());
+        assert_eq!(looked_for(Promise::Everything, true, &[1], NONE), Ok(2));
+        assert!(looked_for(Promise::Everything, true, &[3], NONE).is_err());
     }
 
     #[test]
     fn everysec_keeps_what_is_older_than_its_window() {
         let promise = Promise::of("everysec", ms(10));
-        assert_eq!(looked_for(promise, false, &[3]), Ok(1));
-        assert!(looked_for(promise, false, &[2]).is_err());
-        assert_eq!(looked_for(promise, true, &[2, 3]), Ok(0));
+        assert_eq!(looked_for(promise, false, &[3], NONE), Ok(1));
+        assert!(looked_for(promise, false, &[2], NONE).is_err());
+    }
+
+    #[test]
+    fn what_was_told_of_while_something_was_wrong_with_the_file_may_be_lost() {
+        let broken = &[(4_500, false)][..];
+        for promise in [
+            Promise::Everything,
+            Promise::Written,
+            Promise::After(ms(300)),
+        ] {
+            assert_eq!(looked_for(promise, false, &[2, 3], broken), Ok(0));
+            // It has everything again, and that long enough.
+            let mended = &[(4_500, false), (6_000, true), (7_000, true)][..];
+            assert!(looked_for(promise, false, &[2], mended).is_err());
+        }
+        // Under `everysec` it takes a while until it is durable.
+        let promise = Promise::After(ms(2_000));
+        let mended = &[(4_500, false), (9_500, true), (9_600, true)][..];
+        assert_eq!(looked_for(promise, false, &[2, 3], mended), Ok(0));
+        // Before that it was whole.
+        let broken = &[(8_500, false)][..];
+        assert!(looked_for(promise, false, &[2], broken).is_err());
+    }
+
+    #[test]
+    fn always_keeps_what_was_told_of_before_the_file_counted_once_it_is_durable() {
+        for (durable, kept) in [(true, true), (false, false)] {
+            let mut durability = Durability::new(Promise::Everything);
+            durability.starts(A, true);
+            durability.logs(A, at(3_000), false, false);
+            durability.logs(A, at(4_000), true, durable);
+            durability.logs(A, at(4_001), true, durable);
+            durability.died(A, at(10_000), true);
+            let records = [write(1, 3_500, 3_501)];
+            let result = durability.is_back(A, &records, |_, _| false);
+            assert_eq!(result.is_err(), kept);
+        }
     }
 
     #[test]
@@ -297,7 +414,7 @@ mod tests {
             durability.goes_on(A, at(3_000));
             durability.stands(A, at(9_600));
             durability.goes_on(A, at(20_000));
-            durability.died(A, at(at_ms), false, true);
+            durability.died(A, at(at_ms), true);
             durability
         };
         let records = [write(1, 8_500, 8_501), write(2, 9_500, 9_501)];
@@ -311,10 +428,10 @@ mod tests {
     #[test]
     fn what_one_crash_may_take_is_not_looked_for_after_the_next() {
         let mut durability = logged(Promise::After(ms(1_000)));
-        durability.died(A, at(10_000), false, false);
+        durability.died(A, at(10_000), false);
         let records = [write(1, 9_500, 9_501), write(2, 11_000, 11_001)];
         assert_eq!(durability.is_back(A, &records[..1], |_, _| false), Ok(0));
-        durability.died(A, at(20_000), false, false);
+        durability.died(A, at(20_000), false);
         assert_eq!(
             durability.is_back(A, &records, |_, element| element == 2),
             Ok(1)
@@ -329,11 +446,11 @@ mod tests {
     #[test]
     fn without_syncs_every_write_is_kept_until_the_power_is_lost() {
         let promise = Promise::of("no", ms(10));
-        assert_eq!(looked_for(promise, false, &[1]), Ok(2));
-        assert!(looked_for(promise, false, &[3]).is_err());
-        assert_eq!(looked_for(promise, true, &[1, 2, 3]), Ok(0));
+        assert_eq!(looked_for(promise, false, &[1], NONE), Ok(2));
+        assert!(looked_for(promise, false, &[3], NONE).is_err());
+        assert_eq!(looked_for(promise, true, &[1, 2, 3], NONE), Ok(0));
         let mut durability = logged(promise);
-        durability.died(A, at(10_000), false, true);
+        durability.died(A, at(10_000), true);
         let records = [write(1, 9_500, 9_501)];
         assert_eq!(durability.is_back(A, &records, |_, _| false), Ok(0));
     }
@@ -343,7 +460,7 @@ mod tests {
         for policy in ["everysec", "no"] {
             let mut durability = logged(Promise::of(policy, ms(10)));
             durability.leaves(A, Leaves::Logged);
-            durability.died(A, at(10_000), false, true);
+            durability.died(A, at(10_000), true);
             let records = [write(1, 9_500, 9_501)];
             assert!(durability.is_back(A, &records, |_, _| false).is_err());
         }
@@ -360,7 +477,7 @@ mod tests {
         ] {
             durability.saves(A, at(ms), done, under_way);
         }
-        durability.died(A, at(10_000), true, true);
+        durability.died(A, at(10_000), true);
         durability
     }
 
@@ -379,7 +496,7 @@ mod tests {
         let mut durability = saved();
         durability.is_back(A, &records, has(0)).unwrap();
         durability.saves(A, at(12_000), 1, false);
-        durability.died(A, at(13_000), false, true);
+        durability.died(A, at(13_000), true);
         assert_eq!(durability.is_back(A, &records, has(0)), Ok(2));
     }
 
@@ -387,7 +504,7 @@ mod tests {
     fn a_save_that_did_not_succeed_keeps_nothing() {
         let mut durability = Durability::new(Promise::Everything);
         durability.saves(A, at(3_000), 0, true);
-        durability.died(A, at(4_000), false, false);
+        durability.died(A, at(4_000), false);
         durability.saves(A, at(5_000), 0, false);
         let records = [write(1, 500, 501)];
         assert_eq!(durability.is_back(A, &records, |_, _| false), Ok(0));
@@ -398,19 +515,10 @@ mod tests {
         for (how, kept) in [(Leaves::Saved, true), (Leaves::Logged, false)] {
             let mut durability = Durability::new(Promise::Everything);
             durability.leaves(A, how);
-            durability.died(A, at(10_000), false, true);
+            durability.died(A, at(10_000), true);
             let records = [write(1, 9_999, 10_000)];
             let result = durability.is_back(A, &records, |_, _| false);
             assert_eq!(result.is_err(), kept);
         }
-    }
-
-    #[test]
-    fn what_is_in_no_append_only_file_that_counts_is_not_looked_for() {
-        let mut durability = logged(Promise::Everything);
-        durability.unlogged(A, at(4_000));
-        durability.died(A, at(10_000), false, true);
-        let records = [write(1, 3_000, 3_001), write(2, 5_000, 5_001)];
-        assert_eq!(durability.is_back(A, &records, |_, e| e == 2), Ok(1));
     }
 }

@@ -359,8 +359,7 @@ impl World {
         } else {
             self.net.kill(&mut self.queue, id);
         }
-        let spoiled = self.nodes[id.index()].disk.spoiled;
-        self.judges.died(id, self.queue.now(), spoiled, power);
+        self.judges.died(id, self.queue.now(), power);
     }
 
     /// Gives a host its power back and starts its process, if it has none.

@@ -1,29 +1,41 @@
 //! What servers do with their files, and what becomes of those.
 
 use crate::disk::Image;
-use crate::ids::NodeId;
+use crate::ids::{Kind, NodeId};
 use crate::oracle::durability::Leaves;
 use crate::oracle::loss;
 use crate::time::{ms, us};
 
 use super::World;
 
+/// Why a server has ended by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum WhyEnd {
+    /// Something that it asked of the disk has failed.
+    Failure,
+    /// A file is not what was written.
+    Rot,
+}
+
 impl World {
-    /// Looks at what a server says of its files.
-    pub(super) fn observe_files(&mut self, id: NodeId, loading: bool) {
+    /// Looks at what a server says of its files, and what it has kept if it was not looked at
+    /// since it died.
+    pub(super) fn observe_files(&mut self, id: NodeId) {
+        if self.judges.durability.is_due(id) {
+            self.look_for_writes(id);
+        }
         let Some(driver) = self.nodes[id.index()].driver() else {
             return;
         };
         let (now, durability) = (self.queue.now(), &mut self.judges.durability);
-        if !loading && !driver.program().keeps_log() {
-            durability.unlogged(id, now);
-        }
+        let log = driver.program().log();
+        durability.logs(id, now, log.sound, log.durable);
         let saves = driver.program().saves();
         durability.saves(id, now, saves.done, saves.under_way);
     }
 
     /// A node is back with what its disk has kept.
-    pub(super) fn look_for_writes(&mut self, id: NodeId) {
+    fn look_for_writes(&mut self, id: NodeId) {
         let Some(driver) = self.nodes[id.index()].driver() else {
             return;
         };
@@ -67,20 +79,36 @@ impl World {
         self.judges.durability.replaced(id, self.queue.now());
     }
 
-    /// A process has ended by itself because it can't write its append-only file, or can't read it
-    /// after a loss of power has taken what a failed sync had left. An operator sees to the disk
-    /// and the process is started again.
-    pub(super) fn ended_for_its_disk(&mut self, id: NodeId) {
-        let loading = self.judges.server(id).is_none_or(|view| view.loading);
+    /// Why a server may end by itself, if it may, in a turn in which it was told of a failure of its
+    /// disk or was not. One that starts may if it could not do what it has to, or if a file is not
+    /// what was written; one that serves only if its disk has failed under `appendfsync always`.
+    pub(super) fn may_end(&self, id: NodeId, disk_failed: bool) -> Option<WhyEnd> {
+        let node = &self.nodes[id.index()];
+        if node.kind != Kind::Data {
+            return None;
+        }
+        if self.judges.ready[id.index()] {
+            let promised = self.judges.durability.promises_everything(id);
+            return (promised && disk_failed).then_some(WhyEnd::Failure);
+        }
+        if node.disk_failed {
+            return Some(WhyEnd::Failure);
+        }
+        node.disk.is_rotten().then_some(WhyEnd::Rot)
+    }
+
+    /// A process has ended by itself because of its disk. An operator starts it again, without the
+    /// files if these can't be read.
+    pub(super) fn ended_for_its_disk(&mut self, id: NodeId, why: WhyEnd) {
         self.kill(id, false);
         let now = self.queue.now();
-        let disk = &mut self.nodes[id.index()].disk;
-        if loading && !disk.faults.any() {
-            disk.wipe_except(super::CONFIG_PATH);
-            self.judges.durability.replaced(id, now);
-            self.judges.mark("files beyond repair");
-        } else {
-            self.judges.mark("exit for a disk fault");
+        match why {
+            WhyEnd::Rot => {
+                self.nodes[id.index()].disk.wipe_except(super::CONFIG_PATH);
+                self.judges.durability.replaced(id, now);
+                self.judges.mark("files beyond repair");
+            }
+            WhyEnd::Failure => self.judges.mark("exit for a disk fault"),
         }
         self.start_at(id, now + ms(1_000));
     }

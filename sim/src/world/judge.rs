@@ -66,6 +66,8 @@ pub struct Judges {
     sessions: Sessions,
     servers: Vec<Option<ServerView>>,
     rewriting: Vec<bool>,
+    /// Servers that have loaded what they started from.
+    pub(super) ready: Vec<bool>,
     /// Where each live server last knew itself to be in a history.
     places: Vec<Option<Position>>,
     sentinels: Vec<Option<SentinelView>>,
@@ -119,6 +121,7 @@ impl Judges {
             sessions: Sessions::default(),
             servers: vec![None; nodes],
             rewriting: vec![false; nodes],
+            ready: vec![false; nodes],
             places: vec![None; nodes],
             sentinels: vec![None; nodes],
             reigning: BTreeMap::new(),
@@ -140,8 +143,9 @@ impl Judges {
     }
 
     /// A process has died.
-    pub fn died(&mut self, node: NodeId, at: Time, disk_failed: bool, power: bool) {
-        self.durability.died(node, at, disk_failed, power);
+    pub fn died(&mut self, node: NodeId, at: Time, power: bool) {
+        self.durability.died(node, at, power);
+        self.ready[node.index()] = false;
         if self.servers[node.index()].take().is_some() {
             self.deaths.push((node, at));
         }
@@ -322,7 +326,10 @@ impl World {
         else {
             return;
         };
-        self.observe_files(id, view.loading);
+        if !view.loading {
+            self.judges.ready[id.index()] = true;
+            self.observe_files(id);
+        }
         let driver = self.nodes[id.index()].driver();
         let rewrites = driver.is_some_and(|driver| driver.program().rewrites());
         let before = std::mem::replace(&mut self.judges.rewriting[id.index()], rewrites);
@@ -341,9 +348,6 @@ impl World {
         }
         if view.loading && !old.is_some_and(|old| old.loading) {
             self.done(id, Moment::Load);
-        }
-        if !view.loading && self.judges.durability.is_due(id) {
-            self.look_for_writes(id);
         }
         let now = self.queue.now();
         let incarnation = self.incarnations[id.index()];

@@ -229,6 +229,8 @@ impl World {
             return;
         }
         let inputs = node.inbox.len();
+        let disk_failed = node.inbox.iter().any(Input::is_disk_fault);
+        node.disk_failed |= disk_failed;
         match &mut node.state {
             State::Down | State::Paused(_) => return,
             State::Up(Body::Machine(driver)) => {
@@ -249,7 +251,7 @@ impl World {
                 match turn {
                     Turn::Sleep => {}
                     Turn::Again => node.wake_soon(&mut self.queue),
-                    Turn::Exit(code) => return self.exited(id, code),
+                    Turn::Exit(code) => return self.exited(id, code, disk_failed),
                     Turn::Stuck(timer) => {
                         let message =
                             format!("{id} asks for the timer {timer:?} at or before the present");
@@ -362,6 +364,7 @@ impl World {
         match made {
             Ok(program) => {
                 let driver = Driver::new(program, incarnation);
+                node.disk_failed = false;
                 node.state = State::Up(Body::Machine(Box::new(driver)));
                 node.wake_soon(&mut self.queue);
                 self.note(id, "start", &format!("incarnation {incarnation}"));
@@ -374,16 +377,19 @@ impl World {
         }
     }
 
-    fn exited(&mut self, id: NodeId, code: u8) {
+    /// A process has ended by itself, in a turn in which it was told of a failure of its disk or
+    /// was not.
+    fn exited(&mut self, id: NodeId, code: u8, disk_failed: bool) {
         self.hear(id);
         if code == 0
             && let Some(all_save) = self.leaving.remove(&id)
         {
             return self.left(id, all_save);
         }
-        let spoiled = self.nodes[id.index()].disk.spoiled;
-        if spoiled && code == 1 {
-            return self.ended_for_its_disk(id);
+        if code == 1
+            && let Some(why) = self.may_end(id, disk_failed)
+        {
+            return self.ended_for_its_disk(id, why);
         }
         let message = format!("the process of {id} ended by itself with status {code}");
         self.fail(Violation::new("exit", message));
