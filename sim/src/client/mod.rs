@@ -118,17 +118,11 @@ impl Order {
         Self::new(server, &[b"CLIENT", b"KILL", b"TYPE", kind])
     }
 
-    /// What an operator has a server do about its files, if that is a command.
-    pub fn upkeep(server: SocketAddr, what: Upkeep) -> Option<Self> {
-        let words: &[&[u8]] = match what {
-            Upkeep::Save => &[b"BGSAVE"],
-            Upkeep::SaveNow => &[b"SAVE"],
-            Upkeep::Rewrite => &[b"BGREWRITEAOF"],
-            Upkeep::Shutdown => &[b"SHUTDOWN"],
-            Upkeep::ShutdownSave => &[b"SHUTDOWN", b"SAVE"],
-            Upkeep::Terminate => return None,
-        };
-        Some(Self::new(server, words))
+    /// What an operator has a server do about its files.
+    pub fn upkeep(server: SocketAddr, what: Upkeep) -> impl Iterator<Item = Self> {
+        what.commands()
+            .iter()
+            .map(move |words| Self::new(server, words))
     }
 
     /// `FAILOVER` to a server; to a replica that is named, by force.
@@ -361,6 +355,7 @@ impl Client {
             Outcome::Refused(text) => leaves(text),
             Outcome::Pending
             | Outcome::Done
+            | Outcome::Kept
             | Outcome::Waited(_)
             | Outcome::List(_)
             | Outcome::Value(_)

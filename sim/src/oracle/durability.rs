@@ -9,13 +9,16 @@
 //! From an RDB file: every write that was acknowledged before a save began that has succeeded,
 //! whatever the node died of, and every write if the process was told to end and saves then.
 //!
+//! What WAITAOF has said to be durable on the server itself is in the append-only file whatever the
+//! policy.
+//!
 //! A dataset that a master has replaced since, and a disk that was wiped, are promises of nobody.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Violation;
-use crate::client::record::{Element, Record};
+use crate::client::record::{Element, Outcome, Record};
 use crate::ids::NodeId;
 use crate::time::{Time, ms};
 
@@ -36,9 +39,10 @@ pub enum Promise {
 }
 
 /// What is known of each node's disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Durability {
-    promise: Promise,
+    /// By node.
+    promises: Vec<Promise>,
     nodes: BTreeMap<NodeId, Kept>,
 }
 
@@ -48,6 +52,8 @@ struct Kept {
     since: Time,
     /// What its server does is not all in the append-only file.
     doubt: Option<Doubt>,
+    /// Its server says that all is well with that.
+    sound: bool,
     /// It starts from the append-only file, and not from the RDB file.
     from_log: bool,
     /// When the last save began that has succeeded.
@@ -66,8 +72,12 @@ struct Kept {
     stands: Option<Time>,
     /// When its process stood still since it last started, in order.
     stood: Vec<(Time, Time)>,
-    /// Times before its deaths of which nothing need have been kept.
+    /// Times before its deaths of which nothing need have been kept, but what was told to be
+    /// durable.
     gaps: Vec<(Time, Time)>,
+    /// When it last died and started from the RDB file. Nothing asked before that is known to be
+    /// in the append-only file only because it was told to be durable there.
+    left_log: Time,
 }
 
 /// A time in which a server says that there is no append-only file that counts, or that something
@@ -89,11 +99,11 @@ pub enum Leaves {
 }
 
 impl Promise {
-    /// By the settings.
+    /// By `appendfsync`.
     pub fn of(appendfsync: &str, sync_max: Duration) -> Self {
         match appendfsync {
             "always" => Self::Everything,
-            "everysec" => Self::After(EVERYSEC + 2 * sync_max),
+            "everysec" | "" => Self::After(EVERYSEC + 2 * sync_max),
             _ => Self::Written,
         }
     }
@@ -127,9 +137,9 @@ impl Kept {
 
 impl Durability {
     /// Nothing was written yet.
-    pub const fn new(promise: Promise) -> Self {
+    pub const fn new(promises: Vec<Promise>) -> Self {
         Self {
-            promise,
+            promises,
             nodes: BTreeMap::new(),
         }
     }
@@ -153,8 +163,9 @@ impl Durability {
     /// A node's server says whether all it does is in an append-only file that counts and with
     /// which nothing is wrong, and whether all that is in it is durable.
     pub fn logs(&mut self, node: NodeId, at: Time, sound: bool, durable: bool) {
-        let promise = self.promise;
+        let promise = self.promises[node.index()];
         let kept = self.kept(node);
+        kept.sound = sound;
         let Some(doubt) = &mut kept.doubt else {
             kept.doubt = (!sound).then_some(Doubt {
                 since: at,
@@ -211,7 +222,7 @@ impl Durability {
         // One that dies again before it was looked at has lost what it may lose by that.
         kept.leaves = kept.leaves.filter(|_| kept.died.is_none());
         kept.died.get_or_insert(at);
-        (kept.saves, kept.saving) = (0, None);
+        (kept.saves, kept.saving, kept.sound) = (0, None, false);
         kept.power |= power;
     }
 
@@ -222,9 +233,8 @@ impl Durability {
 
     /// Whether whoever is told of a write by this node can rely on it, whatever happens.
     pub fn promises_everything(&self, node: NodeId) -> bool {
-        let kept = self.nodes.get(&node);
-        let logs = kept.is_some_and(|kept| kept.doubt.is_none_or(|doubt| doubt.over.is_some()));
-        self.promise == Promise::Everything && logs
+        let sound = self.nodes.get(&node).is_some_and(|kept| kept.sound);
+        self.promises[node.index()] == Promise::Everything && sound
     }
 
     /// Whether a node is back and its dataset has not been looked at since.
@@ -241,7 +251,7 @@ impl Durability {
         records: &[Record],
         mut has: impl FnMut(u32, Element) -> bool,
     ) -> Result<usize, Violation> {
-        let promise = self.promise;
+        let promise = self.promises[node.index()];
         let kept = self.kept(node);
         let Some(died) = kept.died.take() else {
             return Ok(0);
@@ -252,6 +262,7 @@ impl Durability {
             kept.doubt = None;
             lost
         } else {
+            kept.left_log = died;
             Some(kept.saved).filter(|_| kept.leaves != Some(Leaves::Saved))
         };
         kept.gaps.extend(lost.map(|from| (from, died)));
@@ -260,13 +271,15 @@ impl Durability {
         // An answer may have been under way when its server died.
         let within =
             |record: &Record, (from, to): &(Time, Time)| *from < record.told && record.asked <= *to;
+        let durable =
+            |record: &Record| record.outcome == Outcome::Kept && kept.left_log < record.asked;
         let promised = |record: &&Record| {
             record.server == node
                 && record.acked()
                 && kept.since < record.asked
                 // The answer may have come when its server was dead already.
                 && record.asked <= died
-                && !kept.gaps.iter().any(|gap| within(record, gap))
+                && (durable(record) || !kept.gaps.iter().any(|gap| within(record, gap)))
         };
         let mut count = 0;
         for record in records.iter().filter(promised) {
@@ -304,7 +317,7 @@ fn ran_for(window: Duration, died: Time, stood: &[(Time, Time)]) -> Time {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::record::{Op, Outcome};
+    use crate::client::record::Op;
     use crate::oracle::session::tests::done;
 
     const A: NodeId = NodeId(0);
@@ -323,7 +336,7 @@ mod tests {
     }
 
     fn logged(promise: Promise) -> Durability {
-        let mut durability = Durability::new(promise);
+        let mut durability = Durability::new(vec![promise]);
         durability.starts(A, true);
         durability.logs(A, at(1), true, true);
         durability.logs(A, at(1), true, true);
@@ -394,7 +407,7 @@ mod tests {
     #[test]
     fn always_keeps_what_was_told_of_before_the_file_counted_once_it_is_durable() {
         for (durable, kept) in [(true, true), (false, false)] {
-            let mut durability = Durability::new(Promise::Everything);
+            let mut durability = Durability::new(vec![Promise::Everything]);
             durability.starts(A, true);
             durability.logs(A, at(3_000), false, false);
             durability.logs(A, at(4_000), true, durable);
@@ -444,6 +457,35 @@ mod tests {
     }
 
     #[test]
+    fn what_was_told_to_be_durable_is_kept_whatever_the_policy() {
+        let kept = Record {
+            outcome: Outcome::Kept,
+            ..write(1, 9_500, 9_501)
+        };
+        for policy in ["everysec", "no"] {
+            let mut durability = logged(Promise::of(policy, ms(10)));
+            durability.died(A, at(10_000), true);
+            let records = [kept.clone(), write(2, 9_502, 9_503)];
+            let result = durability
+                .clone()
+                .is_back(A, &records, |_, element| element == 1);
+            assert_eq!(result, Ok(1));
+            assert!(
+                durability
+                    .clone()
+                    .is_back(A, &records, |_, _| false)
+                    .is_err()
+            );
+            // There is nothing of the append-only file in an RDB file.
+            durability.starts(A, false);
+            assert_eq!(durability.is_back(A, &records, |_, _| false), Ok(0));
+            durability.died(A, at(11_000), false);
+            durability.starts(A, true);
+            assert_eq!(durability.is_back(A, &records, |_, _| false), Ok(0));
+        }
+    }
+
+    #[test]
     fn without_syncs_every_write_is_kept_until_the_power_is_lost() {
         let promise = Promise::of("no", ms(10));
         assert_eq!(looked_for(promise, false, &[1], NONE), Ok(2));
@@ -468,7 +510,7 @@ mod tests {
 
     /// One that starts from an RDB file, and has saved twice by 8 s and died at 10 s.
     fn saved() -> Durability {
-        let mut durability = Durability::new(Promise::Everything);
+        let mut durability = Durability::new(vec![Promise::Everything]);
         for (ms, done, under_way) in [
             (1_000, 0, true),
             (2_000, 0, true),
@@ -502,7 +544,7 @@ mod tests {
 
     #[test]
     fn a_save_that_did_not_succeed_keeps_nothing() {
-        let mut durability = Durability::new(Promise::Everything);
+        let mut durability = Durability::new(vec![Promise::Everything]);
         durability.saves(A, at(3_000), 0, true);
         durability.died(A, at(4_000), false);
         durability.saves(A, at(5_000), 0, false);
@@ -513,7 +555,7 @@ mod tests {
     #[test]
     fn a_process_that_saves_when_told_to_end_keeps_everything() {
         for (how, kept) in [(Leaves::Saved, true), (Leaves::Logged, false)] {
-            let mut durability = Durability::new(Promise::Everything);
+            let mut durability = Durability::new(vec![Promise::Everything]);
             durability.leaves(A, how);
             durability.died(A, at(10_000), true);
             let records = [write(1, 9_999, 10_000)];

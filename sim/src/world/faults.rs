@@ -146,11 +146,11 @@ impl World {
             let all = self.leaving.entry(id).or_insert(true);
             *all &= saves;
         }
-        if let Some(command) = Order::upkeep(id.at(DATA_PORT), order) {
-            return self.order(command);
+        for command in Order::upkeep(id.at(DATA_PORT), order) {
+            self.order(command);
         }
         let node = &mut self.nodes[id.index()];
-        if !matches!(node.state, State::Down) {
+        if order == Upkeep::Terminate && !matches!(node.state, State::Down) {
             node.inbox.push_back(Input::Signal(Signal::Terminate));
             node.wake_soon(&mut self.queue);
         }

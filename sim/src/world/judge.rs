@@ -92,14 +92,15 @@ impl Judges {
     /// Fresh oracles.
     pub fn new(options: &Options, no_faults: bool) -> Self {
         let nodes = options.topology.nodes();
+        let promises = (options.topology.data()).map(|node| {
+            let policy = options.knobs.appendfsync(node);
+            Promise::of(policy, us(options.sync_max_us))
+        });
         let formed = ms(15_000) + ms(1_000 * options.knobs.diskless_delay_s);
         Self {
             election: Election::default(),
             append: Append::default(),
-            durability: Durability::new(Promise::of(
-                &options.knobs.appendfsync,
-                us(options.sync_max_us),
-            )),
+            durability: Durability::new(promises.collect()),
             quiet: (no_faults && options.quiet()).then_some(Quiet {
                 from: Time::ZERO + formed,
             }),
@@ -687,6 +688,7 @@ impl Judges {
             Outcome::Refused(text) if text.starts_with("LOADING") => self.mark("LOADING refusal"),
             Outcome::Waited(0) => self.mark("WAIT timeout"),
             Outcome::Unknown => self.mark("unknown outcome"),
+            Outcome::Kept => self.mark("WAITAOF kept"),
             Outcome::Pending
             | Outcome::Refused(_)
             | Outcome::Waited(_)
@@ -703,10 +705,15 @@ impl Judges {
             Op::Push { .. }
             | Op::PushTwo { .. }
             | Op::PushWait { .. }
+            | Op::PushKept { .. }
             | Op::Set { .. }
             | Op::SetExpiring { .. }
             | Op::Incr { .. } => served.write = Some(record.asked),
-            Op::Mixed { .. } => self.mark("writes of every kind"),
+            Op::Mixed { .. } => {
+                served.write = Some(record.asked);
+                self.mark("writes of every kind");
+            }
+            Op::Flush { .. } => self.mark("FLUSHALL"),
             Op::Read { .. } | Op::Get { .. } => served.read = Some(record.asked),
         }
     }

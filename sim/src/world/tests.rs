@@ -51,6 +51,7 @@ fn small_plan(seed: u64) -> Plan {
             plain_base: false,
             users: false,
             keep_data_s: 0,
+            files: Vec::new(),
         },
         network: Quality {
             cut_ppm: 200_000,
@@ -64,6 +65,9 @@ fn small_plan(seed: u64) -> Plan {
             list_len: 50,
             push_ppm: 500_000,
             mixed_ppm: 0,
+            upkeep_ppm: 0,
+            kept_ppm: 0,
+            flush_ppm: 0,
             wait_ppm: 100_000,
             multi_ppm: 100_000,
             read_ppm: 500_000,
