@@ -199,6 +199,20 @@ fn a_synced_line_survives_a_loss_of_power_and_the_process_comes_back() {
 }
 
 #[test]
+fn failed_syncs_of_servers_are_counted_and_those_of_sentinels_are_not() {
+    let writers = |_: &Boot<'_>| -> Result<Box<dyn Program>, String> {
+        Ok(Box::new(Shell::new(Writer { step: 0 }, DATA_PORT)))
+    };
+    for (node, counted) in [(0, true), (1, false)] {
+        let (target, power) = (Target::Node(node), false);
+        let fails = Fault::OneSyncFails { target, power };
+        let mut world = world_of(writers, vec![entry(200, 400, fails)]);
+        world.run_until(Time::from_millis(500));
+        assert_eq!(world.judges.marks.contains_key("failed fsync"), counted);
+    }
+}
+
+#[test]
 fn a_paused_machine_stands_still_and_goes_on() {
     let pause = Fault::Pause {
         target: Target::Node(0),
