@@ -36,8 +36,6 @@ pub struct Disk {
     pending: Vec<NameChange>,
     /// What is wrong with it at the moment.
     pub faults: Faults,
-    /// Something has failed since the disk was new.
-    pub spoiled: bool,
 }
 
 /// What is wrong with a disk.
@@ -55,17 +53,16 @@ pub struct Faults {
     pub stalled_until: Time,
 }
 
-impl Faults {
-    /// Whether something fails, or is about to.
-    pub const fn any(&self) -> bool {
-        self.sync || self.one_sync || self.dead || self.full
-    }
-}
-
 /// What a disk held at one moment, as a loss of power would have left it.
 pub struct Image {
-    files: BTreeMap<String, Vec<u8>>,
-    spoiled: bool,
+    files: BTreeMap<String, Content>,
+}
+
+/// Bytes at rest, and which of them are not what was written.
+#[derive(Clone, Default)]
+struct Content {
+    data: Vec<u8>,
+    rotten: Vec<Range<usize>>,
 }
 
 #[derive(Default)]
@@ -76,6 +73,8 @@ struct Inode {
     before: Option<Vec<u8>>,
     /// Ranges a failed sync covered: their bytes never reach the platter.
     doomed: Vec<Range<usize>>,
+    /// Ranges that are not what was written.
+    rotten: Vec<Range<usize>>,
 }
 
 #[derive(Clone)]
@@ -195,13 +194,15 @@ impl Disk {
     pub fn image(&self) -> Image {
         let files = self.durable_names.iter().map(|(path, inode)| {
             let inode = &self.inodes[inode];
-            let mut data = inode.data[..inode.synced].to_vec();
-            inode.spoil(&mut data);
-            (path.clone(), data)
+            let mut safe = Content {
+                data: inode.data[..inode.synced].to_vec(),
+                rotten: inode.rotten.clone(),
+            };
+            safe.spoil(&inode.doomed);
+            (path.clone(), safe)
         });
         Image {
             files: files.collect(),
-            spoiled: self.spoiled,
         }
     }
 
@@ -209,16 +210,25 @@ impl Disk {
     pub fn go_back_to(&mut self, image: &Image, keep: &str) {
         self.wipe_except(keep);
         let kept = absolute(HOME, keep);
-        for (path, data) in image.files.iter().filter(|(path, _)| **path != kept) {
-            self.install(path, data);
+        for (path, content) in image.files.iter().filter(|(path, _)| **path != kept) {
+            self.install(path, &content.data);
+            let inode = self.inodes.get_mut(&self.names[path]);
+            let inode = inode.expect("names lead to inodes");
+            inode.rotten.clone_from(&content.rotten);
         }
-        self.spoiled = image.spoiled;
+    }
+
+    /// Whether a file that a process may read when it starts is not what was written: a bit of it
+    /// has turned over, or a loss of power has taken what a failed sync had doomed.
+    pub fn is_rotten(&self) -> bool {
+        let mut files = self.names.iter().filter(|(path, _)| is_lasting(path));
+        files.any(|(_, inode)| !self.inodes[inode].rotten.is_empty())
     }
 
     /// Turns over a bit of a file that has a checksum, while no process runs. Answers which file.
     pub fn turn_bit(&mut self, draws: &mut Draws) -> Option<String> {
         let checked = |(path, inode): (&String, &u32)| {
-            let whole = path.ends_with(".rdb") && !path.contains("temp");
+            let whole = path.ends_with(".rdb") && is_lasting(path);
             let len = self.inodes[inode].data.len();
             (whole && len > 0).then(|| (path.clone(), *inode, len))
         };
@@ -230,7 +240,7 @@ impl Disk {
         let (byte, bit) = (draws.index(len), draws.below(8));
         let inode = self.inodes.get_mut(&inode).expect("names lead to inodes");
         inode.data[byte] ^= 1 << bit;
-        self.spoiled = true;
+        inode.rotten.push(byte..byte + 1);
         Some(path)
     }
 
@@ -278,7 +288,6 @@ impl Disk {
         if faults.full || faults.dead {
             let part = draws.index(data.len() + 1);
             inode.data.extend_from_slice(&data[..part]);
-            self.spoiled = true;
             self.works()?;
             return Err(DiskFault::NoSpace);
         }
@@ -307,18 +316,15 @@ impl Disk {
         Ok(inode.expect("open files have an inode"))
     }
 
-    const fn works(&mut self) -> Result<(), DiskFault> {
+    const fn works(&self) -> Result<(), DiskFault> {
         if self.faults.dead {
-            self.spoiled = true;
             return Err(DiskFault::Failed { errno: EIO });
         }
         Ok(())
     }
 
     fn sync_works(&mut self) -> bool {
-        let fails = self.faults.sync || std::mem::take(&mut self.faults.one_sync);
-        self.spoiled |= fails;
-        !fails
+        !(self.faults.sync || std::mem::take(&mut self.faults.one_sync))
     }
 
     fn read(
@@ -416,6 +422,7 @@ impl Inode {
         self.data.clear();
         self.synced = 0;
         self.doomed.clear();
+        self.rotten.clear();
     }
 
     fn cut(&mut self, len: usize) {
@@ -424,10 +431,8 @@ impl Inode {
         }
         self.data.truncate(len);
         self.synced = self.synced.min(len);
-        self.doomed.retain_mut(|range| {
-            range.end = range.end.min(len);
-            range.start < range.end
-        });
+        cut(&mut self.doomed, len);
+        cut(&mut self.rotten, len);
     }
 
     fn lose_power(&mut self, draws: &mut Draws) {
@@ -437,6 +442,7 @@ impl Inode {
             self.synced = before.len();
             self.data = before;
             self.doomed.clear();
+            self.rotten.clear();
             return;
         }
         let tail = self.data.len() - self.synced;
@@ -449,22 +455,42 @@ impl Inode {
                 .max(kept - draws.index(512.min(kept - self.synced) + 1));
             self.data[torn..].fill(0);
         }
-        let mut data = std::mem::take(&mut self.data);
-        self.spoil(&mut data);
-        self.doomed.clear();
-        self.data = data;
+        let mut left = Content {
+            data: std::mem::take(&mut self.data),
+            rotten: std::mem::take(&mut self.rotten),
+        };
+        left.spoil(&std::mem::take(&mut self.doomed));
+        (self.data, self.rotten) = (left.data, left.rotten);
         self.synced = kept;
     }
+}
 
-    /// Leaves out of what the file held what a failed sync has doomed.
-    fn spoil(&self, data: &mut [u8]) {
-        for range in &self.doomed {
-            let end = range.end.min(data.len());
+impl Content {
+    /// Leaves out of what a file held what a failed sync has doomed.
+    fn spoil(&mut self, doomed: &[Range<usize>]) {
+        let len = self.data.len();
+        self.rotten.extend_from_slice(doomed);
+        cut(&mut self.rotten, len);
+        for range in doomed {
+            let end = range.end.min(len);
             if range.start < end {
-                data[range.start..end].fill(0);
+                self.data[range.start..end].fill(0);
             }
         }
     }
+}
+
+/// Cuts ranges at a length.
+fn cut(ranges: &mut Vec<Range<usize>>, len: usize) {
+    ranges.retain_mut(|range| {
+        range.end = range.end.min(len);
+        range.start < range.end
+    });
+}
+
+/// Whether a file is more than the beginning of one that is being written.
+fn is_lasting(path: &str) -> bool {
+    !path.contains("temp")
 }
 
 impl NameChange {
@@ -646,8 +672,15 @@ mod tests {
         assert_eq!(bench.sync(1), Err(DiskFault::Failed { errno: EIO }));
         bench.disk.faults.sync = false;
         bench.sync(1).unwrap();
+        assert!(!bench.disk.is_rotten());
         bench.power();
         assert_eq!(bench.disk.content("log").unwrap(), [0, 0, 0]);
+        assert!(bench.disk.is_rotten());
+        let image = bench.disk.image();
+        bench.disk.wipe_except("node.conf");
+        assert!(!bench.disk.is_rotten());
+        bench.disk.go_back_to(&image, "node.conf");
+        assert!(bench.disk.is_rotten());
     }
 
     #[test]
@@ -740,6 +773,8 @@ mod tests {
         let turned = bench.disk.content("dump.rdb").unwrap().iter();
         let bits: u32 = turned.map(|byte| (byte ^ b'a').count_ones()).sum();
         assert_eq!(bits, 1);
-        assert!(bench.disk.spoiled);
+        assert!(bench.disk.is_rotten());
+        bench.create(1, "dump.rdb");
+        assert!(!bench.disk.is_rotten());
     }
 }

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use holdfast_core::machine::{
-    Addr, Completion, ConnId, ConnectFault, DiskOp, Done, Effect, Hangup, Mono, Now, Peer,
-    ScriptExit, ScriptId, Signal, Slices, Ticket,
+    Addr, Completion, ConnId, ConnectFault, DiskFault, DiskOp, Done, Effect, Hangup, Mono, Now,
+    Peer, ScriptExit, ScriptId, Signal, Slices, Ticket,
 };
 
 use crate::addresses::Addresses;
@@ -97,6 +97,23 @@ pub enum Input {
     Spawned(ScriptId, u32),
     /// A signal.
     Signal(Signal),
+}
+
+impl Input {
+    /// Whether something that was asked of the disk has failed.
+    pub const fn is_disk_fault(&self) -> bool {
+        let Self::Done(done) = self else {
+            return false;
+        };
+        match &done.done {
+            Done::Disk(Err(DiskFault::Failed { .. } | DiskFault::NoSpace)) => true,
+            Done::Disk(Ok(_) | Err(DiskFault::NotFound))
+            | Done::Resolved(_)
+            | Done::Listen(_)
+            | Done::Script { .. }
+            | Done::Address(_) => false,
+        }
+    }
 }
 
 /// How a turn ended.

@@ -15,7 +15,7 @@ use holdfast_core::value::List;
 use crate::client::MASTER_NAME;
 use crate::ids::{Kind, NodeId};
 use crate::program::{
-    Boot, FailoverState, Id, MasterView, Program, ReplicaView, SentinelView, ServerView,
+    Boot, FailoverState, Id, Log, MasterView, Program, ReplicaView, Saves, SentinelView, ServerView,
 };
 
 /// Makes the process of a node.
@@ -93,6 +93,14 @@ impl Program for Server {
         busy.map(|(_, mark)| mark).collect()
     }
 
+    fn saves(&self) -> Saves {
+        let persist = &self.state().persist;
+        Saves {
+            done: persist.saves(),
+            under_way: persist.is_saving(),
+        }
+    }
+
     fn rewrites(&self) -> bool {
         self.state().aof.is_rewriting() || self.state().persist.is_saving()
     }
@@ -103,8 +111,12 @@ impl Program for Server {
         Some(u128::from_le_bytes(half.try_into().expect("sixteen bytes")))
     }
 
-    fn keeps_log(&self) -> bool {
-        self.state().aof.counts()
+    fn log(&self) -> Log {
+        let aof = &self.state().aof;
+        Log {
+            sound: aof.is_sound(),
+            durable: aof.is_durable(),
+        }
     }
 
     fn has_element(&self, list: u32, element: u64) -> bool {

@@ -132,6 +132,30 @@ pub struct Knobs {
     /// replica-keep-data-timeout
     #[serde(default)]
     pub keep_data_s: u64,
+    /// What each data node does otherwise with its files than all; none if nothing.
+    #[serde(default)]
+    pub files: Vec<FileKnobs>,
+}
+
+/// The settings of one server's files.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct FileKnobs {
+    /// appendfsync
+    pub appendfsync: String,
+    /// aof-timestamp-enabled
+    pub timestamps: bool,
+    /// rdbcompression
+    pub compression: bool,
+    /// rdbchecksum
+    pub checksum: bool,
+}
+
+impl Knobs {
+    /// `appendfsync` of a data node.
+    pub fn appendfsync(&self, node: NodeId) -> &str {
+        let own = self.files.get(node.index());
+        own.map_or(&self.appendfsync, |files| &files.appendfsync)
+    }
 }
 
 fn two_kilobytes() -> String {
@@ -320,9 +344,16 @@ impl Options {
         let mut families = draw_families(&mut keys.draws(Stream::Options, 3));
         let mut reboots = keys.draws(Stream::Options, 11);
         draw_reboots(&mut reboots, &mut knobs, &mut families);
+        draw_files(
+            &mut keys.draws(Stream::Options, 14),
+            &topology,
+            &mut knobs,
+            &families,
+        );
         let rough = draws.chance(0.5) && !families.all_off() && !families.only_reboots();
         let network = draw_network(&mut keys.draws(Stream::Options, 4), &knobs, rough);
-        let workload = draw_workload(&mut keys.draws(Stream::Options, 5));
+        let mut workload = draw_workload(&mut keys.draws(Stream::Options, 5));
+        draw_upkeep(&mut keys.draws(Stream::Options, 15), &mut workload);
         let mut clocks = keys.draws(Stream::Options, 6);
         Self {
             safety_ms: draws.between(40_000, 80_000),
@@ -440,6 +471,7 @@ fn draw_knobs(draws: &mut Draws, topology: &Topology) -> Knobs {
         load_delay_us: 0,
         plain_base: false,
         keep_data_s: 0,
+        files: Vec::new(),
     }
 }
 
@@ -461,10 +493,11 @@ fn draw_reboots(draws: &mut Draws, knobs: &mut Knobs, families: &mut Families) {
     }
 }
 
+const POLICIES: [&str; 4] = ["always", "always", "everysec", "no"];
+
 fn draw_log(draws: &mut Draws, knobs: &mut Knobs) {
     knobs.appendonly = draws.chance(0.6);
-    let policies = ["always", "always", "everysec", "no"];
-    knobs.appendfsync = (*draws.pick(&policies)).to_owned();
+    knobs.appendfsync = (*draws.pick(&POLICIES)).to_owned();
     knobs.plain_base = draws.chance(0.3);
     // So that few keys take as long as many.
     let delay = |draws: &mut Draws| {
@@ -474,6 +507,35 @@ fn draw_log(draws: &mut Draws, knobs: &mut Knobs) {
     };
     knobs.save_delay_us = delay(draws);
     knobs.load_delay_us = delay(draws);
+}
+
+/// Each server has its files as it likes.
+fn draw_files(draws: &mut Draws, topology: &Topology, knobs: &mut Knobs, families: &Families) {
+    let (own_policy, own_form) = (draws.chance(0.5), draws.chance(0.5));
+    let files = topology.data().map(|_| {
+        let policy = *draws.pick(&POLICIES);
+        let (timestamps, compression) = (draws.chance(0.4), draws.chance(0.5));
+        let checksum = draws.chance(0.5) || families.rot.is_some();
+        FileKnobs {
+            appendfsync: match own_policy {
+                true => policy.to_owned(),
+                false => knobs.appendfsync.clone(),
+            },
+            timestamps: own_form && timestamps,
+            compression: !own_form || compression,
+            checksum: !own_form || checksum,
+        }
+    });
+    knobs.files = files.collect();
+}
+
+/// What clients do about files.
+fn draw_upkeep(draws: &mut Draws, workload: &mut Workload) {
+    workload.upkeep_ppm = sometimes(draws, 100_000);
+    workload.kept_ppm = sometimes(draws, 200_000);
+    let flushes = draws.chance(0.04);
+    let often = up_to(draws, 30_000);
+    workload.flush_ppm = if flushes { often } else { 0 };
 }
 
 fn draw_kept(draws: &mut Draws, knobs: &mut Knobs) {
@@ -552,6 +614,9 @@ fn draw_workload(draws: &mut Draws) -> Workload {
         expire_ppm: sometimes(draws, 1_000_000),
         idle_ppm: sometimes(draws, 20_000),
         mixed_ppm: sometimes(draws, 500_000),
+        upkeep_ppm: 0,
+        kept_ppm: 0,
+        flush_ppm: 0,
     }
 }
 

@@ -27,9 +27,14 @@ pub trait Program: Machine {
         false
     }
 
-    /// Whether a data server writes to an append-only file that is found at its next start.
-    fn keeps_log(&self) -> bool {
-        false
+    /// What a data server says of its append-only file.
+    fn log(&self) -> Log {
+        Log::default()
+    }
+
+    /// What a data server says of the saves of its dataset.
+    fn saves(&self) -> Saves {
+        Saves::default()
     }
 
     /// What a data server is in the middle of, if it dies now.
@@ -49,6 +54,24 @@ pub trait Program: Machine {
 
     /// Panics if something is wrong that must never be.
     fn check_invariants(&self) {}
+}
+
+/// A data server's append-only file.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Log {
+    /// It is found at the next start with all that is done, and nothing is wrong with it.
+    pub sound: bool,
+    /// All that is in it is durable.
+    pub durable: bool,
+}
+
+/// The saves of a data server's dataset to its RDB file.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Saves {
+    /// Those that have succeeded since it started.
+    pub done: u64,
+    /// Whether one is under way.
+    pub under_way: bool,
 }
 
 /// A data server's replication state.

@@ -350,10 +350,81 @@ impl Step {
 pub enum Upkeep {
     /// BGSAVE
     Save,
+    /// BGSAVE SCHEDULE
+    SaveSoon,
+    /// SAVE
+    SaveNow,
     /// BGREWRITEAOF
     Rewrite,
+    /// CONFIG SET appendonly yes
+    LogOn,
+    /// CONFIG SET appendonly no
+    LogOff,
+    /// The same, and CONFIG REWRITE
+    LogOnForGood,
+    /// The same, and CONFIG REWRITE
+    LogOffForGood,
     /// SHUTDOWN
     Shutdown,
+    /// SHUTDOWN SAVE
+    ShutdownSave,
+    /// SIGTERM
+    Terminate,
+}
+
+impl Upkeep {
+    /// All of them, those more than once that something hangs on that comes later.
+    const ALL: &'static [Self] = &[
+        Self::Save,
+        Self::SaveSoon,
+        Self::SaveNow,
+        Self::Rewrite,
+        Self::LogOn,
+        Self::LogOff,
+        Self::LogOnForGood,
+        Self::LogOffForGood,
+        Self::Shutdown,
+        Self::Shutdown,
+        Self::ShutdownSave,
+        Self::Terminate,
+        Self::Terminate,
+    ];
+
+    /// Whether it ends the server, and then whether it has it save in any case.
+    pub const fn ends(self) -> Option<bool> {
+        match self {
+            Self::Save
+            | Self::SaveSoon
+            | Self::SaveNow
+            | Self::Rewrite
+            | Self::LogOn
+            | Self::LogOff
+            | Self::LogOnForGood
+            | Self::LogOffForGood => None,
+            Self::Shutdown | Self::Terminate => Some(false),
+            Self::ShutdownSave => Some(true),
+        }
+    }
+
+    /// The commands it consists of, if it is no signal.
+    pub const fn commands(self) -> &'static [&'static [&'static [u8]]] {
+        const REWRITE: &[&[u8]] = &[b"CONFIG", b"REWRITE"];
+        const ON: &[&[u8]] = &[b"CONFIG", b"SET", b"appendonly", b"yes"];
+        const OFF: &[&[u8]] = &[b"CONFIG", b"SET", b"appendonly", b"no"];
+        match self {
+            Self::Save => &[&[b"BGSAVE"]],
+            Self::SaveSoon => &[&[b"BGSAVE", b"SCHEDULE"]],
+            Self::SaveNow => &[&[b"SAVE"]],
+            Self::Rewrite => &[&[b"BGREWRITEAOF"]],
+            Self::LogOn => &[ON],
+            Self::LogOff => &[OFF],
+            Self::LogOnForGood => &[ON, REWRITE],
+            Self::LogOffForGood => &[OFF, REWRITE],
+            Self::Shutdown => &[&[b"SHUTDOWN"]],
+            Self::ShutdownSave => &[&[b"SHUTDOWN", b"SAVE"]],
+            Self::Terminate => &[],
+        }
+    }
 }
 
 /// A node, by name or by what it is when the fault strikes.
@@ -566,7 +637,7 @@ fn draw_order(draws: &mut Draws, options: &Options) -> Fault {
         }
         _ => Fault::Upkeep {
             target: data(draws, options),
-            order: *draws.pick(&[Upkeep::Save, Upkeep::Rewrite, Upkeep::Shutdown]),
+            order: *draws.pick(Upkeep::ALL),
         },
     }
 }

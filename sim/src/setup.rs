@@ -47,11 +47,18 @@ fn data_config(options: &Options, node: NodeId) -> String {
     line("appendonly", &if knobs.appendonly { "yes" } else { "no" });
     line("rdb-key-save-delay", &knobs.save_delay_us);
     line("key-load-delay", &knobs.load_delay_us);
-    if knobs.appendonly {
-        line("appendfsync", &knobs.appendfsync);
+    let policy = knobs.appendfsync(node);
+    if !policy.is_empty() {
+        line("appendfsync", &policy);
         let rdb = if knobs.plain_base { "no" } else { "yes" };
         line("aof-use-rdb-preamble", &rdb);
         line("auto-aof-rewrite-min-size", &knobs.rewrite_min);
+    }
+    if let Some(files) = knobs.files.get(index) {
+        let word = |yes| if yes { "yes" } else { "no" };
+        line("aof-timestamp-enabled", &word(files.timestamps));
+        line("rdbcompression", &word(files.compression));
+        line("rdbchecksum", &word(files.checksum));
     }
     let side = options.topology.side() == Some(node);
     if !side {

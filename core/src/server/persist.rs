@@ -121,6 +121,11 @@ impl Persist {
         self.last_save
     }
 
+    /// How often it was since the start.
+    pub fn saves(&self) -> u64 {
+        self.saves
+    }
+
     /// Whether a snapshot is being written to a file.
     pub fn is_saving(&self) -> bool {
         self.running.as_ref().is_some_and(Running::is_dump)

@@ -22,23 +22,33 @@ pub(super) fn judge(op: &Op, replies: &[Reply]) -> Outcome {
         }
         // The demotion that refuses WAIT came after the push.
         (Op::PushWait { .. }, [Reply::Int(_), Reply::Error(_)]) => Outcome::Done,
-        (Op::PushTwo { .. }, [_, _, _, Reply::Array(Some(results))]) => {
-            match results
-                .iter()
-                .find(|result| !matches!(result, Reply::Int(_)))
-            {
-                None => Outcome::Done,
-                Some(result) => odd(result),
+        // The demotion that refuses WAITAOF came after the push; and there may be no file.
+        (Op::PushKept { .. }, [Reply::Int(_), Reply::Error(_)]) => Outcome::Done,
+        (Op::PushKept { .. }, [Reply::Int(_), Reply::Array(Some(items))]) => match items[..] {
+            [Reply::Int(0), Reply::Int(_)] => Outcome::Done,
+            [Reply::Int(1), Reply::Int(_)] => Outcome::Kept,
+            _ => odd(&replies[1]),
+        },
+        (Op::PushTwo { between, .. }, [.., Reply::Array(Some(results))]) => {
+            match (between, &results[..]) {
+                (None, [Reply::Int(_), Reply::Int(_)])
+                // Whether it can be done now is not what counts.
+                | (Some(_), [Reply::Int(_), Reply::Simple(_) | Reply::Error(_), Reply::Int(_)]) => {
+                    Outcome::Done
+                }
+                _ => odd(replies.last().expect("an operation has replies")),
             }
         }
-        (Op::PushTwo { .. }, [_, _, _, Reply::Error(text)]) => {
+        (Op::PushTwo { .. }, [.., Reply::Error(text)]) => {
             Outcome::Refused(String::from_utf8_lossy(text).into_owned())
         }
         (Op::Read { .. }, [Reply::Array(Some(items))]) => {
             let elements = items.iter().map(element).collect::<Option<Vec<_>>>();
             elements.map_or_else(|| odd(&replies[0]), Outcome::List)
         }
-        (Op::Set { .. } | Op::SetExpiring { .. }, [Reply::Simple(ok)]) if ok == b"OK" => {
+        (Op::Set { .. } | Op::SetExpiring { .. } | Op::Flush { .. }, [Reply::Simple(ok)])
+            if ok == b"OK" =>
+        {
             Outcome::Done
         }
         (Op::Get { .. }, [Reply::Bulk(None)]) => Outcome::Value(None),
@@ -50,12 +60,14 @@ pub(super) fn judge(op: &Op, replies: &[Reply]) -> Outcome {
             Op::Push { .. }
             | Op::PushWait { .. }
             | Op::PushTwo { .. }
+            | Op::PushKept { .. }
             | Op::Read { .. }
             | Op::Set { .. }
             | Op::SetExpiring { .. }
             | Op::Get { .. }
             | Op::Incr { .. }
-            | Op::Mixed { .. },
+            | Op::Mixed { .. }
+            | Op::Flush { .. },
             _,
         ) => odd(replies.last().expect("an operation has replies")),
     }
@@ -66,7 +78,8 @@ fn judge_mixed(replies: &[Reply]) -> Outcome {
     for reply in replies {
         if let Reply::Error(text) = reply {
             let text = String::from_utf8_lossy(text);
-            if leaves(&text) || text.starts_with("EXECABORT") {
+            let not_now = ["EXECABORT", "NOREPLICAS", "MISCONF"];
+            if leaves(&text) || not_now.iter().any(|code| text.starts_with(code)) {
                 return Outcome::Refused(text.into_owned());
             }
         }

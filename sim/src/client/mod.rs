@@ -119,13 +119,10 @@ impl Order {
     }
 
     /// What an operator has a server do about its files.
-    pub fn upkeep(server: SocketAddr, what: Upkeep) -> Self {
-        let word: &[u8] = match what {
-            Upkeep::Save => b"BGSAVE",
-            Upkeep::Rewrite => b"BGREWRITEAOF",
-            Upkeep::Shutdown => b"SHUTDOWN",
-        };
-        Self::new(server, &[word])
+    pub fn upkeep(server: SocketAddr, what: Upkeep) -> impl Iterator<Item = Self> {
+        what.commands()
+            .iter()
+            .map(move |words| Self::new(server, words))
     }
 
     /// `FAILOVER` to a server; to a replica that is named, by force.
@@ -358,6 +355,7 @@ impl Client {
             Outcome::Refused(text) => leaves(text),
             Outcome::Pending
             | Outcome::Done
+            | Outcome::Kept
             | Outcome::Waited(_)
             | Outcome::List(_)
             | Outcome::Value(_)

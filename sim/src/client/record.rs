@@ -1,6 +1,7 @@
 //! What clients asked and what they were told: the history the oracles judge.
 
 use crate::ids::NodeId;
+use crate::schedule::Upkeep;
 use crate::time::Time;
 
 /// A value pushed once in a run: the client in the high digits, its count in the low ones.
@@ -27,6 +28,8 @@ pub enum Op {
         other: u32,
         /// The element pushed to both.
         element: Element,
+        /// What the server is told to do about its files in between.
+        between: Option<Upkeep>,
     },
     /// RPUSH followed by WAIT.
     PushWait {
@@ -36,6 +39,13 @@ pub enum Op {
         element: Element,
         /// Replicas that shall have it.
         replicas: u32,
+    },
+    /// RPUSH followed by WAITAOF on the server itself.
+    PushKept {
+        /// The list.
+        list: u32,
+        /// The element.
+        element: Element,
     },
     /// LRANGE of a whole list.
     Read {
@@ -73,6 +83,11 @@ pub enum Op {
         /// What it is drawn from.
         seed: u64,
     },
+    /// FLUSHALL.
+    Flush {
+        /// ASYNC.
+        later: bool,
+    },
 }
 
 /// What came of an operation.
@@ -84,6 +99,8 @@ pub enum Outcome {
     Done,
     /// Done and this many replicas had it when WAIT answered.
     Waited(u32),
+    /// Done and durable on the server's disk when WAITAOF answered.
+    Kept,
     /// The elements of a list.
     List(Vec<Element>),
     /// The value of a key or counter.
@@ -98,7 +115,7 @@ impl Outcome {
     /// Whether it says that the operation was done.
     pub const fn is_success(&self) -> bool {
         match self {
-            Self::Done | Self::Waited(_) | Self::List(_) | Self::Value(_) => true,
+            Self::Done | Self::Kept | Self::Waited(_) | Self::List(_) | Self::Value(_) => true,
             Self::Pending | Self::Refused(_) | Self::Unknown => false,
         }
     }
@@ -131,20 +148,22 @@ impl Record {
     /// The lists and element a write adds, if it is one.
     pub fn pushed(&self) -> Option<(Element, [Option<u32>; 2])> {
         match self.op {
-            Op::Push { list, element } | Op::PushWait { list, element, .. } => {
-                Some((element, [Some(list), None]))
-            }
+            Op::Push { list, element }
+            | Op::PushKept { list, element }
+            | Op::PushWait { list, element, .. } => Some((element, [Some(list), None])),
             Op::PushTwo {
                 list,
                 other,
                 element,
+                ..
             } => Some((element, [Some(list), Some(other)])),
             Op::Read { .. }
             | Op::Set { .. }
             | Op::SetExpiring { .. }
             | Op::Get { .. }
             | Op::Incr { .. }
-            | Op::Mixed { .. } => None,
+            | Op::Mixed { .. }
+            | Op::Flush { .. } => None,
         }
     }
 
@@ -154,6 +173,7 @@ impl Record {
             list,
             other,
             element,
+            ..
         } = self.op
         {
             return Some((element, list, other));
@@ -169,10 +189,12 @@ impl Record {
             Op::Push { .. }
             | Op::PushTwo { .. }
             | Op::PushWait { .. }
+            | Op::PushKept { .. }
             | Op::Read { .. }
             | Op::Get { .. }
             | Op::Incr { .. }
-            | Op::Mixed { .. } => return None,
+            | Op::Mixed { .. }
+            | Op::Flush { .. } => return None,
         };
         let value = i64::try_from(value).expect("elements are small");
         Some((key, value, expires))

@@ -9,6 +9,7 @@ use super::record::{ELEMENTS_PER_CLIENT, Element, Op};
 use crate::ids::NodeId;
 use crate::resp::command;
 use crate::rng::Draws;
+use crate::schedule::Upkeep;
 use crate::time::ms;
 
 /// The knobs of the workload of one run.
@@ -26,6 +27,16 @@ pub struct Workload {
     pub wait_ppm: u32,
     /// How often in a million such a write is a transaction over two lists.
     pub multi_ppm: u32,
+    /// How often in a million such a transaction has BGSAVE or BGREWRITEAOF in the middle.
+    #[serde(default)]
+    pub upkeep_ppm: u32,
+    /// How often in a million such a write is followed by WAITAOF.
+    #[serde(default)]
+    pub kept_ppm: u32,
+    /// How often in a million an operation is FLUSHALL. If that is ever, all others are writes of
+    /// any kind and reads: of all else oracles know what is to be there.
+    #[serde(default)]
+    pub flush_ppm: u32,
     /// How often in a million an operation is a read of a list.
     pub read_ppm: u32,
     /// How often in a million an operation is a write of any kind to keys all clients share.
@@ -69,6 +80,9 @@ impl Plan {
 
     /// The next operation of a client of the master.
     pub fn next_op(&mut self) -> Op {
+        if self.knobs.flush_ppm > 0 {
+            return self.next_of_flushed();
+        }
         if self.knobs.mixed_ppm > 0 && self.draws.odds(self.knobs.mixed_ppm) {
             let seed = self.draws.next_u64();
             return Op::Mixed { seed };
@@ -97,6 +111,18 @@ impl Plan {
         }
     }
 
+    fn next_of_flushed(&mut self) -> Op {
+        if self.draws.odds(self.knobs.flush_ppm) {
+            let later = self.draws.chance(0.5);
+            Op::Flush { later }
+        } else if self.draws.odds(self.knobs.read_ppm) {
+            Op::Read { list: self.list() }
+        } else {
+            let seed = self.draws.next_u64();
+            Op::Mixed { seed }
+        }
+    }
+
     /// The next operation of a client that reads from replicas.
     pub fn next_read(&mut self) -> Op {
         Op::Read { list: self.list() }
@@ -113,10 +139,13 @@ impl Plan {
         if self.draws.odds(self.knobs.multi_ppm) {
             let other = self.list();
             if other != list {
+                let upkeep = self.knobs.upkeep_ppm > 0 && self.draws.odds(self.knobs.upkeep_ppm);
+                let between = upkeep.then(|| *self.draws.pick(&[Upkeep::Save, Upkeep::Rewrite]));
                 return Op::PushTwo {
                     list,
                     other,
                     element,
+                    between,
                 };
             }
         }
@@ -127,6 +156,9 @@ impl Plan {
                 element,
                 replicas,
             };
+        }
+        if self.knobs.kept_ppm > 0 && self.draws.odds(self.knobs.kept_ppm) {
+            return Op::PushKept { list, element };
         }
         Op::Push { list, element }
     }
@@ -151,7 +183,7 @@ impl Plan {
     }
 }
 
-/// The WAIT timeout clients use.
+/// The timeout of WAIT and WAITAOF that clients use.
 pub const WAIT_TIMEOUT_MS: u64 = 500;
 
 /// Appends the commands of an operation and returns how many replies they get.
@@ -175,12 +207,23 @@ pub fn encode(op: &Op, out: &mut Vec<u8>) -> usize {
             list,
             other,
             element,
+            between,
         } => {
             command(out, &[b"MULTI"]);
             push(out, list, element);
+            let commands = between.map_or(&[][..], Upkeep::commands);
+            for words in commands {
+                command(out, words);
+            }
             push(out, other, element);
             command(out, &[b"EXEC"]);
-            4
+            4 + commands.len()
+        }
+        Op::PushKept { list, element } => {
+            push(out, list, element);
+            let timeout = WAIT_TIMEOUT_MS.to_string();
+            command(out, &[b"WAITAOF", b"1", b"0", timeout.as_bytes()]);
+            2
         }
         Op::Read { list } => {
             command(out, &[b"LRANGE", list_name(list).as_bytes(), b"0", b"-1"]);
@@ -212,6 +255,11 @@ pub fn encode(op: &Op, out: &mut Vec<u8>) -> usize {
             1
         }
         Op::Mixed { seed } => mixed::encode(seed, out),
+        Op::Flush { later } => {
+            let how: &[u8] = if later { b"ASYNC" } else { b"SYNC" };
+            command(out, &[b"FLUSHALL", how]);
+            1
+        }
     }
 }
 

@@ -263,6 +263,7 @@ mod tests {
     #[test]
     fn half_a_transaction_is_a_violation_even_if_nobody_was_told_of_it() {
         let both = Op::PushTwo {
+            between: None,
             list: 1,
             other: 2,
             element: 9,

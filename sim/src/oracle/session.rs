@@ -140,9 +140,11 @@ impl Seen {
                 | Op::Push { .. }
                 | Op::PushTwo { .. }
                 | Op::PushWait { .. }
+                | Op::PushKept { .. }
                 | Op::Get { .. }
                 | Op::Incr { .. }
                 | Op::Mixed { .. }
+                | Op::Flush { .. }
                 | Op::Read { .. },
                 _,
             ) => Ok(()),

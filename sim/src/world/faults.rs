@@ -1,7 +1,10 @@
 //! Carries out the schedule.
 
+use holdfast_core::machine::Signal;
+
 use crate::client::{MASTER_NAME, Order, SIDE_NAME};
 use crate::disk::{Faults, Image};
+use crate::driver::Input;
 use crate::ids::NodeId;
 use crate::options::{DATA_PORT, SENTINEL_PORT};
 use crate::oracle::history::Position;
@@ -121,10 +124,7 @@ impl World {
     /// Has the operator do what a fault is.
     fn give_order(&mut self, node: NodeId, fault: &Fault) {
         if let &Fault::Upkeep { order, .. } = fault {
-            if order == Upkeep::Shutdown {
-                self.leaving.insert(node);
-            }
-            self.order(Order::upkeep(node.at(DATA_PORT), order));
+            self.look_after(node, order);
         } else if let Fault::Failover { .. } = fault {
             self.order(Order::failover(node.at(SENTINEL_PORT)));
         } else if let &Fault::Unlink { replicas, .. } = fault {
@@ -137,6 +137,22 @@ impl World {
             && self.all_known()
         {
             self.order_handover(node, timeout_ms, force);
+        }
+    }
+
+    /// Has the operator look after the files of a server, or end it.
+    fn look_after(&mut self, id: NodeId, order: Upkeep) {
+        if let Some(saves) = order.ends() {
+            let all = self.leaving.entry(id).or_insert(true);
+            *all &= saves;
+        }
+        for command in Order::upkeep(id.at(DATA_PORT), order) {
+            self.order(command);
+        }
+        let node = &mut self.nodes[id.index()];
+        if order == Upkeep::Terminate && !matches!(node.state, State::Down) {
+            node.inbox.push_back(Input::Signal(Signal::Terminate));
+            node.wake_soon(&mut self.queue);
         }
     }
 
@@ -208,35 +224,8 @@ impl World {
         }
     }
 
-    fn turn_bit(&mut self, id: NodeId) {
-        self.crash(id, true);
-        let node = &mut self.nodes[id.index()];
-        if let Some(path) = node.disk.turn_bit(&mut node.draws) {
-            self.judges.mark("bit turned over at rest");
-            self.judges.durability.replaced(id, self.queue.now());
-            self.note(id, "fault", &format!("turns over a bit of {path}"));
-        }
-    }
-
-    /// Gives a host that is down another disk: an older one or none, with the configuration of
-    /// the one it had.
-    fn change_disk(&mut self, id: NodeId, image: Option<&Image>) {
-        let disk = &mut self.nodes[id.index()].disk;
-        match image {
-            Some(image) => {
-                disk.go_back_to(image, super::CONFIG_PATH);
-                self.judges.mark("restart with an older disk");
-            }
-            None => {
-                disk.wipe_except(super::CONFIG_PATH);
-                self.judges.mark("restart with an empty disk");
-            }
-        }
-        self.judges.durability.replaced(id, self.queue.now());
-    }
-
     /// A process dies of a fault.
-    fn crash(&mut self, id: NodeId, power: bool) {
+    pub(super) fn crash(&mut self, id: NodeId, power: bool) {
         if let Some(driver) = self.nodes[id.index()].driver() {
             for mark in driver.program().busy_with() {
                 self.judges.mark(mark);
@@ -309,24 +298,6 @@ impl World {
         }
     }
 
-    /// A process has ended by itself because it can't write its append-only file, or can't read it
-    /// after a loss of power has taken what a failed sync had left. An operator sees to the disk
-    /// and the process is started again.
-    pub(super) fn ended_for_its_disk(&mut self, id: NodeId) {
-        let loading = self.judges.server(id).is_none_or(|view| view.loading);
-        self.kill(id, false);
-        let now = self.queue.now();
-        let disk = &mut self.nodes[id.index()].disk;
-        if loading && !disk.faults.any() {
-            disk.wipe_except(super::CONFIG_PATH);
-            self.judges.durability.replaced(id, now);
-            self.judges.mark("files beyond repair");
-        } else {
-            self.judges.mark("exit for a disk fault");
-        }
-        self.start_at(id, now + ms(1_000));
-    }
-
     /// Ends a process and starts it again before anybody can take it for down.
     fn reboot(&mut self, id: NodeId) {
         self.note_held(id);
@@ -370,20 +341,6 @@ impl World {
         (top.master.is_none() && all && self.all_known()).then_some(replicas)
     }
 
-    /// A server has ended as it was told to, and is started again.
-    pub(super) fn left(&mut self, id: NodeId) {
-        self.judges.mark("clean shutdown");
-        self.judges.durability.leaves(id);
-        // Whoever ends has made everything durable before.
-        let power = self.nodes[id.index()].draws.chance(0.5);
-        self.kill(id, power);
-        if power {
-            self.net.restore_power(&mut self.queue, id);
-        }
-        let after = ms(100) + us(100 * self.nodes[id.index()].draws.below(20_000));
-        self.start_at(id, self.queue.now() + after);
-    }
-
     /// Ends a process; with its power a host also loses what its disk had not synced.
     pub(super) fn kill(&mut self, id: NodeId, power: bool) {
         let node = &mut self.nodes[id.index()];
@@ -402,8 +359,7 @@ impl World {
         } else {
             self.net.kill(&mut self.queue, id);
         }
-        let spoiled = self.nodes[id.index()].disk.spoiled;
-        self.judges.died(id, self.queue.now(), spoiled, power);
+        self.judges.died(id, self.queue.now(), power);
     }
 
     /// Gives a host its power back and starts its process, if it has none.

@@ -12,7 +12,7 @@ use crate::oracle::append::Append;
 use crate::oracle::durability::{Durability, Promise};
 use crate::oracle::election::Election;
 use crate::oracle::history::{Position, Tree};
-use crate::oracle::loss::{self, Reign};
+use crate::oracle::loss::Reign;
 use crate::oracle::promotion::{self, Corrections, Promotion};
 use crate::oracle::quiet::Quiet;
 use crate::oracle::session::Sessions;
@@ -66,6 +66,8 @@ pub struct Judges {
     sessions: Sessions,
     servers: Vec<Option<ServerView>>,
     rewriting: Vec<bool>,
+    /// Servers that have loaded what they started from.
+    pub(super) ready: Vec<bool>,
     /// Where each live server last knew itself to be in a history.
     places: Vec<Option<Position>>,
     sentinels: Vec<Option<SentinelView>>,
@@ -90,15 +92,15 @@ impl Judges {
     /// Fresh oracles.
     pub fn new(options: &Options, no_faults: bool) -> Self {
         let nodes = options.topology.nodes();
+        let promises = (options.topology.data()).map(|node| {
+            let policy = options.knobs.appendfsync(node);
+            Promise::of(policy, us(options.sync_max_us))
+        });
         let formed = ms(15_000) + ms(1_000 * options.knobs.diskless_delay_s);
         Self {
             election: Election::default(),
             append: Append::default(),
-            durability: Durability::new(Promise::of(
-                options.knobs.appendonly,
-                &options.knobs.appendfsync,
-                us(options.sync_max_us),
-            )),
+            durability: Durability::new(promises.collect()),
             quiet: (no_faults && options.quiet()).then_some(Quiet {
                 from: Time::ZERO + formed,
             }),
@@ -120,6 +122,7 @@ impl Judges {
             sessions: Sessions::default(),
             servers: vec![None; nodes],
             rewriting: vec![false; nodes],
+            ready: vec![false; nodes],
             places: vec![None; nodes],
             sentinels: vec![None; nodes],
             reigning: BTreeMap::new(),
@@ -141,8 +144,9 @@ impl Judges {
     }
 
     /// A process has died.
-    pub fn died(&mut self, node: NodeId, at: Time, disk_failed: bool, power: bool) {
-        self.durability.died(node, at, disk_failed, power);
+    pub fn died(&mut self, node: NodeId, at: Time, power: bool) {
+        self.durability.died(node, at, power);
+        self.ready[node.index()] = false;
         if self.servers[node.index()].take().is_some() {
             self.deaths.push((node, at));
         }
@@ -323,12 +327,11 @@ impl World {
         else {
             return;
         };
-        let driver = self.nodes[id.index()].driver();
-        let keeps = driver.is_some_and(|driver| driver.program().keeps_log());
-        if !view.loading && !keeps {
-            // What is written now is in no file that counts.
-            self.judges.durability.replaced(id, self.queue.now());
+        if !view.loading {
+            self.judges.ready[id.index()] = true;
+            self.observe_files(id);
         }
+        let driver = self.nodes[id.index()].driver();
         let rewrites = driver.is_some_and(|driver| driver.program().rewrites());
         let before = std::mem::replace(&mut self.judges.rewriting[id.index()], rewrites);
         if rewrites && !before {
@@ -346,9 +349,6 @@ impl World {
         }
         if view.loading && !old.is_some_and(|old| old.loading) {
             self.done(id, Moment::Load);
-        }
-        if !view.loading && self.judges.durability.is_due(id) {
-            self.look_for_writes(id);
         }
         let now = self.queue.now();
         let incarnation = self.incarnations[id.index()];
@@ -380,24 +380,6 @@ impl World {
         if Tree::wants_digest(&view) {
             self.compare_dataset(id, &view);
         }
-    }
-
-    /// A node is back with what its disk has kept.
-    fn look_for_writes(&mut self, id: NodeId) {
-        let Some(driver) = self.nodes[id.index()].driver() else {
-            return;
-        };
-        let program = driver.program();
-        let records = self.history.records();
-        let result = (self.judges.durability).is_back(id, records, |list, element| {
-            program.has_element(list, element)
-        });
-        let has = |list, element| program.has_element(list, element);
-        let result = result.and_then(|count| loss::whole(records, has).map(|()| count));
-        if let Ok(1..) = result {
-            self.judges.mark("writes back after a crash");
-        }
-        self.judge(result.map(|_| ()));
     }
 
     /// Takes in the digest of a node's dataset where it stands.
@@ -706,6 +688,7 @@ impl Judges {
             Outcome::Refused(text) if text.starts_with("LOADING") => self.mark("LOADING refusal"),
             Outcome::Waited(0) => self.mark("WAIT timeout"),
             Outcome::Unknown => self.mark("unknown outcome"),
+            Outcome::Kept => self.mark("WAITAOF kept"),
             Outcome::Pending
             | Outcome::Refused(_)
             | Outcome::Waited(_)
@@ -722,10 +705,15 @@ impl Judges {
             Op::Push { .. }
             | Op::PushTwo { .. }
             | Op::PushWait { .. }
+            | Op::PushKept { .. }
             | Op::Set { .. }
             | Op::SetExpiring { .. }
             | Op::Incr { .. } => served.write = Some(record.asked),
-            Op::Mixed { .. } => self.mark("writes of every kind"),
+            Op::Mixed { .. } => {
+                served.write = Some(record.asked);
+                self.mark("writes of every kind");
+            }
+            Op::Flush { .. } => self.mark("FLUSHALL"),
             Op::Read { .. } | Op::Get { .. } => served.read = Some(record.asked),
         }
     }

@@ -1,11 +1,12 @@
 //! The simulated world: hosts, network and time, driven event by event.
 
 mod faults;
+mod files;
 mod healing;
 mod judge;
 pub mod node;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use holdfast_core::machine::Done;
@@ -65,8 +66,8 @@ pub struct World {
     striking: Vec<Striking>,
     /// Entries that wait for something to be done.
     armed: Vec<u32>,
-    /// Servers that were told to end.
-    leaving: BTreeSet<NodeId>,
+    /// Servers that were told to end, and whether each time to save.
+    leaving: BTreeMap<NodeId, bool>,
     faults_over: bool,
     trace: Option<Trace>,
     second: (u64, u64),
@@ -119,7 +120,7 @@ impl World {
             incarnations: vec![0; count],
             striking,
             armed: Vec::new(),
-            leaving: BTreeSet::new(),
+            leaving: BTreeMap::new(),
             faults_over: false,
             trace,
             second: (0, 0),
@@ -228,6 +229,8 @@ impl World {
             return;
         }
         let inputs = node.inbox.len();
+        let disk_failed = node.inbox.iter().any(Input::is_disk_fault);
+        node.disk_failed |= disk_failed;
         match &mut node.state {
             State::Down | State::Paused(_) => return,
             State::Up(Body::Machine(driver)) => {
@@ -248,7 +251,7 @@ impl World {
                 match turn {
                     Turn::Sleep => {}
                     Turn::Again => node.wake_soon(&mut self.queue),
-                    Turn::Exit(code) => return self.exited(id, code),
+                    Turn::Exit(code) => return self.exited(id, code, disk_failed),
                     Turn::Stuck(timer) => {
                         let message =
                             format!("{id} asks for the timer {timer:?} at or before the present");
@@ -308,7 +311,9 @@ impl World {
                     let failed = matches!(done.done, Done::Disk(Err(_)));
                     node.inbox.push_back(Input::Done(done));
                     node.wake_soon(&mut self.queue);
-                    if failed && matches!(step, Step::Sync | Step::SyncDir) {
+                    let syncs = matches!(step, Step::Sync | Step::SyncDir);
+                    // Those of Sentinels say nothing about what has been tested of servers.
+                    if failed && syncs && node.kind == Kind::Data {
                         self.judges.mark("failed fsync");
                     }
                     self.stepped(id, step);
@@ -350,6 +355,7 @@ impl World {
             }
         };
         let config = node.disk.content(CONFIG_PATH).unwrap_or_default();
+        self.judges.durability.starts(id, files::reads_log(config));
         let made = (self.maker)(&Boot {
             kind: node.kind,
             config,
@@ -360,6 +366,7 @@ impl World {
         match made {
             Ok(program) => {
                 let driver = Driver::new(program, incarnation);
+                node.disk_failed = false;
                 node.state = State::Up(Body::Machine(Box::new(driver)));
                 node.wake_soon(&mut self.queue);
                 self.note(id, "start", &format!("incarnation {incarnation}"));
@@ -372,14 +379,19 @@ impl World {
         }
     }
 
-    fn exited(&mut self, id: NodeId, code: u8) {
+    /// A process has ended by itself, in a turn in which it was told of a failure of its disk or
+    /// was not.
+    fn exited(&mut self, id: NodeId, code: u8, disk_failed: bool) {
         self.hear(id);
-        if code == 0 && self.leaving.remove(&id) {
-            return self.left(id);
+        if code == 0
+            && let Some(all_save) = self.leaving.remove(&id)
+        {
+            return self.left(id, all_save);
         }
-        let spoiled = self.nodes[id.index()].disk.spoiled;
-        if spoiled && code == 1 {
-            return self.ended_for_its_disk(id);
+        if code == 1
+            && let Some(why) = self.may_end(id, disk_failed)
+        {
+            return self.ended_for_its_disk(id, why);
         }
         let message = format!("the process of {id} ended by itself with status {code}");
         self.fail(Violation::new("exit", message));

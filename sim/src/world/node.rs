@@ -40,6 +40,8 @@ pub struct Node {
     busy_until: Time,
     /// A disk step ended while the process stood still.
     pub(super) stalled_step: bool,
+    /// Something that its process asked of the disk has failed since it started.
+    pub(super) disk_failed: bool,
 }
 
 /// The process of a host.
@@ -87,6 +89,7 @@ impl Node {
             timer: None,
             busy_until: Time::ZERO,
             stalled_step: false,
+            disk_failed: false,
         }
     }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use holdfast_core::machine::{Addr, Completion, ConnId, Done, Effect, Mono, Ticket};
@@ -50,6 +51,7 @@ fn small_plan(seed: u64) -> Plan {
             plain_base: false,
             users: false,
             keep_data_s: 0,
+            files: Vec::new(),
         },
         network: Quality {
             cut_ppm: 200_000,
@@ -63,6 +65,9 @@ fn small_plan(seed: u64) -> Plan {
             list_len: 50,
             push_ppm: 500_000,
             mixed_ppm: 0,
+            upkeep_ppm: 0,
+            kept_ppm: 0,
+            flush_ppm: 0,
             wait_ppm: 100_000,
             multi_ppm: 100_000,
             read_ppm: 500_000,
@@ -191,6 +196,20 @@ fn a_synced_line_survives_a_loss_of_power_and_the_process_comes_back() {
     world.run_until(Time::from_millis(1_000));
     assert_eq!(world.incarnation(NodeId(0)), 2);
     assert!(world.nodes[0].disk.content("/data/log").unwrap().len() > before.len());
+}
+
+#[test]
+fn failed_syncs_of_servers_are_counted_and_those_of_sentinels_are_not() {
+    let writers = |_: &Boot<'_>| -> Result<Box<dyn Program>, String> {
+        Ok(Box::new(Shell::new(Writer { step: 0 }, DATA_PORT)))
+    };
+    for (node, counted) in [(0, true), (1, false)] {
+        let (target, power) = (Target::Node(node), false);
+        let fails = Fault::OneSyncFails { target, power };
+        let mut world = world_of(writers, vec![entry(200, 400, fails)]);
+        world.run_until(Time::from_millis(500));
+        assert_eq!(world.judges.marks.contains_key("failed fsync"), counted);
+    }
 }
 
 #[test]

@@ -147,8 +147,18 @@ impl Aof {
     }
 
     /// Whether what is in the file is found at the next start.
-    pub fn counts(&self) -> bool {
+    pub(super) fn counts(&self) -> bool {
         self.is_on() && !self.rewrite.as_ref().is_some_and(Rewrite::is_initial)
+    }
+
+    /// Whether it is, and nothing is wrong with the file.
+    pub fn is_sound(&self) -> bool {
+        self.counts() && self.fault().is_none()
+    }
+
+    /// Whether all that was handed to the file is durable.
+    pub fn is_durable(&self) -> bool {
+        self.writer().is_some_and(Writer::is_durable)
     }
 
     /// Whether what is fed belongs to the file that comes next.
