@@ -119,6 +119,10 @@ impl Program for Server {
         }
     }
 
+    fn check_invariants(&self) {
+        Self::check_invariants(self);
+    }
+
     fn has_element(&self, list: u32, element: u64) -> bool {
         let (key, element) = (format!("list:{list}"), element.to_string());
         let entry = self.keys().db(0).get(key.as_bytes());

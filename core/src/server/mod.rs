@@ -13,6 +13,7 @@ mod effects;
 pub mod eviction;
 pub mod exec;
 mod info;
+mod invariants;
 pub mod key_waits;
 mod lifecycle;
 mod loading;

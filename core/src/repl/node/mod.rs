@@ -411,6 +411,32 @@ impl Replication {
         })
     }
 
+    /// Panics if something is wrong that must never be at the end of a turn.
+    pub fn check_invariants(&self) {
+        self.check();
+        let offset = self.history.offset();
+        assert!(
+            self.stream.is_flushed(),
+            "a turn ends behind whole commands and transactions"
+        );
+        assert!(
+            self.history.previous().is_none_or(|p| p.until <= offset),
+            "the history before is part of this one"
+        );
+        if let Some(stream) = self.link.as_ref().and_then(Link::stream) {
+            assert!(offset <= stream.read, "what was applied was received");
+            assert!(
+                self.durable.is_none_or(|durable| durable <= offset),
+                "what is told to be durable was applied"
+            );
+        }
+        assert!(
+            self.link.is_none() || self.waits.is_empty(),
+            "nobody waits for the replicas of a replica"
+        );
+        self.primary.check_invariants(offset, self.backlog.as_ref());
+    }
+
     /// Asserts what holds between any two calls.
     fn check(&self) {
         if let Some(backlog) = &self.backlog {

@@ -365,6 +365,19 @@ impl Primary {
             .min()
     }
 
+    /// Panics if a replica is owed what there is not, or has what was never sent.
+    pub(super) fn check_invariants(&self, offset: Offset, backlog: Option<&Backlog>) {
+        for peer in &self.replicas {
+            assert!(peer.acked <= offset, "a replica has what there is");
+            if let Some(cursor) = peer.out.cursor() {
+                assert!(
+                    backlog.is_some_and(|backlog| backlog.reaches(cursor)),
+                    "what a replica is still to be sent is kept"
+                );
+            }
+        }
+    }
+
     /// Bytes kept for one replica.
     pub(super) fn pending(&self, conn: ConnId, end: Option<Offset>) -> u64 {
         self.replica(conn).map_or(0, |peer| peer.out.pending(end))

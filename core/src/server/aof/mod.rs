@@ -161,6 +161,16 @@ impl Aof {
         self.writer().is_some_and(Writer::is_durable)
     }
 
+    /// Panics if more is said to be durable than is in the file, or than was done.
+    pub(super) fn check_invariants(&self, offset: Offset) {
+        assert!(self.durable.is_none_or(|durable| durable <= offset));
+        if let Some(writer) = self.writer() {
+            let (synced, written) = (writer.synced(), writer.written());
+            assert!(synced <= written, "what is durable is in the file");
+            assert!(written <= writer.taken(), "what is in the file was fed");
+        }
+    }
+
     /// Whether what is fed belongs to the file that comes next.
     fn holds(&self) -> bool {
         self.rewrite.as_ref().is_some_and(Rewrite::holds)

@@ -414,6 +414,7 @@ impl World {
     pub(super) fn turn(&mut self, at: usize) -> bool {
         let now = self.now;
         self.nodes[at].server.end_turn(now);
+        self.nodes[at].server.check_invariants();
         let mut moved = self.nodes[at].server.has_backlog();
         moved |= self.carry_out(at);
         while let Some(conn) = self.nodes[at].server.poll_writable() {
