@@ -347,6 +347,9 @@ fn admit(cx: &mut Cx<'_>, psync: Option<Psync<'_>>) -> Result<(), Fail> {
     match admission {
         Admission::Accepted => {
             cx.client().flags.set(ClientFlags::REPLICA, true);
+            // It hears nothing but the stream from here on.
+            let conn = cx.data.conn;
+            cx.data.st.pubsub.forget(conn);
             Ok(())
         }
         Admission::Ignored => Ok(()),

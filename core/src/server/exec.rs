@@ -37,7 +37,12 @@ impl Server {
         let skip = client.flags.has(ClientFlags::REPLY_SKIP_NEXT);
         client.flags.set(ClientFlags::REPLY_SKIP_NEXT, false);
         client.flags.set(ClientFlags::REPLY_SKIP, skip);
+        let is_replica = client.flags.has(ClientFlags::REPLICA);
         let outcome = self.run(conn, argv, out);
+        if is_replica && !out.is_empty() {
+            let reply = core::mem::take(out).into_bytes();
+            self.st.expel_replica(conn, outcome, &reply);
+        }
         self.serve_waiting();
         outcome
     }
@@ -157,6 +162,27 @@ fn is_http(word: &[u8]) -> bool {
 }
 
 impl State {
+    /// Closes the connection of a replica that has asked for more than the stream: in the middle
+    /// of that, it would take the reply for a part of it.
+    fn expel_replica(&mut self, conn: ConnId, outcome: Outcome, reply: &[u8]) {
+        let last = self.client(conn).last;
+        let known = last.filter(|_| outcome != Outcome::Unknown);
+        let command = known.map_or_else(|| "<unknown>".into(), |id| self.table.full_name(id));
+        tracing::warn!(
+            "Replica generated a reply to command '{command}', disconnecting it: {}",
+            self.describe_client(conn)
+        );
+        if let Some(error) = reply.strip_prefix(b"-") {
+            let error = error.strip_prefix(b"ERR ").unwrap_or(error);
+            tracing::warn!(
+                "== CRITICAL == This master is sending an error to its replica: '{}' after \
+                 processing the command '{command}'",
+                String::from_utf8_lossy(error.trim_ascii_end())
+            );
+        }
+        self.doom(conn);
+    }
+
     /// Closes the connection of an HTTP client: what would follow is chosen by some web page.
     fn abort_attack(&mut self, conn: ConnId) {
         const PAUSE: Duration = Duration::from_secs(60);

@@ -277,6 +277,12 @@ impl World {
     /// A client of the first node that gets its stream as a replica does.
     pub(super) fn eavesdropper(&mut self) -> ConnId {
         let conn = self.client(0);
+        self.eavesdrop(conn);
+        conn
+    }
+
+    /// Makes it one.
+    pub(super) fn eavesdrop(&mut self, conn: ConnId) {
         self.feed(0, conn, &encoded("sync"));
         self.wait(3_000);
         let snapshot = self.nodes[0].received.remove(&conn);
@@ -284,7 +290,6 @@ impl World {
             snapshot.is_some_and(|bytes| bytes.len() > 100),
             "a snapshot came"
         );
-        conn
     }
 
     /// The words of the stream that such a client has got since it last looked.

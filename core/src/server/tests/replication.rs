@@ -492,17 +492,43 @@ fn a_replica_answers_nothing_of_what_its_master_sends() {
 fn a_replicas_connection_does_nothing_else() {
     let mut world = World::single("");
     let a = world.client(0);
-    let replica = world.eavesdropper();
-    for command in ["set k 1", "get k", "publish c m"] {
+    // An answer would be taken for a part of the stream.
+    for command in [
+        "set k 2",
+        "get k",
+        "publish c m",
+        "ping",
+        "xinfo help",
+        "multi",
+        "replicaof 127.0.0.1 1",
+    ] {
+        let replica = world.eavesdropper();
+        world.ask(a, "set k 1");
+        let stream = world.overheard(replica);
+        assert!(stream.ends_with("set k 1"), "{command}: {stream}");
         world.feed(0, replica, &encoded(command));
-        // An answer would be taken for a part of the stream.
+        world.settle();
         assert_eq!(world.heard(replica), "", "{command}");
+        assert!(world.is_closed(replica), "{command}");
+        assert_eq!(world.ask(a, "get k"), "$1|1|", "{command}");
+        assert_eq!(world.info(0, "role"), "master");
     }
-    assert_eq!(world.info(0, "total_error_replies"), "3");
-    world.feed(0, replica, &encoded("replicaof 127.0.0.1 1"));
-    world.heard(replica);
-    assert_eq!(world.info(0, "role"), "master");
-    assert_eq!(world.ask(a, "dbsize"), ":0|");
+    let replica = world.eavesdropper();
+    world.feed(0, replica, &encoded("replconf ack 1"));
+    world.settle();
+    assert!(!world.is_closed(replica), "that has no reply");
+}
+
+#[test]
+fn who_becomes_a_replica_hears_nothing_but_the_stream() {
+    let mut world = World::single("");
+    let (a, ear) = (world.client(0), world.client(0));
+    world.ask(ear, "hello 3");
+    world.ask(ear, "subscribe c");
+    world.eavesdrop(ear);
+    assert_eq!(world.ask(a, "publish c m"), ":0|");
+    world.ask(a, "set k 1");
+    assert!(world.overheard(ear).ends_with("set k 1"));
 }
 
 #[test]
