@@ -82,7 +82,9 @@ fn decode(body: &[u8], is_value: bool) -> Option<(&[u8], usize)> {
     let (len, mut from) = match *body.first()? {
         BIG => {
             let len = u32::from_le_bytes(body.get(1..5)?.try_into().expect("four bytes"));
-            (usize::try_from(len).ok()?, 5)
+            // Nobody wrote so what one byte can say.
+            let len = usize::try_from(len).ok().filter(|&len| len >= BIG.into())?;
+            (len, 5)
         }
         END => return None,
         len => (usize::from(len), 1),
@@ -146,5 +148,8 @@ mod tests {
         }
         assert!(unpack(b"\x01\x03foo\x03\x00bar\x05hello\x05\x02world--\xff").is_err());
         assert!(unpack(b"\x01\x03foo\xff").is_err());
+        // A length in five bytes that takes no more than one.
+        assert!(unpack(b"\x01\xfe\x03\0\0\0foo\x03\0bar\xff").is_err());
+        assert!(unpack(b"\x01\x03foo\xfe\x03\0\0\0\0bar\xff").is_err());
     }
 }
