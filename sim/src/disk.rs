@@ -225,14 +225,16 @@ impl Disk {
         files.any(|(_, inode)| !self.inodes[inode].rotten.is_empty())
     }
 
-    /// Turns over a bit of a file that has a checksum, while no process runs. Answers which file.
-    pub fn turn_bit(&mut self, draws: &mut Draws) -> Option<String> {
-        let checked = |(path, inode): (&String, &u32)| {
-            let whole = path.ends_with(".rdb") && is_lasting(path);
+    /// Turns over a bit of an RDB file, or of any file that holds a dataset or names those that do,
+    /// while no process runs. Answers which file.
+    pub fn turn_bit(&mut self, any: bool, draws: &mut Draws) -> Option<String> {
+        let meant = |(path, inode): (&String, &u32)| {
+            let of_log = any && (path.ends_with(".aof") || path.ends_with(".manifest"));
+            let holds = (path.ends_with(".rdb") || of_log) && is_lasting(path);
             let len = self.inodes[inode].data.len();
-            (whole && len > 0).then(|| (path.clone(), *inode, len))
+            (holds && len > 0).then(|| (path.clone(), *inode, len))
         };
-        let files: Vec<_> = self.names.iter().filter_map(checked).collect();
+        let files: Vec<_> = self.names.iter().filter_map(meant).collect();
         if files.is_empty() {
             return None;
         }
@@ -327,13 +329,7 @@ impl Disk {
         !(self.faults.sync || std::mem::take(&mut self.faults.one_sync))
     }
 
-    fn read(
-        &mut self,
-        handles: &Handles,
-        file: FileId,
-        at: u64,
-        len: u32,
-    ) -> Result<Bytes, DiskFault> {
+    fn read(&self, handles: &Handles, file: FileId, at: u64, len: u32) -> Result<Bytes, DiskFault> {
         self.works()?;
         let Some(&(inode, OpenMode::Read)) = handles.open.get(&file) else {
             return Err(DiskFault::Failed { errno: EBADF });
@@ -763,18 +759,22 @@ mod tests {
     }
 
     #[test]
-    fn one_bit_turns_over_in_a_file_with_a_checksum() {
+    fn one_bit_turns_over_in_a_file_that_holds_a_dataset() {
         let mut bench = Bench::new(1);
         bench.disk.install("log.aof", b"aaaa");
-        assert_eq!(bench.disk.turn_bit(&mut bench.draws), None);
+        assert_eq!(bench.disk.turn_bit(false, &mut bench.draws), None);
+        let path = bench.disk.turn_bit(true, &mut bench.draws).unwrap();
+        assert_eq!(path, "/data/log.aof");
         bench.disk.install("dump.rdb", b"aaaa");
-        let path = bench.disk.turn_bit(&mut bench.draws).unwrap();
+        let path = bench.disk.turn_bit(false, &mut bench.draws).unwrap();
         assert_eq!(path, "/data/dump.rdb");
         let turned = bench.disk.content("dump.rdb").unwrap().iter();
         let bits: u32 = turned.map(|byte| (byte ^ b'a').count_ones()).sum();
         assert_eq!(bits, 1);
         assert!(bench.disk.is_rotten());
         bench.create(1, "dump.rdb");
+        assert!(bench.disk.is_rotten());
+        bench.create(2, "log.aof");
         assert!(!bench.disk.is_rotten());
     }
 }

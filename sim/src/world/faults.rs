@@ -26,8 +26,8 @@ pub(super) struct Striking {
     pub(super) cuts: Vec<(NodeId, NodeId)>,
     /// Steps that are let pass before the host dies.
     left: u32,
-    /// What the disk held when it began.
-    image: Option<Image>,
+    /// What the disk held when it began, and whether that was suspect.
+    image: Option<(Image, bool)>,
 }
 
 impl World {
@@ -84,14 +84,17 @@ impl World {
             | Fault::DiskFails { .. }
             | Fault::DiskFull { .. }
             | Fault::Stall { .. } => self.spoil(node, |faults| begin(faults, fault, until)),
-            Fault::BitFlip { .. } => self.on_node(node, Self::turn_bit),
+            &Fault::BitFlip { any, .. } => {
+                self.on_node(node, |world, node| world.turn_bit(node, any));
+            }
             Fault::Wipe { .. } => self.on_node(node, |world, node| {
                 world.crash(node, true);
                 world.change_disk(node, None);
             }),
             Fault::GoBack { .. } => self.on_node(node, |world, node| {
                 let image = world.nodes[node.index()].disk.image();
-                world.striking[number as usize].image = Some(image);
+                let suspect = world.judges.suspects.is(node);
+                world.striking[number as usize].image = Some((image, suspect));
             }),
             Fault::Between { count, .. } => {
                 self.striking[number as usize].left = *count;
@@ -253,9 +256,12 @@ impl World {
             | Fault::BitFlip { .. }
             | Fault::Wipe { .. } => self.restore(node),
             Fault::GoBack { .. } => {
-                let image = struck.image.expect("it was taken when it began");
+                let (image, suspect) = struck.image.expect("it was taken when it began");
                 self.crash(node, true);
                 self.change_disk(node, Some(&image));
+                if suspect {
+                    self.judges.suspects.rots(node, self.queue.now());
+                }
                 self.restore(node);
             }
             Fault::Pause { .. } => self.resume(node),
@@ -470,7 +476,7 @@ impl World {
             | Fault::OneSyncFails { target, .. }
             | Fault::DiskFails { target }
             | Fault::Stall { target }
-            | Fault::BitFlip { target }
+            | Fault::BitFlip { target, .. }
             | Fault::GoBack { target }
             | Fault::Wipe { target }
             | Fault::Between { target, .. }

@@ -46,17 +46,25 @@ impl World {
         });
         let has = |list, element| program.has_element(list, element);
         let result = result.and_then(|count| loss::whole(records, has).map(|()| count));
+        if self.judges.suspects.is(id) || self.judges.suspects.have_spread() {
+            self.judges.mark("start from a file that may be wrong");
+            return;
+        }
         if let Ok(1..) = result {
             self.judges.mark("writes back after a crash");
         }
         self.judge(result.map(|_| ()));
     }
 
-    pub(super) fn turn_bit(&mut self, id: NodeId) {
+    pub(super) fn turn_bit(&mut self, id: NodeId, any: bool) {
         self.crash(id, true);
         let node = &mut self.nodes[id.index()];
-        if let Some(path) = node.disk.turn_bit(&mut node.draws) {
+        if let Some(path) = node.disk.turn_bit(any, &mut node.draws) {
             self.judges.mark("bit turned over at rest");
+            if !path.ends_with(".rdb") || !self.options.knobs.all_checked() {
+                self.judges.mark("bit turned over where nobody sees it");
+                self.judges.suspects.rots(id, self.queue.now());
+            }
             self.judges.durability.replaced(id, self.queue.now());
             self.note(id, "fault", &format!("turns over a bit of {path}"));
         }
@@ -76,6 +84,7 @@ impl World {
                 self.judges.mark("restart with an empty disk");
             }
         }
+        self.judges.suspects.wiped(id);
         self.judges.durability.replaced(id, self.queue.now());
     }
 
@@ -105,6 +114,7 @@ impl World {
         match why {
             WhyEnd::Rot => {
                 self.nodes[id.index()].disk.wipe_except(super::CONFIG_PATH);
+                self.judges.suspects.wiped(id);
                 self.judges.durability.replaced(id, now);
                 self.judges.mark("files beyond repair");
             }
