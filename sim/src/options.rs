@@ -517,7 +517,7 @@ fn draw_log(draws: &mut Draws, knobs: &mut Knobs) {
 fn draw_files(draws: &mut Draws, topology: &Topology, knobs: &mut Knobs) {
     let (own_policy, own_form) = (draws.chance(0.5), draws.chance(0.5));
     let files = topology.data().map(|_| {
-        let policy = *draws.pick(&POLICIES);
+        let policy = *draws.pick(&["always", "everysec", "no"]);
         let (timestamps, compression) = (draws.chance(0.4), draws.chance(0.5));
         let checksum = draws.chance(0.5);
         FileKnobs {

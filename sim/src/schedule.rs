@@ -670,7 +670,10 @@ fn draw_reboot(draws: &mut Draws, options: &Options) -> Fault {
 }
 
 fn draw_disk(draws: &mut Draws, options: &Options) -> Fault {
-    let target = any_server(draws, options);
+    let target = match draws.chance(0.5) {
+        true => data(draws, options),
+        false => any_server(draws, options),
+    };
     let power = draws.chance(0.5);
     match draws.below(8) {
         0..=2 => Fault::SyncFails { target, power },

@@ -1,8 +1,8 @@
 //! Who may serve what was never written, because a bit turned over in a file without a checksum.
 //!
-//! No server can know that, and Redis does not either. Of such a server no oracle that looks at data
-//! has anything to expect until it has been sent everything by a master that is sound. A master of
-//! which the same is true makes the data of the whole run worth nothing, from then on.
+//! No server can know that, and Redis does not either. Of such a server no oracle that looks at
+//! data has anything to expect until it has been sent everything by a master that is sound. A
+//! master of which the same is true makes the data of the whole run worth nothing from then on.
 
 use std::collections::BTreeMap;
 

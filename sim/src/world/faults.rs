@@ -84,17 +84,12 @@ impl World {
             | Fault::DiskFails { .. }
             | Fault::DiskFull { .. }
             | Fault::Stall { .. } => self.spoil(node, |faults| begin(faults, fault, until)),
-            &Fault::BitFlip { any, .. } => {
-                self.on_node(node, |world, node| world.turn_bit(node, any));
-            }
-            Fault::Wipe { .. } => self.on_node(node, |world, node| {
-                world.crash(node, true);
-                world.change_disk(node, None);
+            &Fault::BitFlip { any, .. } => self.on_node(node, |world, node| {
+                world.turn_bit(node, any);
             }),
+            Fault::Wipe { .. } => self.on_node(node, Self::wipe),
             Fault::GoBack { .. } => self.on_node(node, |world, node| {
-                let image = world.nodes[node.index()].disk.image();
-                let suspect = world.judges.suspects.is(node);
-                world.striking[number as usize].image = Some((image, suspect));
+                world.striking[number as usize].image = Some(world.image(node));
             }),
             Fault::Between { count, .. } => {
                 self.striking[number as usize].left = *count;
@@ -349,6 +344,9 @@ impl World {
 
     /// Ends a process; with its power a host also loses what its disk had not synced.
     pub(super) fn kill(&mut self, id: NodeId, power: bool) {
+        let now = self.queue.now();
+        let doubtful = self.has_doubtful_files(id, now);
+        self.nodes[id.index()].files_doubtful = doubtful;
         let node = &mut self.nodes[id.index()];
         match std::mem::replace(&mut node.state, State::Down) {
             State::Up(Body::Machine(driver)) | State::Paused(Body::Machine(driver)) => {
@@ -365,7 +363,7 @@ impl World {
         } else {
             self.net.kill(&mut self.queue, id);
         }
-        self.judges.died(id, self.queue.now(), power);
+        self.judges.died(id, now, power);
     }
 
     /// Gives a host its power back and starts its process, if it has none.

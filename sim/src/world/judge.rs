@@ -631,6 +631,32 @@ impl World {
         }
     }
 
+    fn observe_full_sync(
+        &mut self,
+        at: Time,
+        master: NodeId,
+        replica: NodeId,
+        refused: Option<Position>,
+    ) -> Result<(), Violation> {
+        self.note(master, "sync", &format!("full to {replica}"));
+        self.judges.mark("full resync");
+        if refused.is_some() {
+            self.judges.mark("refused +CONTINUE");
+        }
+        self.judges.full_syncs.push((replica, at));
+        self.judges.durability.replaced(replica, at);
+        let suspects = &mut self.judges.suspects;
+        let sound = !suspects.is(master) && !suspects.is(replica);
+        suspects.is_sent_all(replica, master);
+        if sound {
+            self.needed(master, replica, refused)?;
+        }
+        match &self.judges.quiet {
+            Some(quiet) => quiet.full_sync(at, master, replica),
+            None => Ok(()),
+        }
+    }
+
     fn observe_fact(&mut self, at: Time, fact: Fact) -> Result<(), Violation> {
         match fact {
             Fact::Vote {
@@ -655,25 +681,7 @@ impl World {
                 master,
                 replica,
                 refused,
-            } => {
-                self.note(master, "sync", &format!("full to {replica}"));
-                self.judges.mark("full resync");
-                if refused.is_some() {
-                    self.judges.mark("refused +CONTINUE");
-                }
-                self.judges.full_syncs.push((replica, at));
-                self.judges.durability.replaced(replica, at);
-                let suspects = &mut self.judges.suspects;
-                let sound = !suspects.is(master) && !suspects.is(replica);
-                suspects.is_sent_all(replica, master);
-                if sound {
-                    self.needed(master, replica, refused)?;
-                }
-                match &self.judges.quiet {
-                    Some(quiet) => quiet.full_sync(at, master, replica),
-                    None => Ok(()),
-                }
-            }
+            } => self.observe_full_sync(at, master, replica, refused),
             Fact::AbortedSync { replica } => {
                 self.note(replica, "sync", "given up");
                 self.judges.mark("aborted full sync");
