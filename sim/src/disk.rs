@@ -73,8 +73,12 @@ struct Inode {
     before: Option<Vec<u8>>,
     /// Ranges a failed sync covered: their bytes never reach the platter.
     doomed: Vec<Range<usize>>,
+    /// A process has started since then: it reads them as they were written, and can't know.
+    inherited: bool,
     /// Ranges that are not what was written.
     rotten: Vec<Range<usize>>,
+    /// Those of them that have changed at rest.
+    turned: Vec<Range<usize>>,
 }
 
 #[derive(Clone)]
@@ -215,6 +219,14 @@ impl Disk {
             let inode = self.inodes.get_mut(&self.names[path]);
             let inode = inode.expect("names lead to inodes");
             inode.rotten.clone_from(&content.rotten);
+            inode.turned.clone_from(&content.rotten);
+        }
+    }
+
+    /// A process starts, and knows nothing of what has failed before.
+    pub fn inherit(&mut self) {
+        for inode in self.inodes.values_mut() {
+            inode.inherited = !inode.doomed.is_empty();
         }
     }
 
@@ -225,14 +237,23 @@ impl Disk {
         files.any(|(_, inode)| !self.inodes[inode].rotten.is_empty())
     }
 
-    /// Turns over a bit of a file that has a checksum, while no process runs. Answers which file.
-    pub fn turn_bit(&mut self, draws: &mut Draws) -> Option<String> {
-        let checked = |(path, inode): (&String, &u32)| {
-            let whole = path.ends_with(".rdb") && is_lasting(path);
+    /// Whether such a file has changed at rest: a bit of it has turned over, it is back from when
+    /// it was not what was written, or what it lost had been doomed by a process before.
+    pub fn has_turned_bits(&self) -> bool {
+        let mut files = self.names.iter().filter(|(path, _)| is_lasting(path));
+        files.any(|(_, inode)| !self.inodes[inode].turned.is_empty())
+    }
+
+    /// Turns over a bit of an RDB file, or of any file that holds a dataset or names those that do,
+    /// while no process runs. Answers which file.
+    pub fn turn_bit(&mut self, any: bool, draws: &mut Draws) -> Option<String> {
+        let meant = |(path, inode): (&String, &u32)| {
+            let of_log = any && (path.ends_with(".aof") || path.ends_with(".manifest"));
+            let holds = (path.ends_with(".rdb") || of_log) && is_lasting(path);
             let len = self.inodes[inode].data.len();
-            (whole && len > 0).then(|| (path.clone(), *inode, len))
+            (holds && len > 0).then(|| (path.clone(), *inode, len))
         };
-        let files: Vec<_> = self.names.iter().filter_map(checked).collect();
+        let files: Vec<_> = self.names.iter().filter_map(meant).collect();
         if files.is_empty() {
             return None;
         }
@@ -241,6 +262,7 @@ impl Disk {
         let inode = self.inodes.get_mut(&inode).expect("names lead to inodes");
         inode.data[byte] ^= 1 << bit;
         inode.rotten.push(byte..byte + 1);
+        inode.turned.push(byte..byte + 1);
         Some(path)
     }
 
@@ -327,13 +349,7 @@ impl Disk {
         !(self.faults.sync || std::mem::take(&mut self.faults.one_sync))
     }
 
-    fn read(
-        &mut self,
-        handles: &Handles,
-        file: FileId,
-        at: u64,
-        len: u32,
-    ) -> Result<Bytes, DiskFault> {
+    fn read(&self, handles: &Handles, file: FileId, at: u64, len: u32) -> Result<Bytes, DiskFault> {
         self.works()?;
         let Some(&(inode, OpenMode::Read)) = handles.open.get(&file) else {
             return Err(DiskFault::Failed { errno: EBADF });
@@ -423,6 +439,7 @@ impl Inode {
         self.synced = 0;
         self.doomed.clear();
         self.rotten.clear();
+        self.turned.clear();
     }
 
     fn cut(&mut self, len: usize) {
@@ -433,6 +450,7 @@ impl Inode {
         self.synced = self.synced.min(len);
         cut(&mut self.doomed, len);
         cut(&mut self.rotten, len);
+        cut(&mut self.turned, len);
     }
 
     fn lose_power(&mut self, draws: &mut Draws) {
@@ -443,6 +461,7 @@ impl Inode {
             self.data = before;
             self.doomed.clear();
             self.rotten.clear();
+            self.turned.clear();
             return;
         }
         let tail = self.data.len() - self.synced;
@@ -459,8 +478,13 @@ impl Inode {
             data: std::mem::take(&mut self.data),
             rotten: std::mem::take(&mut self.rotten),
         };
-        left.spoil(&std::mem::take(&mut self.doomed));
+        let doomed = std::mem::take(&mut self.doomed);
+        left.spoil(&doomed);
+        if std::mem::take(&mut self.inherited) {
+            self.turned.extend(doomed);
+        }
         (self.data, self.rotten) = (left.data, left.rotten);
+        cut(&mut self.turned, kept);
         self.synced = kept;
     }
 }
@@ -675,7 +699,7 @@ mod tests {
         assert!(!bench.disk.is_rotten());
         bench.power();
         assert_eq!(bench.disk.content("log").unwrap(), [0, 0, 0]);
-        assert!(bench.disk.is_rotten());
+        assert!(bench.disk.is_rotten() && !bench.disk.has_turned_bits());
         let image = bench.disk.image();
         bench.disk.wipe_except("node.conf");
         assert!(!bench.disk.is_rotten());
@@ -763,18 +787,22 @@ mod tests {
     }
 
     #[test]
-    fn one_bit_turns_over_in_a_file_with_a_checksum() {
+    fn one_bit_turns_over_in_a_file_that_holds_a_dataset() {
         let mut bench = Bench::new(1);
         bench.disk.install("log.aof", b"aaaa");
-        assert_eq!(bench.disk.turn_bit(&mut bench.draws), None);
+        assert_eq!(bench.disk.turn_bit(false, &mut bench.draws), None);
+        let path = bench.disk.turn_bit(true, &mut bench.draws).unwrap();
+        assert_eq!(path, "/data/log.aof");
         bench.disk.install("dump.rdb", b"aaaa");
-        let path = bench.disk.turn_bit(&mut bench.draws).unwrap();
+        let path = bench.disk.turn_bit(false, &mut bench.draws).unwrap();
         assert_eq!(path, "/data/dump.rdb");
         let turned = bench.disk.content("dump.rdb").unwrap().iter();
         let bits: u32 = turned.map(|byte| (byte ^ b'a').count_ones()).sum();
         assert_eq!(bits, 1);
         assert!(bench.disk.is_rotten());
         bench.create(1, "dump.rdb");
+        assert!(bench.disk.is_rotten() && bench.disk.has_turned_bits());
+        bench.create(2, "log.aof");
         assert!(!bench.disk.is_rotten());
     }
 }

@@ -43,6 +43,9 @@ pub struct Options {
     /// Whether there is a virtual IP.
     #[serde(default)]
     pub virtual_ip: bool,
+    /// Whether bits turn over in append-only files and manifests as well.
+    #[serde(default)]
+    pub rot_anywhere: bool,
     /// Which faults there are.
     pub families: Families,
 }
@@ -155,6 +158,11 @@ impl Knobs {
     pub fn appendfsync(&self, node: NodeId) -> &str {
         let own = self.files.get(node.index());
         own.map_or(&self.appendfsync, |files| &files.appendfsync)
+    }
+
+    /// Whether every RDB file has a checksum, whoever wrote it.
+    pub fn all_checked(&self) -> bool {
+        self.files.iter().all(|files| files.checksum)
     }
 }
 
@@ -344,12 +352,7 @@ impl Options {
         let mut families = draw_families(&mut keys.draws(Stream::Options, 3));
         let mut reboots = keys.draws(Stream::Options, 11);
         draw_reboots(&mut reboots, &mut knobs, &mut families);
-        draw_files(
-            &mut keys.draws(Stream::Options, 14),
-            &topology,
-            &mut knobs,
-            &families,
-        );
+        draw_files(&mut keys.draws(Stream::Options, 14), &topology, &mut knobs);
         let rough = draws.chance(0.5) && !families.all_off() && !families.only_reboots();
         let network = draw_network(&mut keys.draws(Stream::Options, 4), &knobs, rough);
         let mut workload = draw_workload(&mut keys.draws(Stream::Options, 5));
@@ -375,6 +378,7 @@ impl Options {
             },
             equal_sentinel_seeds: draws.chance(0.05),
             virtual_ip: keys.draws(Stream::Options, 12).chance(0.5),
+            rot_anywhere: families.rot.is_some() && keys.draws(Stream::Options, 16).chance(0.4),
             families,
         }
     }
@@ -510,12 +514,12 @@ fn draw_log(draws: &mut Draws, knobs: &mut Knobs) {
 }
 
 /// Each server has its files as it likes.
-fn draw_files(draws: &mut Draws, topology: &Topology, knobs: &mut Knobs, families: &Families) {
+fn draw_files(draws: &mut Draws, topology: &Topology, knobs: &mut Knobs) {
     let (own_policy, own_form) = (draws.chance(0.5), draws.chance(0.5));
     let files = topology.data().map(|_| {
-        let policy = *draws.pick(&POLICIES);
+        let policy = *draws.pick(&["always", "everysec", "no"]);
         let (timestamps, compression) = (draws.chance(0.4), draws.chance(0.5));
-        let checksum = draws.chance(0.5) || families.rot.is_some();
+        let checksum = draws.chance(0.5);
         FileKnobs {
             appendfsync: match own_policy {
                 true => policy.to_owned(),

@@ -122,10 +122,13 @@ pub enum Fault {
         /// Whose.
         target: Target,
     },
-    /// A host loses power, and a bit in one of its files that have a checksum turns over.
+    /// A host loses power, and a bit turns over in one of its RDB files.
     BitFlip {
         /// Which.
         target: Target,
+        /// Or in the append-only file, or its manifest.
+        #[serde(default)]
+        any: bool,
     },
     /// At the end a host loses power and comes back with the disk it has now, except its
     /// configuration.
@@ -553,7 +556,9 @@ fn draw_entry(draws: &mut Draws, family: &str, at_ms: u64, options: &Options) ->
         "operator" => (draw_order(draws, options), at_ms),
         "rot" => {
             let target = data(draws, options);
-            (Fault::BitFlip { target }, lasting(draws))
+            let until = lasting(draws);
+            let any = options.rot_anywhere && draws.chance(0.7);
+            (Fault::BitFlip { target, any }, until)
         }
         "amnesia" => (draw_amnesia(draws, options), lasting(draws)),
         "between" => (draw_between(draws, options), lasting(draws) + 5_000),
@@ -665,7 +670,10 @@ fn draw_reboot(draws: &mut Draws, options: &Options) -> Fault {
 }
 
 fn draw_disk(draws: &mut Draws, options: &Options) -> Fault {
-    let target = any_server(draws, options);
+    let target = match draws.chance(0.5) {
+        true => data(draws, options),
+        false => any_server(draws, options),
+    };
     let power = draws.chance(0.5);
     match draws.below(8) {
         0..=2 => Fault::SyncFails { target, power },

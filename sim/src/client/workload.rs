@@ -208,17 +208,7 @@ pub fn encode(op: &Op, out: &mut Vec<u8>) -> usize {
             other,
             element,
             between,
-        } => {
-            command(out, &[b"MULTI"]);
-            push(out, list, element);
-            let commands = between.map_or(&[][..], Upkeep::commands);
-            for words in commands {
-                command(out, words);
-            }
-            push(out, other, element);
-            command(out, &[b"EXEC"]);
-            4 + commands.len()
-        }
+        } => push_two(out, (list, other), element, between),
         Op::PushKept { list, element } => {
             push(out, list, element);
             let timeout = WAIT_TIMEOUT_MS.to_string();
@@ -261,6 +251,23 @@ pub fn encode(op: &Op, out: &mut Vec<u8>) -> usize {
             1
         }
     }
+}
+
+fn push_two(
+    out: &mut Vec<u8>,
+    (list, other): (u32, u32),
+    element: Element,
+    between: Option<Upkeep>,
+) -> usize {
+    command(out, &[b"MULTI"]);
+    push(out, list, element);
+    let commands = between.map_or(&[][..], Upkeep::commands);
+    for words in commands {
+        command(out, words);
+    }
+    push(out, other, element);
+    command(out, &[b"EXEC"]);
+    4 + commands.len()
 }
 
 fn push(out: &mut Vec<u8>, list: u32, element: Element) {

@@ -231,6 +231,13 @@ impl Durability {
         self.kept(node).leaves = Some(how);
     }
 
+    /// Whether a node that starts from the append-only file has said that something is wrong with
+    /// that, and not for long enough that it is well again.
+    pub fn doubts_log(&self, node: NodeId) -> bool {
+        let kept = self.nodes.get(&node);
+        kept.is_some_and(|kept| kept.from_log && kept.doubt.is_some())
+    }
+
     /// Whether whoever is told of a write by this node can rely on it, whatever happens.
     pub fn promises_everything(&self, node: NodeId) -> bool {
         let sound = self.nodes.get(&node).is_some_and(|kept| kept.sound);

@@ -10,6 +10,7 @@ pub mod loss;
 pub mod promotion;
 pub mod quiet;
 pub mod session;
+pub mod suspects;
 pub mod virtual_ip;
 pub mod wire;
 

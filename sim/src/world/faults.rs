@@ -26,8 +26,8 @@ pub(super) struct Striking {
     pub(super) cuts: Vec<(NodeId, NodeId)>,
     /// Steps that are let pass before the host dies.
     left: u32,
-    /// What the disk held when it began.
-    image: Option<Image>,
+    /// What the disk held when it began, and whether that was suspect.
+    image: Option<(Image, bool)>,
 }
 
 impl World {
@@ -84,14 +84,12 @@ impl World {
             | Fault::DiskFails { .. }
             | Fault::DiskFull { .. }
             | Fault::Stall { .. } => self.spoil(node, |faults| begin(faults, fault, until)),
-            Fault::BitFlip { .. } => self.on_node(node, Self::turn_bit),
-            Fault::Wipe { .. } => self.on_node(node, |world, node| {
-                world.crash(node, true);
-                world.change_disk(node, None);
+            &Fault::BitFlip { any, .. } => self.on_node(node, |world, node| {
+                world.turn_bit(node, any);
             }),
+            Fault::Wipe { .. } => self.on_node(node, Self::wipe),
             Fault::GoBack { .. } => self.on_node(node, |world, node| {
-                let image = world.nodes[node.index()].disk.image();
-                world.striking[number as usize].image = Some(image);
+                world.striking[number as usize].image = Some(world.image(node));
             }),
             Fault::Between { count, .. } => {
                 self.striking[number as usize].left = *count;
@@ -253,9 +251,12 @@ impl World {
             | Fault::BitFlip { .. }
             | Fault::Wipe { .. } => self.restore(node),
             Fault::GoBack { .. } => {
-                let image = struck.image.expect("it was taken when it began");
+                let (image, suspect) = struck.image.expect("it was taken when it began");
                 self.crash(node, true);
                 self.change_disk(node, Some(&image));
+                if suspect {
+                    self.judges.suspects.rots(node, self.queue.now());
+                }
                 self.restore(node);
             }
             Fault::Pause { .. } => self.resume(node),
@@ -343,6 +344,9 @@ impl World {
 
     /// Ends a process; with its power a host also loses what its disk had not synced.
     pub(super) fn kill(&mut self, id: NodeId, power: bool) {
+        let now = self.queue.now();
+        let doubtful = self.has_doubtful_files(id, now);
+        self.nodes[id.index()].files_doubtful = doubtful;
         let node = &mut self.nodes[id.index()];
         match std::mem::replace(&mut node.state, State::Down) {
             State::Up(Body::Machine(driver)) | State::Paused(Body::Machine(driver)) => {
@@ -359,7 +363,7 @@ impl World {
         } else {
             self.net.kill(&mut self.queue, id);
         }
-        self.judges.died(id, self.queue.now(), power);
+        self.judges.died(id, now, power);
     }
 
     /// Gives a host its power back and starts its process, if it has none.
@@ -470,7 +474,7 @@ impl World {
             | Fault::OneSyncFails { target, .. }
             | Fault::DiskFails { target }
             | Fault::Stall { target }
-            | Fault::BitFlip { target }
+            | Fault::BitFlip { target, .. }
             | Fault::GoBack { target }
             | Fault::Wipe { target }
             | Fault::Between { target, .. }

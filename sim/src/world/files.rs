@@ -1,12 +1,17 @@
 //! What servers do with their files, and what becomes of those.
 
+use std::time::Duration;
+
 use crate::disk::Image;
 use crate::ids::{Kind, NodeId};
 use crate::oracle::durability::Leaves;
 use crate::oracle::loss;
-use crate::time::{ms, us};
+use crate::time::{Time, ms, us};
 
 use super::World;
+
+/// So long a server may take to find out that something has failed, and to make it good.
+const JUST: Duration = ms(10_000);
 
 /// Why a server has ended by itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,20 +51,40 @@ impl World {
         });
         let has = |list, element| program.has_element(list, element);
         let result = result.and_then(|count| loss::whole(records, has).map(|()| count));
+        if self.judges.suspects.is(id) || self.judges.suspects.have_spread() {
+            self.judges.mark("start from a file that may be wrong");
+            return;
+        }
         if let Ok(1..) = result {
             self.judges.mark("writes back after a crash");
         }
         self.judge(result.map(|_| ()));
     }
 
-    pub(super) fn turn_bit(&mut self, id: NodeId) {
+    pub(super) fn turn_bit(&mut self, id: NodeId, any: bool) {
         self.crash(id, true);
         let node = &mut self.nodes[id.index()];
-        if let Some(path) = node.disk.turn_bit(&mut node.draws) {
+        if let Some(path) = node.disk.turn_bit(any, &mut node.draws) {
             self.judges.mark("bit turned over at rest");
+            if !path.ends_with(".rdb") || !self.options.knobs.all_checked() {
+                self.judges.mark("bit turned over where nobody sees it");
+                self.judges.suspects.rots(id, self.queue.now());
+            }
             self.judges.durability.replaced(id, self.queue.now());
             self.note(id, "fault", &format!("turns over a bit of {path}"));
         }
+    }
+
+    /// A host loses power and comes back with an empty disk.
+    pub(super) fn wipe(&mut self, id: NodeId) {
+        self.crash(id, true);
+        self.change_disk(id, None);
+    }
+
+    /// What a host's disk holds, and whether that may be wrong.
+    pub(super) fn image(&self, id: NodeId) -> (Image, bool) {
+        let image = self.nodes[id.index()].disk.image();
+        (image, self.judges.suspects.is(id))
     }
 
     /// Gives a host that is down another disk: an older one or none, with the configuration of
@@ -76,12 +101,14 @@ impl World {
                 self.judges.mark("restart with an empty disk");
             }
         }
+        self.judges.suspects.wiped(id);
         self.judges.durability.replaced(id, self.queue.now());
     }
 
-    /// Why a server may end by itself, if it may, in a turn in which it was told of a failure of its
-    /// disk or was not. One that starts may if it could not do what it has to, or if a file is not
-    /// what was written; one that serves only if its disk has failed under `appendfsync always`.
+    /// Why a server may end by itself, if it may, in a turn in which it was told of a failure of
+    /// its disk or was not. One that starts may if it could not do what it has to, or if a file is
+    /// not what was written; one that serves only if its disk has failed under
+    /// `appendfsync always`.
     pub(super) fn may_end(&self, id: NodeId, disk_failed: bool) -> Option<WhyEnd> {
         let node = &self.nodes[id.index()];
         if node.kind != Kind::Data {
@@ -94,7 +121,18 @@ impl World {
         if node.disk_failed {
             return Some(WhyEnd::Failure);
         }
-        node.disk.is_rotten().then_some(WhyEnd::Rot)
+        let rotten = node.disk.is_rotten();
+        let excused = node.disk.has_turned_bits() || node.files_doubtful;
+        (rotten && excused).then_some(WhyEnd::Rot)
+    }
+
+    /// Whether a server that dies now has to be excused for a file that a failed sync had left:
+    /// it has said that all is not well with its append-only file, or the disk has just failed.
+    pub(super) fn has_doubtful_files(&self, id: NodeId, now: Time) -> bool {
+        let node = &self.nodes[id.index()];
+        let starts = !self.judges.ready[id.index()];
+        let just_failed = node.failed_at.is_some_and(|at| now.since(at) < JUST);
+        starts && node.files_doubtful || just_failed || self.judges.durability.doubts_log(id)
     }
 
     /// A process has ended by itself because of its disk. An operator starts it again, without the
@@ -105,6 +143,7 @@ impl World {
         match why {
             WhyEnd::Rot => {
                 self.nodes[id.index()].disk.wipe_except(super::CONFIG_PATH);
+                self.judges.suspects.wiped(id);
                 self.judges.durability.replaced(id, now);
                 self.judges.mark("files beyond repair");
             }

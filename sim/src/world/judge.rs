@@ -16,6 +16,7 @@ use crate::oracle::loss::Reign;
 use crate::oracle::promotion::{self, Corrections, Promotion};
 use crate::oracle::quiet::Quiet;
 use crate::oracle::session::Sessions;
+use crate::oracle::suspects::Suspects;
 use crate::oracle::virtual_ip::{Host, VirtualIp};
 use crate::oracle::wire::Fact;
 use crate::oracle::{Violation, short};
@@ -57,6 +58,8 @@ pub struct Judges {
     pub served: BTreeMap<NodeId, Served>,
     /// Masters that replicas can't reach.
     pub alone: Alone,
+    /// Servers that may serve what was never written.
+    pub suspects: Suspects,
     virtual_ip: VirtualIp,
     /// How many hosts have the virtual IP, and when that is to be looked at again.
     holders: usize,
@@ -114,6 +117,7 @@ impl Judges {
             marks: BTreeMap::new(),
             served: BTreeMap::new(),
             alone: Alone::new(options),
+            suspects: Suspects::default(),
             virtual_ip: VirtualIp::new(options),
             holders: 0,
             holders_due: Time::ZERO,
@@ -147,6 +151,7 @@ impl Judges {
     pub fn died(&mut self, node: NodeId, at: Time, power: bool) {
         self.durability.died(node, at, power);
         self.ready[node.index()] = false;
+        self.suspects.died(node);
         if self.servers[node.index()].take().is_some() {
             self.deaths.push((node, at));
         }
@@ -329,6 +334,8 @@ impl World {
         };
         if !view.loading {
             self.judges.ready[id.index()] = true;
+            let (is_master, now) = (view.master.is_none(), self.queue.now());
+            (self.judges.suspects).observe(id, now, is_master, view.link_up);
             self.observe_files(id);
         }
         let driver = self.nodes[id.index()].driver();
@@ -384,6 +391,9 @@ impl World {
 
     /// Takes in the digest of a node's dataset where it stands.
     pub fn compare_dataset(&mut self, id: NodeId, view: &ServerView) {
+        if self.judges.suspects.is(id) {
+            return;
+        }
         let digest = self.nodes[id.index()]
             .driver()
             .and_then(|d| d.program().dataset_digest());
@@ -476,11 +486,8 @@ impl World {
         let mut fresh = std::mem::take(&mut self.judges.fresh);
         self.history.take_fresh(&mut fresh);
         for number in fresh.drain(..) {
+            let result = self.judge_record(number);
             let record = &self.history.records()[number as usize];
-            let result = self.had_it(record);
-            let result = result.and_then(|()| self.judges.sessions.observe(record));
-            let result = result.and_then(|()| self.judges.append.told(record));
-            let result = result.and_then(|()| self.judges.alone.wrote(record));
             self.judges.count_served(record);
             if self.tracing() {
                 let text = format!(
@@ -493,10 +500,25 @@ impl World {
             self.judge(result);
         }
         self.judges.fresh = fresh;
-        if let Some(what) = self.history.oddities().first() {
+        if let Some(what) = self.history.oddities().first()
+            && !self.judges.suspects.have_spread()
+        {
             let violation = Violation::new("session", what.clone());
             self.fail(violation);
         }
+    }
+
+    /// Judges the answer to an operation.
+    fn judge_record(&mut self, number: u32) -> Result<(), Violation> {
+        let record = &self.history.records()[number as usize];
+        self.judges.alone.wrote(record)?;
+        let suspects = &self.judges.suspects;
+        if suspects.have_spread() || suspects.was(record.server, record.asked) {
+            return Ok(());
+        }
+        self.had_it(record)?;
+        self.judges.sessions.observe(record)?;
+        self.judges.append.told(record)
     }
 
     /// WAIT told of as many replicas as have applied the write, or have lost it since.
@@ -509,7 +531,9 @@ impl World {
         let lost = |node: NodeId| {
             let since = |(who, at): &(NodeId, Time)| *who == node && record.asked <= *at;
             let judges = &self.judges;
-            judges.deaths.iter().any(since) || judges.full_syncs.iter().any(since)
+            judges.suspects.was(node, record.asked)
+                || judges.deaths.iter().any(since)
+                || judges.full_syncs.iter().any(since)
         };
         let holds = |node: NodeId| {
             let driver = self.nodes[node.index()].driver();
@@ -607,6 +631,32 @@ impl World {
         }
     }
 
+    fn observe_full_sync(
+        &mut self,
+        at: Time,
+        master: NodeId,
+        replica: NodeId,
+        refused: Option<Position>,
+    ) -> Result<(), Violation> {
+        self.note(master, "sync", &format!("full to {replica}"));
+        self.judges.mark("full resync");
+        if refused.is_some() {
+            self.judges.mark("refused +CONTINUE");
+        }
+        self.judges.full_syncs.push((replica, at));
+        self.judges.durability.replaced(replica, at);
+        let suspects = &mut self.judges.suspects;
+        let sound = !suspects.is(master) && !suspects.is(replica);
+        suspects.is_sent_all(replica, master);
+        if sound {
+            self.needed(master, replica, refused)?;
+        }
+        match &self.judges.quiet {
+            Some(quiet) => quiet.full_sync(at, master, replica),
+            None => Ok(()),
+        }
+    }
+
     fn observe_fact(&mut self, at: Time, fact: Fact) -> Result<(), Violation> {
         match fact {
             Fact::Vote {
@@ -631,20 +681,7 @@ impl World {
                 master,
                 replica,
                 refused,
-            } => {
-                self.note(master, "sync", &format!("full to {replica}"));
-                self.judges.mark("full resync");
-                if refused.is_some() {
-                    self.judges.mark("refused +CONTINUE");
-                }
-                self.judges.full_syncs.push((replica, at));
-                self.judges.durability.replaced(replica, at);
-                self.needed(master, replica, refused)?;
-                match &self.judges.quiet {
-                    Some(quiet) => quiet.full_sync(at, master, replica),
-                    None => Ok(()),
-                }
-            }
+            } => self.observe_full_sync(at, master, replica, refused),
             Fact::AbortedSync { replica } => {
                 self.note(replica, "sync", "given up");
                 self.judges.mark("aborted full sync");
@@ -661,6 +698,10 @@ impl World {
                 asked,
                 granted,
             } => {
+                self.judges.suspects.goes_on(replica);
+                if self.judges.suspects.is(replica) {
+                    self.judges.mark("partial resync of what may be wrong");
+                }
                 let renamed = granted != asked.replid;
                 self.note(
                     master,

@@ -230,7 +230,10 @@ impl World {
         }
         let inputs = node.inbox.len();
         let disk_failed = node.inbox.iter().any(Input::is_disk_fault);
-        node.disk_failed |= disk_failed;
+        if disk_failed {
+            node.disk_failed = true;
+            node.failed_at = Some(now);
+        }
         match &mut node.state {
             State::Down | State::Paused(_) => return,
             State::Up(Body::Machine(driver)) => {
@@ -367,6 +370,7 @@ impl World {
             Ok(program) => {
                 let driver = Driver::new(program, incarnation);
                 node.disk_failed = false;
+                node.disk.inherit();
                 node.state = State::Up(Body::Machine(Box::new(driver)));
                 node.wake_soon(&mut self.queue);
                 self.note(id, "start", &format!("incarnation {incarnation}"));

@@ -42,6 +42,10 @@ pub struct Node {
     pub(super) stalled_step: bool,
     /// Something that its process asked of the disk has failed since it started.
     pub(super) disk_failed: bool,
+    /// When that was last so.
+    pub(super) failed_at: Option<Time>,
+    /// When its process died it knew, or had no time to know, that its files may be no good.
+    pub(super) files_doubtful: bool,
 }
 
 /// The process of a host.
@@ -90,6 +94,8 @@ impl Node {
             busy_until: Time::ZERO,
             stalled_step: false,
             disk_failed: false,
+            failed_at: None,
+            files_doubtful: false,
         }
     }
 

@@ -58,6 +58,7 @@ fn small_plan(seed: u64) -> Plan {
             ..Quality::CALM
         },
         virtual_ip: false,
+        rot_anywhere: false,
         sync_max_us: 5_000,
         workload: Workload {
             think_ms: 50,
