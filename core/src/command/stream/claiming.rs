@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::reading::{push_claim, push_consumer, push_position};
 use super::{FAMILY, READS, UPDATES, ids, no_group, varying, write_entry, write_id};
 use crate::command::args::Args;
-use crate::command::cx::Cx;
+use crate::command::cx::{Cx, Origin};
 use crate::command::fail::{Fail, shown};
 use crate::command::spec::{Arity, Flags as F, Spec};
 use crate::config::NotifyFlags as Class;
@@ -330,7 +330,7 @@ struct Options {
 }
 
 impl Options {
-    fn parse(args: &mut Args<'_>, now: i64) -> Result<Self, Fail> {
+    fn parse(args: &mut Args<'_>, now: i64, origin: Origin) -> Result<Self, Fail> {
         let mut options = Self::default();
         while !args.is_done() {
             let more = args.left() > 1;
@@ -354,8 +354,14 @@ impl Options {
                 return Err(Fail::detail(text.concat()));
             }
         }
-        // A clock that is ahead of ours, or nonsense, is no reason to refuse.
-        options.delivered_ms = options.delivered_ms.filter(|at| (0..=now).contains(at));
+        // A clock that is ahead of ours, or nonsense, is no reason to refuse. What a master has
+        // noted is noted here, whatever our own clock says.
+        let latest = if origin == Origin::Client {
+            now
+        } else {
+            i64::MAX
+        };
+        options.delivered_ms = options.delivered_ms.filter(|at| (0..=latest).contains(at));
         Ok(options)
     }
 }
@@ -371,7 +377,7 @@ fn xclaim(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         args.bulk()?;
     }
     let now = cx.wall().as_millis();
-    let options = Options::parse(&mut args, now)?;
+    let options = Options::parse(&mut args, now, cx.data.origin)?;
     claim_with(cx, (key, name, consumer), &options, |claimer, out| {
         let entries = out.array_later();
         let mut written = 0;

@@ -1,7 +1,8 @@
 //! Groups of consumers of streams as clients see them.
 
-use super::harness::{World, dialogue};
+use super::harness::{World, dialogue, encoded};
 use super::replication::{assert_same, pair};
+use std::collections::BTreeMap;
 
 const NO_KEY: &str = "-ERR The XGROUP subcommand requires the key to exist. Note that for CREATE \
                       you may want to use the MKSTREAM option to create an empty stream \
@@ -401,4 +402,27 @@ fn a_group_can_be_set_to_either_end_of_all_ids() {
             "-ERR Invalid stream ID specified as stream command argument|"
         );
     }
+}
+
+#[test]
+fn a_time_that_was_noted_elsewhere_stays_whatever_our_clock_says() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    let late = world.now().wall.as_millis() + 60_000;
+    let claim = format!("xclaim s g c 0 1-0 time {late} retrycount 1 force justid");
+    let made = ["xgroup create s g $ mkstream", "xadd s 1-0 f v"];
+    let lines = made.into_iter().chain([claim.as_str()]);
+    let log: Vec<u8> = lines.flat_map(encoded).collect();
+    let files = BTreeMap::from([("appendonly.aof".to_owned(), log)]);
+    let again = world.start("appendonly yes", files);
+    let b = world.client(again);
+    let told = world.ask_at(again, b, "xinfo stream s full");
+    assert!(told.contains(&format!(":{late}|")), "{told}");
+    // A client's own clock may be ahead.
+    for line in made {
+        world.ask(a, line);
+    }
+    world.ask(a, &claim);
+    let told = world.ask(a, "xinfo stream s full");
+    assert!(!told.contains(&format!(":{late}|")), "{told}");
 }
