@@ -263,7 +263,7 @@ impl Start {
             None
         };
         start_log(self.kind.config()).map_err(|error| fail("Can't start the log", &error))?;
-        self.install_crash_report();
+        self.install_crash_report()?;
         self.announce();
         log::set_role(role);
         self.fit_maxclients()?;
@@ -314,16 +314,18 @@ impl Start {
         }
     }
 
-    fn install_crash_report(&self) {
+    fn install_crash_report(&self) -> Result<(), Stop> {
         let config = self.kind.config();
-        let exits = config.flag("use-exit-on-panic");
-        if config.crash_log_enabled() {
-            crash::install(if exits {
-                crash::Ending::Exit
-            } else {
-                crash::Ending::Abort
-            });
+        if !config.crash_log_enabled() {
+            return Ok(());
         }
+        let exits = config.flag("use-exit-on-panic");
+        let installed = crash::install(if exits {
+            crash::Ending::Exit
+        } else {
+            crash::Ending::Abort
+        });
+        installed.map_err(|error| Stop::Log(format!("Can't take over SIGABRT: {error}")))
     }
 
     fn fit_maxclients(&mut self) -> Result<(), Stop> {

@@ -6,6 +6,7 @@
 use std::fmt::{self, Write as _};
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -92,6 +93,19 @@ pub fn write(level: Level, message: &str) {
 /// Writes text as it is, without a stamp: the start-up logo.
 pub fn write_raw(text: &str) {
     emit(text);
+}
+
+/// Lends the file that lines go to, without taking a lock: a signal may have come while a line was
+/// written.
+pub(crate) fn lend_file(write: impl FnOnce(BorrowedFd<'_>)) {
+    match SINK.get().and_then(|sink| sink.file.as_ref()) {
+        Some(path) => {
+            if let Ok(file) = open(path) {
+                write(file.as_fd());
+            }
+        }
+        None => write(io::stdout().as_fd()),
+    }
 }
 
 struct Sink {

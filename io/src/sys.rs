@@ -6,9 +6,10 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use socket2::{SockAddr, SockAddrStorage};
@@ -281,6 +282,79 @@ pub(crate) fn send_signal(pid: u32, signal: i32) -> io::Result<()> {
         _ => Err(io::Error::last_os_error()),
     }
 }
+
+/// Has `report` called when SIGABRT comes, with the id of the process that sent it, before it ends
+/// the process as it would have. `report` may come in the middle of anything, so it must neither
+/// allocate nor take a lock.
+pub(crate) fn report_abort(report: fn(sender: i32)) -> io::Result<()> {
+    if ON_ABORT.set(report).is_err() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    // The first walk loads what walks need, and so may allocate.
+    let mut frames = [std::ptr::null_mut(); 1];
+    walk_stack(&mut frames);
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: all-zero is a valid `sigaction`, and the pointers are valid for the call. Only a
+    // handler with three parameters goes with SA_SIGINFO. SA_RESETHAND has the signal do what it
+    // does without us once we are done with it.
+    let taken = unsafe {
+        let action = action.assume_init_mut();
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESETHAND;
+        action.sa_sigaction = aborted as *const () as usize;
+        libc::sigaction(libc::SIGABRT, action, std::ptr::null_mut())
+    };
+    match taken {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+static ON_ABORT: OnceLock<fn(i32)> = OnceLock::new();
+
+extern "C" fn aborted(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: the system gives a handler with SA_SIGINFO a valid pointer, and one who sends
+    // SIGABRT, be it the process itself, is in it.
+    let sender = unsafe { (*info).si_pid() };
+    if let Some(report) = ON_ABORT.get() {
+        report(sender);
+    }
+    // SAFETY: the call takes no pointer, and may be made in a handler. It ends the process when
+    // the handler returns, as long as which the signal is blocked.
+    unsafe { libc::raise(signal) };
+}
+
+/// Writes bytes without a lock or an allocation, as far as the file takes them at once.
+pub(crate) fn write_at_once(file: BorrowedFd<'_>, bytes: &[u8]) {
+    // SAFETY: the pointer is valid for as many bytes, and the file is open.
+    unsafe { libc::write(file.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
+}
+
+/// Writes where the calling thread is, a line for each frame that `addr2line` reads, without a
+/// lock or an allocation.
+pub(crate) fn write_stack(file: BorrowedFd<'_>) {
+    let mut frames = [std::ptr::null_mut(); STACK_FRAMES_MAX];
+    let count = walk_stack(&mut frames);
+    // SAFETY: the pointer is valid for as many frames, and the file is open.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::backtrace_symbols_fd(frames.as_ptr(), count, file.as_raw_fd());
+    }
+    #[cfg(not(target_env = "gnu"))]
+    let _ = (file, count);
+}
+
+/// Only glibc can; elsewhere there are no frames.
+fn walk_stack(frames: &mut [*mut libc::c_void]) -> i32 {
+    let room = i32::try_from(frames.len()).expect("frames are few");
+    // SAFETY: the pointer is valid for as many frames.
+    #[cfg(target_env = "gnu")]
+    return unsafe { libc::backtrace(frames.as_mut_ptr(), room) };
+    #[cfg(not(target_env = "gnu"))]
+    return room.min(0);
+}
+
+/// Frames behind these are left out of a report.
+const STACK_FRAMES_MAX: usize = 128;
 
 /// The soft and hard limit of open files.
 pub(crate) fn file_limit() -> io::Result<(u64, u64)> {

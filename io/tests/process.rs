@@ -31,6 +31,10 @@ fn main() {
             signal_case,
         ),
         ("a_panic_leaves_a_report_and_ends_the_process", panic_case),
+        (
+            "sigabrt_leaves_a_report_of_where_the_process_was",
+            abort_case,
+        ),
         ("too_few_files_reduce_maxclients", limit_case),
         (
             "out_of_files_accepting_rests_and_goes_on",
@@ -82,7 +86,7 @@ fn serve(logfile: Option<&str>, maxclients: u32) {
         syslog: None,
     };
     log::start(target, LogLevel::Notice).unwrap();
-    crash::install(crash::Ending::Abort);
+    crash::install(crash::Ending::Abort).unwrap();
     daemon::fit_maxclients(maxclients).unwrap();
     let pidfile = daemon::Pidfile::write(Path::new("test.pid"));
     let loopback = Addr::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -243,6 +247,40 @@ fn panic_case() {
         "=== REDIS BUG REPORT END.",
     ] {
         assert!(report.contains(part), "{part} is not in {report}");
+    }
+}
+
+fn abort_case() {
+    for (role, log) in [("server", "out.txt"), ("logfile", "log.txt")] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = start(role, dir.path());
+        let log = dir.path().join(log);
+        ready_at(&log);
+        signal(child.id(), "ABRT");
+        let status = child.wait();
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&status),
+            Some(6)
+        );
+        let report = text_of(&log);
+        let lines: Vec<&str> = report.lines().collect();
+        let line = |text: &str| {
+            let at = lines.iter().position(|line| line.contains(text));
+            at.unwrap_or_else(|| panic!("{text} is not in {report}"))
+        };
+        let start = line("=== REDIS BUG REPORT START: Cut & paste starting from here ===");
+        assert!(line("crashed by signal: 6") > start, "{report}");
+        assert!(line("Killed by PID: ") > start, "{report}");
+        let stack = line("------ STACK TRACE ------");
+        let end = line("=== REDIS BUG REPORT END.");
+        let frames = &lines[stack + 1..end];
+        let program = std::env::current_exe().unwrap();
+        let place = format!("{}(+0x", program.display());
+        let here = |frame: &&&str| frame.starts_with(&place);
+        if cfg!(target_env = "gnu") {
+            assert!(frames.iter().filter(here).count() > 2, "{report}");
+        }
+        assert_eq!(report.matches("STACK TRACE").count(), 1, "{report}");
     }
 }
 

@@ -118,7 +118,7 @@ fn set(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     }
     let rules = SetRules {
         protected_allowed: cx.may_use(cx.data.st.config.enable_protected_configs()),
-        loading: cx.data.st.is_loading(),
+        loading: cx.data.st.is_loading() || cx.data.st.persist.is_receiving(),
     };
     let failed = |error: crate::config::SetError| Fail::whole(error.text());
     let changes = cx.data.st.config.set(&pairs, rules).map_err(failed)?;

@@ -304,7 +304,7 @@ const KERNEL: &[Row] = &[
 ];
 
 const AOF: &[Row] = &[
-    bool("appendonly", false),
+    bool("appendonly", false).denied_while_loading(),
     checked_text("appendfilename", "appendonly.aof", plain_aof_name).immutable(),
     checked_text("appenddirname", "appendonlydir", plain_aof_dir).immutable(),
     word("appendfsync", 0, &["everysec", "always", "no"]),

@@ -58,6 +58,8 @@ pub struct Progress {
     pub keys_total: usize,
     /// Bytes taken from it.
     pub bytes: u64,
+    /// Bytes of memory it has at present, beside the dataset.
+    pub held: usize,
 }
 
 /// A snapshot under way: a stream of RDB chunks to be taken by whoever writes them to a file or
@@ -176,9 +178,7 @@ impl Snapshot {
     #[must_use]
     pub fn wants_stall(&self, keyspace: &mut Keyspace) -> bool {
         let share = keyspace.memory() / SNAPSHOT_HELD_SHARE;
-        let held = held(keyspace);
-        let waiting = held.bytes() + held.writer().buffered();
-        waiting > SNAPSHOT_HELD_BYTES_MAX + share
+        self.memory(keyspace) > SNAPSHOT_HELD_BYTES_MAX + share
     }
 
     /// How far it has come.
@@ -188,6 +188,7 @@ impl Snapshot {
             keys: held(keyspace).keys(),
             keys_total: self.keys_total,
             bytes: self.bytes,
+            held: self.memory(keyspace),
         }
     }
 

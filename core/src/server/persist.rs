@@ -46,6 +46,8 @@ pub struct Persist {
     pub(super) last_ok: bool,
     /// How long the last one took.
     pub(super) last_took: Option<Duration>,
+    /// What the last ones of each kind had.
+    pub(super) held_by_last: Held,
     /// Changes that the last one included.
     pub(super) saved_changes: u64,
     /// Saves that succeeded.
@@ -55,6 +57,13 @@ pub struct Persist {
     pub(super) functions: Vec<Bytes>,
     /// Keys that the last RDB data brought, and keys left out of it because they had expired.
     pub(super) loaded: (u64, u64),
+}
+
+/// The most memory that snapshots had beside the dataset, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Held {
+    pub(super) rdb: usize,
+    pub(super) base: usize,
 }
 
 /// A dataset being received into memory.
@@ -76,6 +85,11 @@ pub(super) enum Stance {
 }
 
 impl Persist {
+    /// Whether a dataset is being received into memory.
+    pub fn is_receiving(&self) -> bool {
+        self.receiving.is_some()
+    }
+
     /// Whether there is nothing worth serving until a dataset is received.
     pub(super) fn is_receiving_blindly(&self) -> bool {
         self.receives(Stance::Instead)
@@ -109,6 +123,7 @@ impl Persist {
             last_try: None,
             last_ok: true,
             last_took: None,
+            held_by_last: Held::default(),
             saved_changes: 0,
             saves: 0,
             functions: Vec::new(),
@@ -193,18 +208,18 @@ impl Persist {
             .as_ref()
             .filter(|_| self.is_background_saving());
         let took = bgsave.map(|running| running.elapsed(st.now));
-        let progress = self
-            .running
-            .as_ref()
-            .map(Running::progress)
-            .unwrap_or_default();
+        let running = self.running.as_ref();
+        let progress = running.map(Running::progress).unwrap_or_default();
+        // What changes under a snapshot is copied for it: the part that copied pages have where
+        // another process writes it.
+        let held_max = running.map_or(0, Running::held_max);
         report.line(
             "loading",
             u8::from(st.is_loading() || self.is_receiving_blindly()),
         );
         report.line("async_loading", u8::from(self.is_receiving_beside()));
-        report.line("current_cow_peak", 0);
-        report.line("current_cow_size", 0);
+        report.line("current_cow_peak", held_max);
+        report.line("current_cow_size", progress.held);
         report.line("current_cow_size_age", 0);
         let percent = match progress.keys_total {
             0 => 0.0,
@@ -226,7 +241,7 @@ impl Persist {
         report.line("rdb_last_bgsave_time_sec", seconds(self.last_took));
         report.line("rdb_current_bgsave_time_sec", seconds(took));
         report.line("rdb_saves", self.saves);
-        report.line("rdb_last_cow_size", 0);
+        report.line("rdb_last_cow_size", self.held_by_last.rdb);
         report.line("rdb_last_load_keys_expired", self.loaded.1);
         report.line("rdb_last_load_keys_loaded", self.loaded.0);
         st.aof.info(report, st);

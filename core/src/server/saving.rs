@@ -28,6 +28,8 @@ pub(super) struct Running {
     id: u64,
     kind: Kind,
     progress: Progress,
+    /// The most memory it had, in bytes.
+    held_max: usize,
     to: To,
     started: Now,
     /// Holds it back where there is a delay for each key.
@@ -76,6 +78,10 @@ impl Running {
 
     pub(super) fn progress(&self) -> Progress {
         self.progress
+    }
+
+    pub(super) fn held_max(&self) -> usize {
+        self.held_max
     }
 
     /// When its next key may come.
@@ -173,6 +179,7 @@ impl State {
             id,
             kind,
             progress: Progress::default(),
+            held_max: 0,
             to: To::File(Snapshot::begin(keys, options), save),
             started: self.now,
             pace: Pace::new(self.now.mono),
@@ -484,6 +491,7 @@ impl Server {
         };
         let before = running.progress.keys;
         running.progress = snapshot.progress(keys);
+        running.held_max = running.held_max.max(running.progress.held);
         running.pace.spend(running.progress.keys - before, delay);
         let done = snapshot.is_done();
         let behind = !done && snapshot.wants_stall(keys);
@@ -508,10 +516,20 @@ impl Server {
             .running
             .take()
             .expect("a snapshot was being taken");
+        let held = &mut self.st.persist.held_by_last;
+        match running.kind {
+            Kind::Dump | Kind::Replicas => held.rdb = running.held_max,
+            Kind::Base => held.base = running.held_max,
+        }
         match running.to {
             To::File(snapshot, save) => {
                 snapshot.end(&mut self.keys);
+                let progress = Progress {
+                    held: 0,
+                    ..running.progress
+                };
                 self.st.persist.running = Some(Running {
+                    progress,
                     to: To::Sealing(save),
                     ..running
                 });
@@ -562,6 +580,7 @@ impl Server {
             id: number,
             kind: Kind::Replicas,
             progress: Progress::default(),
+            held_max: 0,
             to: To::Replicas(Snapshot::begin(&mut self.keys, &options), id),
             started: now,
             pace: Pace::new(now.mono),

@@ -212,7 +212,7 @@ impl Aof {
         report.line("aof_rewrites", self.past.rewrites);
         report.line("aof_rewrites_consecutive_failures", self.past.failures);
         report.line("aof_last_write_status", status(self.fault().is_none()));
-        report.line("aof_last_cow_size", 0);
+        report.line("aof_last_cow_size", st.persist.held_by_last.base);
     }
 
     /// The lines it has besides while there is a file.

@@ -672,3 +672,42 @@ fn the_file_of_a_full_synchronisation_goes_if_that_is_wanted_and_nothing_else_is
         assert_eq!(files.contains_key("dump.rdb"), stays, "{config}");
     }
 }
+
+#[test]
+fn info_tells_what_is_copied_for_a_snapshot_and_what_the_last_ones_had() {
+    let mut world = World::single("save ''");
+    let a = world.client(0);
+    let text = "x".repeat(500);
+    for n in 0..1000 {
+        world.ask(a, &format!("set key{n} {text}"));
+    }
+    let number = |world: &mut World, field| world.info(0, field).parse::<usize>().unwrap();
+    for (command, last, other) in [
+        ("bgsave", "rdb_last_cow_size", "aof_last_cow_size"),
+        ("bgrewriteaof", "aof_last_cow_size", "rdb_last_cow_size"),
+    ] {
+        let before = number(&mut world, other);
+        assert_eq!(number(&mut world, last), 0);
+        assert_eq!(number(&mut world, "current_cow_size"), 0);
+        world.ask(a, "config set rdb-key-save-delay 10000");
+        world.ask(a, command);
+        world.wait(100);
+        let copied = number(&mut world, "current_cow_size");
+        for n in 0..50 {
+            world.ask(a, &format!("setrange key{n} 0 y"));
+        }
+        let grown = number(&mut world, "current_cow_size");
+        assert!(grown >= copied + 50 * 500 / 2, "{copied} {grown}");
+        world.wait(100);
+        let peak = number(&mut world, "current_cow_peak");
+        let left = number(&mut world, "current_cow_size");
+        assert!(peak >= grown && left < grown, "{grown} {peak} {left}");
+        assert_eq!(number(&mut world, last), 0, "it is not over");
+        world.ask(a, "config set rdb-key-save-delay 0");
+        world.wait(1_000);
+        assert_eq!(number(&mut world, "current_cow_size"), 0);
+        assert_eq!(number(&mut world, "current_cow_peak"), 0);
+        assert!(number(&mut world, last) >= peak);
+        assert_eq!(number(&mut world, other), before);
+    }
+}

@@ -118,6 +118,12 @@ fn info_tells_how_far_a_dataset_is_that_goes_past_the_disk() {
         assert!((3..=6).contains(&keys), "{keys}");
         let read = number(&mut world, "loading_loaded_bytes");
         assert!(read > 0);
+        for set in ["appendonly yes", "repl-diskless-load disabled"] {
+            let client = world.client(1);
+            let answer = world.ask_at(1, client, &format!("config set {set}"));
+            let loading = "-LOADING Redis is loading the dataset in memory|";
+            assert_eq!(answer, loading, "{set}");
+        }
         // How much there is can only be guessed.
         let percent = format!("{:.2}", 100.0 * read as f64 / memory as f64);
         assert_eq!(world.info(1, "loading_loaded_perc"), percent);
