@@ -291,8 +291,8 @@ pub(crate) fn report_abort(report: fn(sender: i32)) -> io::Result<()> {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     // The first walk loads what walks need, and so may allocate.
-    let mut frames = [std::ptr::null_mut(); 1];
-    walk_stack(&mut frames);
+    #[cfg(target_env = "gnu")]
+    walk_stack(&mut [std::ptr::null_mut(); 1]);
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: all-zero is a valid `sigaction`, and the pointers are valid for the call. Only a
     // handler with three parameters goes with SA_SIGINFO. SA_RESETHAND has the signal do what it
@@ -330,30 +330,27 @@ pub(crate) fn write_at_once(file: BorrowedFd<'_>, bytes: &[u8]) {
 }
 
 /// Writes where the calling thread is, a line for each frame that `addr2line` reads, without a
-/// lock or an allocation.
+/// lock or an allocation. Only glibc can; elsewhere there are no frames.
+#[cfg(target_env = "gnu")]
 pub(crate) fn write_stack(file: BorrowedFd<'_>) {
     let mut frames = [std::ptr::null_mut(); STACK_FRAMES_MAX];
     let count = walk_stack(&mut frames);
     // SAFETY: the pointer is valid for as many frames, and the file is open.
-    #[cfg(target_env = "gnu")]
-    unsafe {
-        libc::backtrace_symbols_fd(frames.as_ptr(), count, file.as_raw_fd());
-    }
-    #[cfg(not(target_env = "gnu"))]
-    let _ = (file, count);
+    unsafe { libc::backtrace_symbols_fd(frames.as_ptr(), count, file.as_raw_fd()) };
 }
 
-/// Only glibc can; elsewhere there are no frames.
+#[cfg(target_env = "gnu")]
 fn walk_stack(frames: &mut [*mut libc::c_void]) -> i32 {
     let room = i32::try_from(frames.len()).expect("frames are few");
     // SAFETY: the pointer is valid for as many frames.
-    #[cfg(target_env = "gnu")]
-    return unsafe { libc::backtrace(frames.as_mut_ptr(), room) };
-    #[cfg(not(target_env = "gnu"))]
-    return room.min(0);
+    unsafe { libc::backtrace(frames.as_mut_ptr(), room) }
 }
 
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn write_stack(_: BorrowedFd<'_>) {}
+
 /// Frames behind these are left out of a report.
+#[cfg(target_env = "gnu")]
 const STACK_FRAMES_MAX: usize = 128;
 
 /// The soft and hard limit of open files.
