@@ -38,6 +38,15 @@ impl Quiet {
         let message = format!("{replica} needed everything from {master} at {at}");
         Err(Violation::new(ORACLE, message))
     }
+
+    /// Takes in that a replica has connected anew and goes on where it was.
+    pub fn partial_sync(&self, at: Time, master: NodeId, replica: NodeId) -> Result<(), Violation> {
+        if at < self.from {
+            return Ok(());
+        }
+        let message = format!("{replica} lost {master} at {at} though nothing was wrong");
+        Err(Violation::new(ORACLE, message))
+    }
 }
 
 #[cfg(test)]
@@ -58,5 +67,7 @@ mod tests {
             .unwrap();
         quiet.full_sync(early, NodeId(0), NodeId(1)).unwrap();
         assert!(quiet.full_sync(late, NodeId(0), NodeId(1)).is_err());
+        quiet.partial_sync(early, NodeId(0), NodeId(1)).unwrap();
+        assert!(quiet.partial_sync(late, NodeId(0), NodeId(1)).is_err());
     }
 }

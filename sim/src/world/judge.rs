@@ -713,6 +713,9 @@ impl World {
                 } else {
                     "partial resync"
                 });
+                if let Some(quiet) = &self.judges.quiet {
+                    quiet.partial_sync(at, master, replica)?;
+                }
                 self.sink.taps.tree.continued(master, asked, &granted)
             }
         }
