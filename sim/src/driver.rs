@@ -269,7 +269,7 @@ impl Driver {
         match self.program.handle_accept(env.now, peer) {
             Ok(conn) => {
                 env.net.adopt(end, conn);
-                self.remember(conn, end);
+                self.remember(env, conn, end);
             }
             Err(refusal) => {
                 let reply = std::io::IoSlice::new(refusal.reply.as_bytes());
@@ -406,7 +406,7 @@ impl Driver {
         match to {
             Addr::Tcp(to) => {
                 let end = env.net.connect(env.queue, env.node, *to, conn);
-                self.remember(conn, end);
+                self.remember(env, conn, end);
             }
             Addr::Unix(_) => {
                 let fault = ConnectFault {
@@ -502,13 +502,16 @@ impl Driver {
         env.queue.push(env.queue.now() + us(50), event);
     }
 
-    fn remember(&mut self, conn: ConnId, end: End) {
+    /// The slot may be that of a connection whose end was decided in this turn and is told at the
+    /// end of it. The event loop closes that one here, too.
+    fn remember(&mut self, env: &mut Env<'_>, conn: ConnId, end: End) {
         let slot = conn.index as usize;
         if self.ends.len() <= slot {
             self.ends.resize(slot + 1, None);
         }
-        assert!(self.ends[slot].is_none(), "a connection slot is used twice");
-        self.ends[slot] = Some((conn, end));
+        if let Some((_, replaced)) = self.ends[slot].replace((conn, end)) {
+            env.net.close(env.queue, replaced);
+        }
     }
 
     fn forget(&mut self, conn: ConnId) -> Option<End> {

@@ -12,7 +12,10 @@ impl Watch {
     /// Decides for each member of a group whether it is subjectively down, and gives up
     /// connections that are dead without the system having noticed.
     pub(super) fn judge_members(&mut self, now: Mono, group: GroupId) {
-        let members: Members = self.groups[group].members().collect();
+        // The master last: what a replica says of it counts no more once that is found down.
+        let master = self.groups[group].master;
+        let others = self.groups[group].members().filter(|&id| id != master);
+        let members: Members = others.chain([master]).collect();
         for id in members {
             self.drop_stale(now, id);
             self.judge(now, id);

@@ -19,6 +19,22 @@ fn replicas_without_a_master_during_tilt_are_candidates_after_it() {
 }
 
 #[test]
+fn a_replica_found_down_after_tilt_accuses_its_master_no_more() {
+    let mut world = settled(2, 1, 1);
+    world.freeze(0, ms(5_000));
+    world.run_for(ms(6_000));
+    assert_eq!(world.count("+tilt"), 1);
+    let replica = world.server(6380);
+    world.servers[replica].refuses = true;
+    world.run_for(ms(12_000));
+    world.kill_server(6380);
+    world.run_for(ms(30_000));
+    assert_eq!(world.count("-tilt"), 1);
+    assert_eq!(world.count("+sdown slave"), 1, "{:#?}", world.log());
+    assert_eq!(world.count("+sdown master"), 0, "{:#?}", world.log());
+}
+
+#[test]
 fn replicas_that_refuse_their_master_are_candidates_unless_they_lost_it_long_before() {
     for (down_for, chosen) in [(15, 1), (60, 0)] {
         let mut world = settled(2, 1, 1);
