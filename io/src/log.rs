@@ -96,7 +96,8 @@ pub fn write_raw(text: &str) {
 }
 
 /// Lends the file that lines go to, without taking a lock: a signal may have come while a line was
-/// written.
+/// written. Only a path of several hundred bytes is copied to the heap to open it. The system's log
+/// is not written to.
 pub(crate) fn lend_file(write: impl FnOnce(BorrowedFd<'_>)) {
     match SINK.get().and_then(|sink| sink.file.as_ref()) {
         Some(path) => {

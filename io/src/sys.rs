@@ -284,8 +284,8 @@ pub(crate) fn send_signal(pid: u32, signal: i32) -> io::Result<()> {
 }
 
 /// Has `report` called when SIGABRT comes, with the id of the process that sent it, before it ends
-/// the process as it would have. `report` may come in the middle of anything, so it must neither
-/// allocate nor take a lock.
+/// the process as it would have. `report` may come in the middle of anything, so it must not take a
+/// lock, and should not allocate.
 pub(crate) fn report_abort(report: fn(sender: i32)) -> io::Result<()> {
     if ON_ABORT.set(report).is_err() {
         return Err(io::ErrorKind::AlreadyExists.into());

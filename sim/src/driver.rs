@@ -509,7 +509,8 @@ impl Driver {
         if self.ends.len() <= slot {
             self.ends.resize(slot + 1, None);
         }
-        if let Some((_, replaced)) = self.ends[slot].replace((conn, end)) {
+        if let Some((old, replaced)) = self.ends[slot].replace((conn, end)) {
+            assert_ne!(old, conn, "an id names one connection");
             env.net.close(env.queue, replaced);
         }
     }
