@@ -49,9 +49,8 @@ fn load(chunks: &[Bytes]) -> Keyspace {
     let mut intake = Intake::new(Wall::from_millis(0), Expired::Keep);
     for chunk in chunks {
         decoder.feed(chunk);
-        while let Some(item) = decoder.next().expect("we wrote it") {
-            intake.take(&mut keyspace, item).expect("it fits");
-        }
+        let taken = intake.take_from(&mut decoder, &mut keyspace, &mut { usize::MAX });
+        taken.expect("we wrote it, and it fits");
     }
     keyspace
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use holdfast_core::keyspace::Keyspace;
 use holdfast_core::machine::Wall;
-use holdfast_core::persist::load::{Expired, Intake};
+use holdfast_core::persist::load::{Expired, Intake, LoadFault};
 use holdfast_core::persist::rdb::{Decoder, Item, Options, RdbFault, dump, restore};
 use holdfast_core::persist::snapshot::{Snapshot, SnapshotOptions};
 use holdfast_core::rng::Rng;
@@ -28,21 +28,18 @@ pub fn rdb_decoder(data: &[u8]) {
 
 fn decode_in_pieces(bytes: &[u8], seed: u8) {
     let mut keyspace = Keyspace::new(16, &mut Rng::new([seed; 32]));
-    let whole = decode([bytes], Some(&mut keyspace));
-    assert_eq!(decode(bytes.chunks(1), None), whole);
-    assert_eq!(decode(bytes.chunks(usize::from(seed) + 1), None), whole);
+    let whole = decode([bytes]);
+    assert_eq!(decode(bytes.chunks(1)), whole);
+    assert_eq!(decode(bytes.chunks(usize::from(seed) + 1)), whole);
+    fill(&mut keyspace, [bytes]);
     if whole.is_ok() {
         reload(&mut keyspace);
     }
 }
 
 /// What the data says, as text, or why it can't be read.
-fn decode<'a>(
-    pieces: impl IntoIterator<Item = &'a [u8]>,
-    mut keyspace: Option<&mut Keyspace>,
-) -> Result<Vec<String>, RdbFault> {
+fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<String>, RdbFault> {
     let mut decoder = Decoder::new(Options::default());
-    let mut intake = Intake::new(Wall::from_millis(0), Expired::Drop);
     let mut items = Vec::new();
     for piece in pieces {
         decoder.feed(piece);
@@ -51,14 +48,22 @@ fn decode<'a>(
             if let Item::Key { value, .. } = &item {
                 round_trip(value);
             }
-            if let Some(keyspace) = &mut keyspace {
-                // What does not fit is refused, which is no fault of the data.
-                let _ = intake.take(keyspace, item);
-            }
         }
     }
     decoder.finish()?;
     Ok(items)
+}
+
+/// Puts as much of the data into a keyspace as fits.
+fn fill<'a>(keyspace: &mut Keyspace, pieces: impl IntoIterator<Item = &'a [u8]>) {
+    let mut decoder = Decoder::new(Options::default());
+    let mut intake = Intake::new(Wall::from_millis(0), Expired::Drop);
+    for piece in pieces {
+        decoder.feed(piece);
+        let mut take = || intake.take_from(&mut decoder, keyspace, &mut { usize::MAX });
+        // What does not fit is refused, which is no fault of the data.
+        while let Err(LoadFault::Intake { .. }) = take() {}
+    }
 }
 
 /// Takes a snapshot and loads it into an empty keyspace.
@@ -76,7 +81,9 @@ fn reload(keyspace: &mut Keyspace) {
     }
     snapshot.end(keyspace);
     let mut copy = Keyspace::new(16, &mut Rng::new([1; 32]));
-    decode(chunks.iter().map(|chunk| &chunk[..]), Some(&mut copy)).expect("we wrote it");
+    let pieces = || chunks.iter().map(|chunk| &chunk[..]);
+    decode(pieces()).expect("we wrote it");
+    fill(&mut copy, pieces());
     for (db, copy) in keyspace.dbs().iter().zip(copy.dbs()) {
         assert_eq!(db.len(), copy.len());
         for entry in db.iter() {

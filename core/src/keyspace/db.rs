@@ -55,9 +55,16 @@ impl Db {
     /// Brings close to the processor what is known of some keys, before they are looked for one
     /// after the other. Changes nothing.
     pub fn warm(&self, keys: &WarmKeys<'_>) {
-        let hashes: SmallVec<[u64; WARM_KEYS_MAX]> =
-            keys.iter().map(|key| self.table.hash(key)).collect();
-        self.table.warm(&hashes);
+        self.table.warm(&self.hashes(keys));
+    }
+
+    /// As [`warm`](Self::warm), for keys that will be added and are hardly there.
+    pub fn warm_room(&self, keys: &WarmKeys<'_>) {
+        self.table.warm_room(&self.hashes(keys));
+    }
+
+    fn hashes(&self, keys: &WarmKeys<'_>) -> SmallVec<[u64; WARM_KEYS_MAX]> {
+        keys.iter().map(|key| self.table.hash(key)).collect()
     }
 
     /// Whether a key is there.

@@ -1,6 +1,7 @@
 //! Loading an RDB file through disk effects.
 
 mod ahead;
+mod batch;
 mod intake;
 
 use core::fmt;
@@ -12,7 +13,7 @@ pub use intake::{Expired, Intake, IntakeFault, Loaded};
 
 use crate::keyspace::Keyspace;
 use crate::machine::{DiskFault, DiskOp, FileId};
-use crate::persist::rdb::{Decoder, Item, Options, Place, RdbFault};
+use crate::persist::rdb::{Decoder, Options, Place, RdbFault};
 
 /// A file being measured, read ahead, decoded and put into a keyspace, one piece in each turn.
 ///
@@ -188,7 +189,7 @@ impl Load {
     }
 
     fn decode(&mut self, keyspace: &mut Keyspace, keys: &mut usize, ops: &mut Vec<DiskOp>) {
-        match self.take_items(keyspace, keys) {
+        match self.intake.take_from(&mut self.decoder, keyspace, keys) {
             Err(fault) => self.close(LoadEnd::Failed(fault), ops),
             Ok(drained) => {
                 self.drained = drained;
@@ -198,24 +199,6 @@ impl Load {
                 }
             }
         }
-    }
-
-    /// Whether it took all that there is.
-    fn take_items(&mut self, keyspace: &mut Keyspace, keys: &mut usize) -> Result<bool, LoadFault> {
-        while *keys > 0 {
-            let offset = self.decoder.offset();
-            let Some(item) = self.decoder.next().map_err(LoadFault::Rdb)? else {
-                return Ok(true);
-            };
-            let is_end = item == Item::Eof;
-            *keys -= usize::from(matches!(item, Item::Key { .. }));
-            let taken = self.intake.take(keyspace, item);
-            taken.map_err(|fault| LoadFault::Intake { fault, offset })?;
-            if is_end {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     fn close(&mut self, end: LoadEnd, ops: &mut Vec<DiskOp>) {

@@ -429,11 +429,8 @@ impl Cx<'_> {
         decoder.feed(&file);
         let broken =
             |error: String| Fail::detail(format!("Error trying to load the RDB dump: {error}"));
-        while let Some(item) = decoder.next().map_err(|fault| broken(fault.to_string()))? {
-            intake
-                .take(keys, item)
-                .map_err(|fault| broken(fault.to_string()))?;
-        }
+        let taken = intake.take_from(&mut decoder, keys, &mut { usize::MAX });
+        taken.map_err(|fault| broken(fault.to_string()))?;
         self.data.st.persist.loaded = intake.loaded().counts();
         decoder.finish().map_err(|fault| broken(fault.to_string()))
     }

@@ -97,12 +97,11 @@ impl Incoming {
 
 impl Decoding {
     fn take_items(&mut self) -> Result<(), String> {
-        while let Some(item) = self.decoder.next().map_err(|fault| fault.to_string())? {
-            self.intake
-                .take(&mut self.keys, item)
-                .map_err(|fault| fault.to_string())?;
-        }
-        Ok(())
+        let keys = &mut { usize::MAX };
+        let taken = self
+            .intake
+            .take_from(&mut self.decoder, &mut self.keys, keys);
+        taken.map(|_| ()).map_err(|fault| fault.to_string())
     }
 }
 

@@ -10,7 +10,7 @@ use super::state::{Purpose, State};
 use crate::command::cx::Cx;
 use crate::command::fail::Fail;
 use crate::conn::Input;
-use crate::limits::AOF_MANIFEST_LINE_BYTES_MAX as ANNOTATION_BYTES_MAX;
+use crate::limits::{self, AOF_MANIFEST_LINE_BYTES_MAX as ANNOTATION_BYTES_MAX};
 use crate::machine::{ConnId, Now};
 use crate::persist::aof::load::{AofEnd, AofFault, AofLoad, AofState, Tail};
 use crate::persist::pace::Pace;
@@ -212,9 +212,13 @@ impl Server {
         };
         let (conn, preamble) = (self.replay().conn, self.replay().load.preamble());
         let mut argv = core::mem::take(&mut self.argv);
+        let mut ran = 0;
         let result = loop {
             if *left == 0 {
                 break Ok(());
+            }
+            if ran % limits::WARM_KEYS_MAX == 0 {
+                self.warm(self.st.client(conn).db, input);
             }
             if input.bytes().first() == Some(&b'#') {
                 match skip_annotation(input) {
@@ -243,6 +247,7 @@ impl Server {
             let args = input.last_args(&argv);
             self.replay().place = None;
             *left -= 1;
+            ran += 1;
             if !self.execute_from_log(conn, args) {
                 let command = String::from_utf8_lossy(args.get(0)).into();
                 let name = self.part_name();

@@ -106,7 +106,7 @@ impl Server {
 
     /// Looks up together what the next commands will look for, so that their waits for memory
     /// overlap.
-    fn warm(&self, db: usize, input: &Input) {
+    pub(super) fn warm(&self, db: usize, input: &Input) {
         self.warm_keys(db, input);
         self.warm_elements(db, input);
     }

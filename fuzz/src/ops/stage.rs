@@ -256,9 +256,8 @@ fn load(data: &[u8], shape: Shape) -> Keyspace {
     let mut intake = Intake::new(Wall::from_millis(0), Expired::Drop);
     let mut keyspace = empty();
     decoder.feed(data);
-    while let Some(item) = decoder.next().expect("we wrote it") {
-        intake.take(&mut keyspace, item).expect("it all fits");
-    }
+    let all = intake.take_from(&mut decoder, &mut keyspace, &mut { usize::MAX });
+    assert_eq!(all, Ok(true), "we wrote it, and it all fits");
     decoder.finish().expect("we wrote all of it");
     keyspace
 }

@@ -14,7 +14,7 @@ use crate::keyspace::Keyspace;
 use crate::limits::{AOF_MANIFEST_LINE_BYTES_MAX, AOF_MANIFEST_LINES_MAX};
 use crate::machine::{DiskFault, DiskOp, FileId, OpenMode, Wall};
 use crate::persist::load::{Expired, Intake, Loaded, ReadAhead};
-use crate::persist::rdb::{Decoder, Item, Options, ReplPoint};
+use crate::persist::rdb::{Decoder, Options, ReplPoint};
 
 pub use fault::AofFault;
 
@@ -567,9 +567,9 @@ impl AofLoad {
         let Body::Rdb(decoder, intake) = &mut reading.body else {
             unreachable!("RDB data was being read");
         };
-        match take_items(decoder, intake, keyspace, keys) {
+        match intake.take_from(decoder, keyspace, keys) {
             Ok(drained) => reading.drained = drained,
-            Err(why) => return self.preamble_fault(why, ops),
+            Err(why) => return self.preamble_fault(why.to_string(), ops),
         }
         if !decoder.is_done() {
             return self.state();
@@ -597,25 +597,6 @@ impl AofLoad {
         self.stage = Stage::Fail(ahead, why);
         AofState::Waiting
     }
-}
-
-/// Whether it took all that there is.
-fn take_items(
-    decoder: &mut Decoder,
-    intake: &mut Intake,
-    keyspace: &mut Keyspace,
-    keys: &mut usize,
-) -> Result<bool, String> {
-    while *keys > 0 {
-        let Some(item) = decoder.next().map_err(|fault| fault.to_string())? else {
-            return Ok(true);
-        };
-        *keys -= usize::from(matches!(item, Item::Key { .. }));
-        intake
-            .take(keyspace, item)
-            .map_err(|fault| fault.to_string())?;
-    }
-    Ok(false)
 }
 
 /// What RDB data begins with.

@@ -5,9 +5,12 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::LoadFault;
+use super::batch::{Batch, Taken};
 use crate::keyspace::{DbMut, Keyspace, Slot};
+use crate::limits::WARM_DB_KEYS_MIN;
 use crate::machine::Wall;
-use crate::persist::rdb::{Item, KeyMeta, ReplPoint};
+use crate::persist::rdb::{Decoder, Item, KeyMeta, ReplPoint};
 use crate::value::{Value, parse_int};
 
 /// Puts items into a keyspace and remembers what they say of the whole.
@@ -19,6 +22,8 @@ pub struct Intake {
     dropped: VecDeque<(usize, Box<[u8]>)>,
     db: usize,
     announced: Announced,
+    /// Empty between calls.
+    batch: Batch,
     loaded: Loaded,
     stream_db: Option<i32>,
     repl_id: Option<[u8; 40]>,
@@ -104,17 +109,19 @@ impl Announced {
 
     fn spread(&mut self, db: &mut DbMut<'_>) {
         let len = db.len();
-        let believed = len as u64 * TRUST;
-        let all = self.keys <= believed;
-        db.spread(self.keys.min(believed), all);
-        self.spread_at = if all { usize::MAX } else { len * 4 };
+        let room = self.keys <= len as u64 * ROOM_TRUST;
+        db.spread(self.keys.min(len as u64 * TRUST), room);
+        self.spread_at = if room { usize::MAX } else { len * 2 };
     }
 }
 
 /// With fewer keys nothing is gained.
 const SPREAD_KEYS_MIN: usize = 1024;
-/// For each key that has come so many are believed to come.
-const TRUST: u64 = 8;
+/// For each key that has come so many are believed to come: segments that stay empty take a third
+/// of a byte for each.
+const TRUST: u64 = 64;
+/// For so many there is to be room at once, which takes 20 bytes for each.
+const ROOM_TRUST: u64 = 8;
 
 impl Intake {
     /// Starts in database 0.
@@ -126,6 +133,7 @@ impl Intake {
             dropped: VecDeque::new(),
             db: 0,
             announced: Announced::NOTHING,
+            batch: Batch::default(),
             loaded: Loaded::default(),
             stream_db: None,
             repl_id: None,
@@ -133,11 +141,46 @@ impl Intake {
         }
     }
 
-    /// Takes the next item.
-    pub fn take(&mut self, keyspace: &mut Keyspace, item: Item<'_>) -> Result<(), IntakeFault> {
+    /// Puts what a decoder has into a keyspace, no more than so many keys, which it counts down;
+    /// whether it took all that there is. What came before a fault is in the keyspace.
+    pub fn take_from(
+        &mut self,
+        decoder: &mut Decoder,
+        keyspace: &mut Keyspace,
+        keys: &mut usize,
+    ) -> Result<bool, LoadFault> {
+        let mut all = false;
+        while !all && *keys > 0 {
+            let offset = decoder.offset();
+            let item = match decoder.next() {
+                Ok(Some(Item::Key { key, value, meta })) => {
+                    *keys -= 1;
+                    self.take_key(key, value, meta, offset);
+                    if self.batch.is_full() {
+                        self.settle(keyspace)?;
+                    }
+                    continue;
+                }
+                Ok(item) => Ok(item),
+                Err(fault) => Err(LoadFault::Rdb(fault)),
+            };
+            self.settle(keyspace)?;
+            let item = item?;
+            all = matches!(item, None | Some(Item::Eof));
+            if let Some(item) = item {
+                let taken = self.take(keyspace, item);
+                taken.map_err(|fault| LoadFault::Intake { fault, offset })?;
+            }
+        }
+        self.settle(keyspace)?;
+        Ok(all)
+    }
+
+    /// Takes anything but a key.
+    fn take(&mut self, keyspace: &Keyspace, item: Item<'_>) -> Result<(), IntakeFault> {
         match item {
-            Item::Key { key, value, meta } => return self.take_key(keyspace, key, value, meta),
-            Item::SelectDb(db) => return self.select(keyspace, db),
+            Item::Key { .. } => unreachable!("keys wait for each other"),
+            Item::SelectDb(db) => self.select(keyspace, db)?,
             Item::Aux { name, value } => self.take_aux(name, value),
             Item::EmptyKey { key } => self.skip_empty(key),
             Item::Function { library } => {
@@ -197,37 +240,47 @@ impl Intake {
         Ok(())
     }
 
-    fn take_key(
-        &mut self,
-        keyspace: &mut Keyspace,
-        key: &[u8],
-        value: Value,
-        meta: KeyMeta,
-    ) -> Result<(), IntakeFault> {
+    fn take_key(&mut self, key: &[u8], value: Value, meta: KeyMeta, offset: u64) {
         let expire = meta.expire_ms.map(Wall::from_millis);
-        if self.expired != Expired::Keep && expire.is_some_and(|at| at < self.now) {
-            self.loaded.expired += 1;
-            if self.expired == Expired::DropAndTell {
-                self.dropped.push_back((self.db, key.into()));
-            }
+        if self.expired == Expired::Keep || expire.is_none_or(|at| at >= self.now) {
+            self.batch.push(key, value, meta, offset);
+            return;
+        }
+        self.loaded.expired += 1;
+        if self.expired == Expired::DropAndTell {
+            self.dropped.push_back((self.db, key.into()));
+        }
+    }
+
+    /// Puts the keys that wait into the keyspace.
+    fn settle(&mut self, keyspace: &mut Keyspace) -> Result<(), LoadFault> {
+        if self.batch.is_empty() {
             return Ok(());
         }
         let mut db = keyspace.db_mut(self.db);
-        if db.len() == self.announced.spread_at {
+        if db.len() >= self.announced.spread_at {
             self.announced.spread(&mut db);
         }
-        match db.slot(key) {
-            Slot::Vacant(vacant) => {
-                let mut entry = vacant.insert(value, expire);
-                entry.restore_usage(meta.idle_secs, meta.freq);
-            }
-            Slot::Taken(_) => {
+        if db.len() >= WARM_DB_KEYS_MIN {
+            db.warm_room(&self.batch.keys());
+        }
+        for Taken {
+            key,
+            value,
+            meta,
+            offset,
+        } in self.batch.drain()
+        {
+            let Slot::Vacant(vacant) = db.slot(key) else {
                 let (key, db) = (key.escape_ascii(), self.db);
                 tracing::warn!("RDB has duplicated key '{key}' in DB {db}");
-                return Err(IntakeFault::DuplicateKey { db });
-            }
+                let fault = IntakeFault::DuplicateKey { db };
+                return Err(LoadFault::Intake { fault, offset });
+            };
+            let mut entry = vacant.insert(value, meta.expire_ms.map(Wall::from_millis));
+            entry.restore_usage(meta.idle_secs, meta.freq);
+            self.loaded.keys += 1;
         }
-        self.loaded.keys += 1;
         Ok(())
     }
 
@@ -310,3 +363,6 @@ impl fmt::Display for IntakeFault {
 
 /// The log names no more of them, as in Redis.
 const EMPTY_KEYS_LOGGED_MAX: u64 = 10;
+
+#[cfg(test)]
+mod tests;

@@ -120,6 +120,14 @@ impl<E: TableEntry, S: Shelf<E>> Table<E, S> {
         core::hint::black_box(deep.fold(0, |sum: usize, len| sum ^ len));
     }
 
+    /// Brings close to the processor what [`insert`](Self::insert) will look at for some hashes.
+    pub(crate) fn warm_room(&self, hashes: &[u64]) {
+        let read = hashes
+            .iter()
+            .map(|&hash| self.segment(self.segment_of(hash)).warm_room(hash));
+        core::hint::black_box(read.fold(0, |sum: usize, read| sum ^ read));
+    }
+
     /// The segment that covers a hash.
     #[inline]
     pub(crate) fn segment_of(&self, hash: u64) -> SegmentId {

@@ -92,6 +92,13 @@ impl<E: TableEntry> Segment<E> {
             .map_or(0, |slot| slot.entry())
     }
 
+    /// Reads the slot where the search for a hash starts, and the end of the entries.
+    #[inline]
+    pub(crate) fn warm_room(&self, hash: u64) -> usize {
+        let last = self.entries.last().map_or(0, TableEntry::touch);
+        self.warm_index(hash) ^ last
+    }
+
     /// The first entry that may be the one searched for, which is not read.
     #[inline]
     pub(crate) fn likely(&self, hash: u64) -> Option<&E> {
@@ -249,12 +256,7 @@ impl<E: TableEntry> Segment<E> {
         let whole = places.len() <= limit;
         places.truncate(limit);
         let entries = places.iter().map(|&at| &self.entries[usize::from(at)]);
-        // To wait for the memory of one after the other takes longer than all else.
-        core::hint::black_box(
-            entries
-                .clone()
-                .fold(0, |sum, entry| sum ^ entry.key().len()),
-        );
+        warm(entries.clone());
         take(&mut { entries });
         if whole {
             self.set_through(snapshot);
@@ -443,6 +445,7 @@ impl<E: TableEntry> Segment<E> {
     }
 
     fn hashes(&self, hasher: &KeyHasher) -> Vec<u64> {
+        warm(self.entries.iter());
         self.entries
             .iter()
             .map(|entry| hasher.hash(entry.key()))
@@ -572,6 +575,12 @@ impl Slot {
     fn move_to(&mut self, entry: usize) {
         self.0 = (self.0 & Self::TAG_BITS) | entry as u16;
     }
+}
+
+/// Brings the keys of entries close to the processor: to wait for the memory of one after the
+/// other takes longer than all else that is done with them.
+fn warm<'a, E: TableEntry + 'a>(entries: impl Iterator<Item = &'a E>) {
+    core::hint::black_box(entries.fold(0, |sum, entry| sum ^ entry.key().len()));
 }
 
 /// The capacity that an allocation for `len` entries comes to.
