@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::limits;
 use crate::machine::Slices;
@@ -34,6 +35,9 @@ pub struct OutBuf {
     sent: usize,
     /// The number of the first chunk. Chunks are numbered as they come.
     first: u64,
+    /// Ascending in both position and durability. Hardly ever more than one: with a log, each
+    /// turn makes one, which goes with the replies.
+    fences: SmallVec<[Fence; 1]>,
     /// What most connections never need.
     queue: Option<Box<Queue>>,
 }
@@ -46,8 +50,6 @@ struct Queue {
     bytes: usize,
     /// How many of `chunks` are deferred replies.
     slots: usize,
-    /// Ascending in both position and durability.
-    fences: VecDeque<Fence>,
 }
 
 #[derive(Debug)]
@@ -102,12 +104,11 @@ impl OutBuf {
     /// Hides everything appended from here on until the log is durable up to `until`.
     pub fn fence(&mut self, until: LogPos) {
         let at = self.end();
-        let fences = &mut self.queue_mut().fences;
-        match fences.back_mut() {
+        match self.fences.last_mut() {
             // What comes is hidden for as long already.
             Some(last) if until <= last.until => {}
             Some(last) if last.at == at => last.until = until,
-            Some(_) | None => fences.push_back(Fence { at, until }),
+            Some(_) | None => self.fences.push(Fence { at, until }),
         }
     }
 
@@ -160,8 +161,7 @@ impl OutBuf {
                 .expect("chunks before the tail are queued");
             queue.insert(index, at.offset, bytes);
         }
-        let fences = self.queue.as_deref_mut().map(|queue| &mut queue.fences);
-        for fence in fences.into_iter().flatten() {
+        for fence in &mut self.fences {
             if fence.at.chunk == at.chunk && fence.at.offset > at.offset {
                 fence.at.offset += bytes.len();
             }
@@ -174,15 +174,9 @@ impl OutBuf {
             written <= self.writable_len(durable),
             "the driver wrote bytes it was never lent"
         );
-        if let Some(queue) = self.queue.as_deref_mut() {
-            while queue
-                .fences
-                .front()
-                .is_some_and(|fence| fence.until <= durable)
-            {
-                queue.fences.pop_front();
-            }
-        }
+        let hiding = self.fences.iter().position(|fence| durable < fence.until);
+        let passed = hiding.unwrap_or(self.fences.len());
+        self.fences.drain(..passed);
         self.sent += written;
         self.drop_sent();
         if self.is_empty() {
@@ -241,7 +235,7 @@ impl OutBuf {
 
     /// Whether anything is hidden until the log is durable beyond `durable`.
     pub fn is_fenced(&self, durable: LogPos) -> bool {
-        let last = self.queue.as_deref().and_then(|queue| queue.fences.back());
+        let last = self.fences.last();
         last.is_some_and(|fence| durable < fence.until)
     }
 
@@ -263,12 +257,14 @@ impl OutBuf {
     /// Memory held beyond the struct itself; shared bytes count as if they were copied.
     pub fn memory(&self) -> usize {
         let queue = self.queue.as_deref().map_or(0, |queue| {
-            size_of::<Queue>()
-                + queue.bytes
-                + queue.chunks.capacity() * size_of::<Chunk>()
-                + queue.fences.capacity() * size_of::<Fence>()
+            size_of::<Queue>() + queue.bytes + queue.chunks.capacity() * size_of::<Chunk>()
         });
-        queue + self.tail.capacity()
+        let fences = if self.fences.spilled() {
+            self.fences.capacity() * size_of::<Fence>()
+        } else {
+            0
+        };
+        queue + fences + self.tail.capacity()
     }
 
     /// All bytes, in order, out of output that nothing was sent of and nothing is hidden in.
@@ -318,10 +314,10 @@ impl OutBuf {
 
     /// Drops the chunks that are sent whole, up to the first that a fence lies in.
     fn drop_sent(&mut self) {
+        let fenced = self.fences.first().map(|fence| fence.at.chunk);
         let Some(queue) = self.queue.as_deref_mut() else {
             return;
         };
-        let fenced = queue.fences.front().map(|fence| fence.at.chunk);
         while let Some(Chunk::Data(chunk)) = queue.chunks.front() {
             if self.sent < chunk.len() || fenced == Some(self.first) {
                 return;
@@ -340,18 +336,13 @@ impl OutBuf {
         if self.tail.capacity() > limits::REPLY_CHUNK_BYTES {
             self.tail = Vec::new();
         }
-        let Some(mut queue) = self.queue.take() else {
-            return;
-        };
-        self.first += queue.chunks.len() as u64;
+        if let Some(queue) = self.queue.take() {
+            self.first += queue.chunks.len() as u64;
+        }
         // Whatever is not durable yet can only lie at the end, and the last one outlasts the rest.
-        if let Some(mut fence) = queue.fences.pop_back() {
-            fence.at = self.end();
-            let fences = VecDeque::from([fence]);
-            self.queue = Some(Box::new(Queue {
-                fences,
-                ..Queue::default()
-            }));
+        if let Some(last) = self.fences.pop() {
+            let at = self.end();
+            self.fences = SmallVec::from_buf([Fence { at, ..last }]);
         }
     }
 
@@ -374,11 +365,11 @@ impl OutBuf {
 
     /// Where the first hidden byte is.
     fn limit(&self, durable: LogPos) -> Position {
-        let Some(queue) = self.queue.as_deref() else {
-            return self.end();
-        };
-        let fence = queue.fences.iter().find(|fence| durable < fence.until);
+        let fence = self.fences.iter().find(|fence| durable < fence.until);
         let limit = fence.map_or_else(|| self.end(), |fence| fence.at);
+        let Some(queue) = self.queue.as_deref() else {
+            return limit;
+        };
         let slot = (queue.slots > 0)
             .then(|| {
                 queue

@@ -217,9 +217,6 @@ impl Server {
             if *left == 0 {
                 break Ok(());
             }
-            if ran % limits::WARM_KEYS_MAX == 0 {
-                self.warm(self.st.client(conn).db, input);
-            }
             if input.bytes().first() == Some(&b'#') {
                 match skip_annotation(input) {
                     Ok(Some(place)) => {
@@ -247,6 +244,9 @@ impl Server {
             let args = input.last_args(&argv);
             self.replay().place = None;
             *left -= 1;
+            if ran % limits::WARM_KEYS_MAX == 0 {
+                self.warm(self.st.client(conn).db, args, input);
+            }
             ran += 1;
             if !self.execute_from_log(conn, args) {
                 let command = String::from_utf8_lossy(args.get(0)).into();

@@ -7,7 +7,7 @@ use crate::conn::{Input, OutBuf};
 use crate::keyspace::{EntryRef, WarmKeys};
 use crate::limits;
 use crate::machine::ConnId;
-use crate::resp::{self, Argv, OwnedArgv, ParseLimits, ProtocolError, Reply, Sender};
+use crate::resp::{self, Argv, ArgvRef, OwnedArgv, ParseLimits, ProtocolError, Reply, Sender};
 
 /// States in which a client's next command stays where it is.
 const HELD: ClientFlags = ClientFlags::BLOCKED
@@ -75,9 +75,7 @@ impl Server {
             if client.flags.has_any(HELD) {
                 return;
             }
-            if count % limits::WARM_KEYS_MAX == 0 {
-                self.warm(client.db, input);
-            }
+            let db = client.db;
             if self.st.persist.stalled {
                 break;
             }
@@ -90,11 +88,18 @@ impl Server {
                     Sender::Client
                 },
             };
-            match input.next(argv, &limits) {
-                Ok(Some(args)) if args.is_empty() => {
+            let next = input.next(argv, &limits);
+            match next.map(|args| args.map(ArgvRef::is_empty)) {
+                Ok(Some(true)) => {
                     self.st.repl.replica_newline(self.st.now, conn);
                 }
-                Ok(Some(args)) => self.run_one(conn, args, out),
+                Ok(Some(false)) => {
+                    let args = input.last_args(argv);
+                    if count % limits::WARM_KEYS_MAX == 0 {
+                        self.warm(db, args, input);
+                    }
+                    self.run_one(conn, args, out);
+                }
                 Ok(None) => return,
                 Err(error) => return self.protocol_error(conn, error, out),
             }
@@ -104,44 +109,45 @@ impl Server {
         }
     }
 
-    /// Looks up together what the next commands will look for, so that their waits for memory
-    /// overlap.
-    pub(super) fn warm(&self, db: usize, input: &Input) {
-        self.warm_keys(db, input);
-        self.warm_elements(db, input);
+    /// Looks up together what a command and those behind it will look for, if there are any, so
+    /// that their waits for memory overlap.
+    pub(super) fn warm(&self, db: usize, args: ArgvRef<'_>, input: &Input) {
+        if args.len() > 1 && !input.is_empty() {
+            self.warm_keys(db, args, input);
+            self.warm_elements(db, args, input);
+        }
     }
 
     /// Few keys are close to the processor anyway.
-    fn warm_keys(&self, db: usize, input: &Input) {
+    fn warm_keys(&self, db: usize, args: ArgvRef<'_>, input: &Input) {
         if self.keys.db(db).len() < limits::WARM_DB_KEYS_MIN {
             return;
         }
         let mut keys = WarmKeys::new();
-        resp::peek_keys(input.bytes(), limits::WARM_KEYS_MAX, |key| keys.push(key));
+        keys.push(args.get(1));
+        resp::peek_keys(input.bytes(), limits::WARM_KEYS_MAX - 1, |key| {
+            keys.push(key);
+        });
         if keys.len() > 1 {
             self.keys.db(db).warm(&keys);
         }
     }
 
-    /// So are elements, but for those of the large value that the next command works with.
-    fn warm_elements(&self, db: usize, input: &Input) {
-        let Some((first, mut rest)) = resp::peek(input.bytes()) else {
-            return;
-        };
-        if rest.is_empty() {
-            return;
-        }
-        let entry = self.keys.db(db).get(first.key);
+    /// So are elements, but for those of the large value that the command works with.
+    fn warm_elements(&self, db: usize, args: ArgvRef<'_>, input: &Input) {
+        let key = args.get(1);
+        let entry = self.keys.db(db).get(key);
         let Some(value) = entry.map(EntryRef::value).filter(|value| value.is_wide()) else {
             return;
         };
         let mut elements = WarmKeys::new();
-        elements.push(first.element);
+        elements.push(args.try_get(2).unwrap_or_default());
+        let mut rest = input.bytes();
         for _ in 1..limits::WARM_KEYS_MAX {
             let Some((next, behind)) = resp::peek(rest) else {
                 break;
             };
-            if next.key == first.key {
+            if next.key == key {
                 elements.push(next.element);
             }
             rest = behind;
@@ -149,7 +155,7 @@ impl Server {
         value.warm(&elements);
     }
 
-    fn run_one(&mut self, conn: ConnId, args: resp::ArgvRef<'_>, out: &mut OutBuf) {
+    fn run_one(&mut self, conn: ConnId, args: ArgvRef<'_>, out: &mut OutBuf) {
         if let Outcome::Postponed(kind) = self.execute(conn, args, out) {
             let client = self.st.client_mut(conn);
             client.flags.set(ClientFlags::POSTPONED, true);
