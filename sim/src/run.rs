@@ -17,6 +17,7 @@ use crate::oracle::Violation;
 use crate::oracle::history::Position;
 use crate::oracle::liveness::{self, Core};
 use crate::oracle::loss::{self, Ground, Losses};
+use crate::oracle::quiet::{Part, Quiet};
 use crate::program::{FailoverState, Maker, ReplicaView};
 use crate::rng::{Keys, Stream};
 use crate::schedule::{self, Entry};
@@ -354,6 +355,10 @@ impl Run {
             }
         }
         self.converge(core)?;
+        self.rest(core);
+        if self.world.violation.is_some() {
+            return Ok(());
+        }
         // Of such data not even the form is certain.
         if self.world.judges.suspects.have_spread() {
             self.world.judges.mark("data of which nobody can know");
@@ -396,6 +401,24 @@ impl Run {
                 return Err(Violation::new("liveness", message));
             }
         }
+    }
+
+    /// Lets the group stand for a while, in which nothing may be announced as wrong with its master
+    /// and no replica connect anew.
+    fn rest(&mut self, core: &Core) {
+        let now = self.world.queue.now();
+        self.world.run_until(now + CALM);
+        let from = self.world.queue.now();
+        let above = core.data.iter().filter_map(|node| {
+            let above = self.world.judges.server(*node)?.master?;
+            Some((*node, NodeId::by_ip(above.ip(), usize::MAX)?))
+        });
+        let part = Some(Part {
+            core: core.clone(),
+            above: above.collect(),
+        });
+        self.world.judges.quiet = Some(Quiet { from, part });
+        self.world.run_until(from + REST);
     }
 
     fn read_back(&mut self) -> Result<BTreeMap<u32, Vec<Element>>, Violation> {
@@ -481,6 +504,13 @@ impl Run {
         Ok(())
     }
 }
+
+/// What was on its way when the faults ended has arrived by then, and Sentinels have put right what
+/// orders of the operator had moved.
+const CALM: Duration = Duration::from_secs(30);
+/// How long a group stands after all: longer than any interval that replication and Sentinels
+/// have, and than most draws of `repl-timeout` and `down-after-milliseconds`.
+const REST: Duration = Duration::from_secs(20);
 
 /// A client of the core that has not been served since.
 ///

@@ -106,6 +106,7 @@ impl Judges {
             durability: Durability::new(promises.collect()),
             quiet: (no_faults && options.quiet()).then_some(Quiet {
                 from: Time::ZERO + formed,
+                part: None,
             }),
             reigns: Vec::new(),
             held: Vec::new(),
