@@ -193,7 +193,7 @@ impl Machine for Server {
             return false;
         }
         if entry.state.flags.has(ClientFlags::MASTER) {
-            return self.st.repl.wants_read(conn);
+            return self.st.repl.wants_read(conn) && !self.st.persist.is_held_back(conn);
         }
         let held = ClientFlags::BLOCKED
             .and(ClientFlags::POSTPONED)

@@ -7,7 +7,8 @@ use super::loading::{Loading, Progress};
 use super::saving::Running;
 use super::sending::Sending;
 use super::state::State;
-use crate::machine::{Mono, Now, Wall};
+use crate::machine::{ConnId, Mono, Now, Wall};
+use crate::persist::pace::Pace;
 use core::time::Duration;
 
 /// Snapshots and loading: what runs, and what came of the last ones.
@@ -70,8 +71,14 @@ pub(super) struct Held {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Receiving {
     pub(super) stance: Stance,
+    /// The link it comes over.
+    pub(super) link: ConnId,
     pub(super) started: Now,
     pub(super) progress: Progress,
+    /// Holds it back where there is a delay for each key.
+    pub(super) pace: Pace,
+    /// Whether some of what has arrived waits for its time. Nothing more is read meanwhile.
+    pub(super) held: bool,
 }
 
 /// What it is to the dataset there is.
@@ -173,11 +180,18 @@ impl Persist {
         self.loading.is_some()
     }
 
+    /// Whether what arrives over a link has to wait.
+    pub(super) fn is_held_back(&self, link: ConnId) -> bool {
+        (self.receiving).is_some_and(|receiving| receiving.held && receiving.link == link)
+    }
+
     /// When the next key may be saved or loaded, where each has a delay behind it.
     pub(super) fn deadline(&self, now: Mono) -> Option<Mono> {
         let saved = self.running.as_ref().and_then(|r| r.deadline(now));
         let loaded = self.loading.as_ref().and_then(|l| l.pace.deadline(now));
-        saved.into_iter().chain(loaded).min()
+        let held = self.receiving.as_ref().filter(|receiving| receiving.held);
+        let received = held.and_then(|receiving| receiving.pace.deadline(now));
+        saved.into_iter().chain(loaded).chain(received).min()
     }
 
     /// Lets the commands that follow wait for the next turn that does its work.

@@ -7,8 +7,9 @@ use super::loading::Progress;
 use super::persist::{Receiving, Stance};
 use super::state::State;
 use crate::keyspace::Keyspace;
-use crate::machine::FileId;
+use crate::machine::{ConnId, FileId};
 use crate::persist::load::{Expired, Intake, Loaded};
+use crate::persist::pace::Pace;
 use crate::persist::rdb::{Decoder, Options};
 use crate::repl::action::Attempt;
 use crate::repl::receive::{Place, temp_name};
@@ -61,14 +62,21 @@ impl Incoming {
         });
     }
 
-    /// Takes the next bytes; what came of all so far.
-    fn feed(&mut self, bytes: &[u8]) -> Option<&Loaded> {
-        let decoding = self.decoding.as_mut()?;
-        if decoding.fault.is_none() {
+    /// Takes the next bytes.
+    fn feed(&mut self, bytes: &[u8]) {
+        if let Some(decoding) = &mut self.decoding
+            && decoding.fault.is_none()
+        {
             decoding.decoder.feed(bytes);
-            decoding.fault = decoding.take_items().err();
         }
-        Some(decoding.intake.loaded())
+    }
+
+    /// Decodes what there is, but no more than so many keys, which it counts down; whether that
+    /// was all of it, and what came of everything so far.
+    fn decode(&mut self, keys: &mut usize) -> Option<(bool, &Loaded)> {
+        let decoding = self.decoding.as_mut()?;
+        let all = decoding.fault.is_some() || decoding.take_items(keys);
+        Some((all, decoding.intake.loaded()))
     }
 
     fn finish(&mut self) -> Result<Received, String> {
@@ -96,12 +104,15 @@ impl Incoming {
 }
 
 impl Decoding {
-    fn take_items(&mut self) -> Result<(), String> {
-        let keys = &mut { usize::MAX };
+    /// Whether it took all that there is, or as much as it can.
+    fn take_items(&mut self, keys: &mut usize) -> bool {
         let taken = self
             .intake
             .take_from(&mut self.decoder, &mut self.keys, keys);
-        taken.map(|_| ()).map_err(|fault| fault.to_string())
+        taken.unwrap_or_else(|fault| {
+            self.fault = Some(fault.to_string());
+            true
+        })
     }
 }
 
@@ -118,8 +129,8 @@ impl State {
 }
 
 impl Server {
-    /// A dataset begins to arrive.
-    pub(super) fn begin_receiving(&mut self) {
+    /// A dataset begins to arrive over a link.
+    pub(super) fn begin_receiving(&mut self, link: ConnId) {
         let target = if self.st.repl.loads_into_memory(self.keys.is_empty()) {
             let mut rng = self.st.rng.fork("received");
             let mut keys = Keyspace::new(self.keys.dbs().len(), &mut rng);
@@ -133,11 +144,14 @@ impl Server {
                 } else {
                     Stance::Instead
                 },
+                link,
                 started: self.st.now,
                 progress: Progress {
                     total: self.st.repl.receiving_size(),
                     ..Progress::default()
                 },
+                pace: Pace::new(self.st.now.mono),
+                held: false,
             });
             tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
             Target::Memory
@@ -149,14 +163,43 @@ impl Server {
 
     /// More of the dataset has arrived in memory.
     pub(super) fn receive_payload(&mut self, bytes: &[u8]) {
-        let persist = &mut self.st.persist;
-        if let Some(loaded) = self.incoming.feed(bytes)
-            && let Some(receiving) = &mut persist.receiving
-        {
-            persist.loaded = loaded.counts();
+        if let Some(receiving) = &mut self.st.persist.receiving {
             receiving.progress.read += bytes.len() as u64;
-            receiving.progress.used_memory = loaded.used_memory;
         }
+        self.incoming.feed(bytes);
+        self.decode_received();
+    }
+
+    /// Goes on with what had to wait of a dataset that arrives in memory.
+    pub(super) fn advance_receiving(&mut self) {
+        let Some(Receiving {
+            link, held: true, ..
+        }) = self.st.persist.receiving
+        else {
+            return;
+        };
+        self.decode_received();
+        if !self.st.persist.is_held_back(link) {
+            self.master_input.push(link);
+        }
+    }
+
+    fn decode_received(&mut self) {
+        let persist = &mut self.st.persist;
+        let Some(receiving) = &mut persist.receiving else {
+            return;
+        };
+        let (now, delay) = (self.st.now, self.st.config.key_load_delay());
+        let allowed = receiving.pace.allowed(now.mono, delay);
+        let mut left = allowed;
+        let Some((all, loaded)) = self.incoming.decode(&mut left) else {
+            return;
+        };
+        receiving.held = !all;
+        receiving.pace.spend(allowed - left, delay);
+        receiving.progress.used_memory = loaded.used_memory;
+        persist.loaded = loaded.counts();
+        self.st.repl.dataset_goes_on(now);
     }
 
     /// All of the dataset has arrived in memory: it takes the place of the old one, or is

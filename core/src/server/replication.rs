@@ -254,7 +254,7 @@ impl Server {
         if self.st.repl.is_streaming(conn) {
             self.st.repl.stream_received(now, conn, filled);
         }
-        loop {
+        while !self.st.persist.is_held_back(conn) {
             if self.st.repl.is_streaming(conn) {
                 self.apply_stream(conn, &mut input);
                 break;
@@ -270,7 +270,7 @@ impl Server {
 
     fn master_event(&mut self, conn: ConnId, event: Event<'static>, input: &Input) {
         match event {
-            Event::Begin => self.begin_receiving(),
+            Event::Begin => self.begin_receiving(conn),
             Event::Payload(bytes) => self.receive_payload(&bytes),
             Event::End => self.install_received(input.len()),
             Event::Streaming { db } => self.stream_starts(conn, db, input.len()),

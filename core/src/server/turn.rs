@@ -23,6 +23,7 @@ impl Server {
         self.serve_waiting();
         self.run_released();
         self.run_backlog();
+        self.advance_receiving();
         for conn in core::mem::take(&mut self.master_input) {
             self.master_sent(conn, 0);
         }

@@ -175,6 +175,13 @@ impl Replication {
         link.receive_to(now.mono, target, &mut self.fx);
     }
 
+    /// What has arrived of a dataset is being decoded.
+    pub fn dataset_goes_on(&mut self, now: Now) {
+        if let Some(link) = &mut self.link {
+            link.dataset_goes_on(now.mono, &mut self.fx);
+        }
+    }
+
     /// The answer to [`Action::Disk`].
     pub fn disk_done(&mut self, now: Now, attempt: Attempt, result: Result<(), DiskFault>) {
         let Some(link) = &mut self.link else {

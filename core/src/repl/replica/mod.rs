@@ -239,6 +239,13 @@ impl Link {
         transfer.heard_at = now;
     }
 
+    /// What has arrived of the dataset is being decoded.
+    pub(super) fn dataset_goes_on(&mut self, now: Mono, fx: &mut VecDeque<Action>) {
+        if let State::Transfer(transfer) = &mut self.state {
+            transfer.goes_on(now, fx);
+        }
+    }
+
     /// Takes the answer to a step on the file the dataset is received into.
     pub(super) fn disk_done(
         &mut self,

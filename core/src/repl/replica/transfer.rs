@@ -174,10 +174,24 @@ impl Transfer {
         }
         self.newline_at = now + ACK_PERIOD;
         if self.is_complete() && !self.lost {
-            let bytes = b"\n".to_vec();
-            let conn = self.conn;
-            fx.push_back(Action::Send { conn, bytes });
+            self.send_newline(fx);
         }
+    }
+
+    /// What has arrived is being decoded. The master may have sent all of it long ago and hear
+    /// nothing else of us; and it is not silent, we do not listen.
+    pub(super) fn goes_on(&mut self, now: Mono, fx: &mut VecDeque<Action>) {
+        self.heard_at = now;
+        if now >= self.newline_at {
+            self.newline_at = now + ACK_PERIOD;
+            self.send_newline(fx);
+        }
+    }
+
+    fn send_newline(&self, fx: &mut VecDeque<Action>) {
+        let conn = self.conn;
+        let bytes = b"\n".to_vec();
+        fx.push_back(Action::Send { conn, bytes });
     }
 
     /// Whether the master was silent for too long.

@@ -103,6 +103,68 @@ fn the_progress_of_a_load_is_told_by_the_size_of_its_file() {
     assert_eq!(world.info(again, "rdb_last_load_keys_loaded"), "10");
 }
 
+/// A replica of the first server that takes the dataset into memory, a tenth of a second for each
+/// key, when it has taken so many.
+fn slow_replica(world: &mut World, keys: usize) -> usize {
+    let config = "replicaof 127.0.0.1 6379\nrepl-diskless-load swapdb\nkey-load-delay 100000";
+    let at = world.start(&format!("{config}\nrepl-timeout 2"), Default::default());
+    while world.info(at, "rdb_last_load_keys_loaded") != keys.to_string() {
+        world.wait(50);
+    }
+    assert_eq!(world.info(at, "master_sync_in_progress"), "1");
+    at
+}
+
+#[test]
+fn each_key_takes_its_time_to_arrive_in_memory_and_the_stream_waits_behind_it() {
+    let (mut world, a) = filled("repl-diskless-sync-delay 0\nrepl-timeout 2");
+    for n in 10..40 {
+        world.ask(a, &format!("set key{n} before"));
+    }
+    let at = slow_replica(&mut world, 3);
+    let began = world.now().mono;
+    world.ask(a, "set key0 after");
+    world.wait(3_500);
+    assert_eq!(world.info(at, "master_link_status"), "down");
+    assert_eq!(world.info(at, "loading"), "1");
+    for _ in 0..20 {
+        if world.info(at, "master_link_status") == "up" {
+            break;
+        }
+        world.wait(50);
+    }
+    let took = world.now().mono.since(began).as_millis();
+    assert!((3_600..3_900).contains(&took), "{took} ms");
+    let b = world.client(at);
+    assert_eq!(world.ask_at(at, b, "dbsize"), ":40|");
+    world.wait(100);
+    assert_eq!(world.ask_at(at, b, "get key0"), "$5|after|");
+    assert_eq!(world.info(0, "sync_full"), "1");
+}
+
+#[test]
+fn a_delay_of_what_arrives_in_memory_can_be_taken_back() {
+    let (mut world, _) = filled("repl-diskless-sync-delay 0");
+    let at = slow_replica(&mut world, 3);
+    let b = world.client(at);
+    world.ask_at(at, b, "config set key-load-delay 0");
+    world.wait(100);
+    assert_eq!(world.info(at, "master_link_status"), "up");
+    assert_eq!(world.ask_at(at, b, "dbsize"), ":10|");
+}
+
+#[test]
+fn what_waits_in_memory_is_of_no_use_once_its_link_is_gone() {
+    let (mut world, a) = filled("repl-diskless-sync-delay 0");
+    let at = slow_replica(&mut world, 3);
+    assert_eq!(world.ask(a, "client kill type replica"), ":1|");
+    world.wait(3_000);
+    assert_eq!(world.info(0, "sync_full"), "2");
+    assert_eq!(world.info(at, "master_link_status"), "up");
+    let b = world.client(at);
+    assert_eq!(world.ask_at(at, b, "dbsize"), ":10|");
+}
+
 #[test]
 fn commands_of_the_append_only_file_take_their_time_like_the_keys_of_its_base() {
     let (mut world, a) = filled("appendonly yes");
