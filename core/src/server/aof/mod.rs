@@ -432,12 +432,13 @@ impl Server {
     /// The dataset is another one, or the file is not to be trusted: nothing more is written to
     /// it, and a new one begins when it can.
     pub(super) fn abandon_aof(&mut self) {
+        // Of a file that is just being ended, too: places in another history are none in this.
+        self.st.aof.offsets.clear();
+        self.st.aof.durable = None;
         if !self.st.aof.is_on() {
             return;
         }
         self.st.gather(false);
-        self.st.aof.offsets.clear();
-        self.st.aof.durable = None;
         self.st.aof.unwanted = true;
         self.abort_rewrite();
     }

@@ -1,6 +1,6 @@
 //! Datasets from a master that go past the disk (`repl-diskless-load`).
 
-use super::harness::World;
+use super::harness::{World, encoded};
 use crate::machine::Machine as _;
 use crate::persist::rdb::{Encoder, Preamble};
 use std::collections::BTreeMap;
@@ -167,4 +167,22 @@ fn a_dataset_that_goes_past_the_disk_has_the_size_that_was_announced() {
     let len = world.nodes[0].disk.files["dump.rdb"].len() as u64;
     assert_eq!(progress.total, len);
     assert!(progress.read < len);
+}
+
+#[test]
+fn what_was_durable_in_one_history_is_forgotten_with_it_even_while_the_file_is_ended() {
+    let mut world = World::single("appendonly yes\nappendfsync always");
+    let a = world.client(0);
+    world.ask(a, "set k 1");
+    let durable = |world: &World| world.nodes[0].server.st.aof.durable();
+    assert!(durable(&world).is_some());
+    world.nodes[0].disk.stuck = true;
+    for command in ["set k 2", "config set appendonly no"] {
+        world.feed(0, a, &encoded(command));
+        world.settle();
+    }
+    assert!(!world.nodes[0].server.st.aof.is_on());
+    assert!(durable(&world).is_some(), "the disk has yet to answer");
+    world.nodes[0].server.abandon_aof();
+    assert_eq!(durable(&world), None);
 }
