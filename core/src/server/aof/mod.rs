@@ -126,7 +126,8 @@ impl Aof {
     }
 
     /// How much of the replication stream is durable.
-    pub fn durable(&self) -> Option<Offset> {
+    #[cfg(test)]
+    pub(super) fn durable(&self) -> Option<Offset> {
         self.durable
     }
 

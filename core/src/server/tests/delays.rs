@@ -108,9 +108,14 @@ fn the_progress_of_a_load_is_told_by_the_size_of_its_file() {
 fn slow_replica(world: &mut World, keys: usize) -> usize {
     let config = "replicaof 127.0.0.1 6379\nrepl-diskless-load swapdb\nkey-load-delay 100000";
     let at = world.start(&format!("{config}\nrepl-timeout 2"), Default::default());
-    while world.info(at, "rdb_last_load_keys_loaded") != keys.to_string() {
+    let arrived = |world: &mut World| world.info(at, "rdb_last_load_keys_loaded");
+    for _ in 0..40 {
+        if arrived(world) == keys.to_string() {
+            break;
+        }
         world.wait(50);
     }
+    assert_eq!(arrived(world), keys.to_string());
     assert_eq!(world.info(at, "master_sync_in_progress"), "1");
     at
 }
