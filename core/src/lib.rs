@@ -18,6 +18,7 @@ pub mod pubsub;
 pub mod repl;
 pub mod resp;
 pub mod rng;
+pub mod script;
 pub mod sentinel;
 pub mod server;
 pub mod value;

@@ -241,3 +241,16 @@ pub const DRAWN_BYTES_MAX: usize = 1 << 30;
 pub const STREAM_NODE_BYTES_MAX: usize = 1 << 30;
 /// Unacknowledged entries of a consumer group that lie in one allocation.
 pub const STREAM_PENDING_PER_CHUNK: usize = 64;
+/// Address space of the stack that scripts run on: what a process has by default, which Lua's own
+/// bounds of recursion were made for. Memory is taken as it is used.
+pub const SCRIPT_STACK_BYTES: usize = 8 * 1024 * 1024;
+/// Instructions of Lua that a script runs in one turn, some hundred microseconds.
+pub const SCRIPT_SLICE_INSTRUCTIONS: u32 = 100_000;
+/// Steps in which a script that is killed ends; it can't catch what ends it.
+pub const SCRIPT_KILL_STEPS_MAX: usize = 1000;
+/// How deep the tables may nest that a script returns.
+pub const SCRIPT_REPLY_DEPTH_MAX: usize = 256;
+/// Commands that a script calls in one turn.
+pub const SCRIPT_CALLS_PER_TURN_MAX: usize = 1000;
+/// Scripts that EVAL has made known; with more, the one that was not run for longest is forgotten.
+pub const EVAL_SCRIPTS_MAX: usize = 500;

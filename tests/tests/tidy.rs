@@ -15,7 +15,7 @@ const COLUMNS_MAX: usize = 100;
 /// Longer functions, each with its length. Shrink or remove entries; add none.
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
     ("core/src/persist/replace.rs", "advance", 78),
-    ("core/src/server/info.rs", "memory", 79),
+    ("core/src/server/info.rs", "memory", 76),
     ("sim/src/toys/replica.rs", "run", 91),
 ];
 
@@ -130,13 +130,16 @@ fn core_touches_nothing_outside() {
 /// What core is built from: nothing that has a clock, a thread, a file or a socket.
 const CORE_DEPENDENCIES: &[&str] = &[
     "bytes",
+    "corosensei",
     "crc",
     "hashbrown",
     "itoa",
     "memchr",
+    "mlua",
     "rand",
     "rand_chacha",
     "ryu",
+    "sha1",
     "sha2",
     "siphasher",
     "slab",
@@ -271,6 +274,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["keyspace", "limits", "machine", "resp", "rng", "value"],
     ),
     ("repl", &["limits", "machine", "rng"]),
+    ("script", &["conn", "limits", "resp"]),
     (
         "acl",
         &[
@@ -281,14 +285,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "command",
         &[
             "acl", "config", "conn", "glob", "keyspace", "limits", "machine", "persist", "pubsub",
-            "repl", "resp", "server", "value",
+            "repl", "resp", "script", "server", "value",
         ],
     ),
     (
         "server",
         &[
             "acl", "command", "config", "conn", "glob", "keyspace", "limits", "machine", "persist",
-            "pubsub", "repl", "resp", "rng", "value",
+            "pubsub", "repl", "resp", "rng", "script", "value",
         ],
     ),
     (

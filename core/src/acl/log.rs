@@ -72,6 +72,8 @@ pub enum Context {
     TopLevel,
     /// From a transaction.
     Multi,
+    /// From a script.
+    Lua,
 }
 
 impl Context {
@@ -80,6 +82,7 @@ impl Context {
         match self {
             Self::TopLevel => "toplevel",
             Self::Multi => "multi",
+            Self::Lua => "lua",
         }
     }
 }

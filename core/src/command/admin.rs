@@ -397,5 +397,9 @@ fn shutdown(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
         cx.out.ok();
         return Ok(());
     }
+    // What a script has done so far is not to be seen by anyone.
+    if cx.data.st.scripts.is_running() && request.saving != Saving::Never {
+        return Err(Fail::BUSY);
+    }
     cx.wait_for_shutdown(request)
 }

@@ -210,6 +210,11 @@ const SUBCOMMANDS: &[Spec] = &[
         ("Switches the expiry of untouched keys.", "<0|1>"),
     ),
     row(
+        "set-disable-deny-scripts",
+        unbind_scripts,
+        ("Lets scripts call every command.", "<0|1>"),
+    ),
+    row(
         "set-skip-checksum-validation",
         skip_checksum,
         (
@@ -294,6 +299,12 @@ fn error(_: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
 
 fn set_active_expire(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
     cx.data.st.debug.active_expire = switch(args)?;
+    cx.out.ok();
+    Ok(())
+}
+
+fn unbind_scripts(cx: &mut Cx<'_>, args: Args<'_>) -> Result<(), Fail> {
+    cx.data.st.debug.scripts_unbound = switch(args)?;
     cx.out.ok();
     Ok(())
 }

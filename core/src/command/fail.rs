@@ -147,6 +147,11 @@ impl Fail {
         Self::Whole(text.into().into())
     }
 
+    /// A script runs, and has for long.
+    pub const BUSY: Self = Self::Coded(
+        "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+    );
+
     /// A subcommand that was sent with arguments it does not take.
     pub fn subcommand_syntax(name: &[u8], container: &'static str) -> Self {
         Self::SubcommandSyntax {

@@ -44,6 +44,8 @@ impl Conditions {
     pub const OPEN: Self = Self(1 << 7);
     /// A new state of the dataset is being loaded beside the one that is served.
     pub const ASYNC_LOADING: Self = Self(1 << 8);
+    /// A script runs for longer than `busy-reply-threshold`.
+    pub const BUSY: Self = Self(1 << 9);
 
     /// Adds or takes away.
     pub const fn set(&mut self, other: Self, on: bool) {
@@ -99,8 +101,19 @@ impl Gate {
         if !self.client.has(ClientFlags::MASTER) {
             self.stale()?;
             self.loading()?;
+            self.busy()?;
         }
         self.replica_client()
+    }
+
+    /// Passes the checks of a command that a script calls, which are about what it would change.
+    pub fn pass_from_script(&self, allows_oom: bool) -> Result<(), Fail> {
+        if self.writes() {
+            self.read_only()?;
+            self.disk()?;
+            self.replicas()?;
+        }
+        if allows_oom { Ok(()) } else { self.memory() }
     }
 
     fn authentication(&self) -> Result<(), Fail> {
@@ -123,7 +136,8 @@ impl Gate {
     }
 
     fn memory(&self) -> Result<(), Fail> {
-        if !self.server.has(Conditions::OUT_OF_MEMORY) {
+        let full = self.server.has(Conditions::OUT_OF_MEMORY);
+        if !full || self.server.has(Conditions::BUSY) {
             return Ok(());
         }
         let queued = self.client.has(ClientFlags::MULTI) && !self.command.has(Flags::IMMEDIATE);
@@ -187,6 +201,15 @@ impl Gate {
             self.server.has(Conditions::ASYNC_LOADING) && self.command.has(Flags::NO_ASYNC_LOADING);
         if blind || beside {
             Err(Fail::Loading)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn busy(&self) -> Result<(), Fail> {
+        let busy = self.server.has(Conditions::BUSY);
+        if busy && !self.command.has(Flags::ALLOW_BUSY) {
+            Err(Fail::BUSY)
         } else {
             Ok(())
         }

@@ -147,7 +147,7 @@ fn write_parts(out: &mut Reply<'_>, report: &MemoryReport) {
         ("clients.normal", report.clients),
         ("cluster.links", 0),
         ("aof.buffer", 0),
-        ("lua.caches", 0),
+        ("lua.caches", report.scripts),
         ("functions.caches", 0),
     ];
     for (name, bytes) in parts {

@@ -32,6 +32,7 @@ pub mod pubsub;
 pub mod range;
 pub mod replication;
 pub mod scan;
+pub mod scripting;
 pub mod set;
 pub mod sort;
 pub mod stream;
@@ -69,6 +70,7 @@ pub static FAMILIES: &[&[Spec]] = &[
     migration::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,
+    scripting::COMMANDS,
     set::COMMANDS,
     set::combining::COMMANDS,
     set::picking::COMMANDS,
@@ -96,10 +98,6 @@ pub static ABSENT: &[&str] = &[
     "client|tracking",
     "client|trackinginfo",
     "cluster|myshardid",
-    "eval",
-    "eval_ro",
-    "evalsha",
-    "evalsha_ro",
     "fcall",
     "fcall_ro",
     "function",
@@ -127,13 +125,6 @@ pub static ABSENT: &[&str] = &[
     "module|unload",
     "monitor",
     "restore-asking",
-    "script",
-    "script|debug",
-    "script|exists",
-    "script|flush",
-    "script|help",
-    "script|kill",
-    "script|load",
     "slowlog",
     "slowlog|get",
     "slowlog|help",

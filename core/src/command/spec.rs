@@ -98,6 +98,11 @@ impl Flags {
     /// Permissions know it as one command, whose subcommands are words to them. Not shown.
     pub const UNDIVIDED: Self = Self(1 << 24);
 
+    /// Is judged by the flags that its script declares. Not shown.
+    pub const RUNS_SCRIPT: Self = Self(1 << 25);
+    /// Not shown by MONITOR, or not before what it runs.
+    pub const SKIP_MONITOR: Self = Self(1 << 26);
+
     /// What allows EXEC something only if all that it would execute is allowed it.
     const OF_ALL: Self = Self::LOADING.and(Self::STALE);
 
@@ -114,9 +119,20 @@ impl Flags {
         Self((self.0 | queued.0 & !Self::OF_ALL.0) & !denied)
     }
 
+    /// This set without those of `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether all of `other` are in this set.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is in this set.
+    pub const fn has_any(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// The names in this set that COMMAND INFO shows, in Redis's order.
@@ -131,6 +147,7 @@ impl Flags {
             (Flags::BLOCKING, "blocking"),
             (Flags::LOADING, "loading"),
             (Flags::STALE, "stale"),
+            (Flags::SKIP_MONITOR, "skip_monitor"),
             (Flags::SKIP_SLOWLOG, "skip_slowlog"),
             (Flags::FAST, "fast"),
             (Flags::NO_AUTH, "no_auth"),
@@ -381,6 +398,8 @@ pub enum Group {
     PubSub,
     /// MULTI and WATCH.
     Transactions,
+    /// Lua scripts.
+    Scripting,
     /// Connection management.
     Connection,
     /// Server management.
@@ -407,6 +426,7 @@ impl Group {
             Self::Geo => "geo",
             Self::PubSub => "pubsub",
             Self::Transactions => "transactions",
+            Self::Scripting => "scripting",
             Self::Connection => "connection",
             Self::Server => "server",
             Self::Cluster => "cluster",

@@ -7,7 +7,7 @@ use super::spec::{Acl, Arity, Docs, Flags as F, Group, KeyFlags, KeySpec, Spec};
 use super::table::Found;
 use crate::acl::Denied;
 use crate::resp::ArgvRef;
-use crate::server::client::ClientFlags;
+use crate::server::client::{ClientFlags, Queued};
 use crate::server::exec;
 use crate::server::watch::Watched;
 
@@ -151,7 +151,13 @@ fn exec_(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
     cx.client().flags.set(ClientFlags::EXECUTING, true);
     cx.client().rare_mut().executing = queue.len();
     cx.out.array(queue.len());
-    for queued in queue {
+    run_queue(cx, queue.into_iter());
+    Ok(())
+}
+
+/// Runs what was queued, or is left of it, up to a script that goes on in the next turn.
+pub fn run_queue(cx: &mut Cx<'_>, mut queue: std::vec::IntoIter<Queued>) {
+    while let Some(queued) = queue.next() {
         let spec = cx.data.st.table.command(queued.id).spec;
         let found = Found {
             id: queued.id,
@@ -163,9 +169,11 @@ fn exec_(cx: &mut Cx<'_>, _: Args<'_>) -> Result<(), Fail> {
             Ok(()) => exec::call(cx, &found, argv),
             Err(fail) => cx.fail(&fail),
         }
+        if cx.data.st.scripts.is_running() {
+            return cx.data.st.scripts.run_behind(queue);
+        }
     }
     cx.client().flags.set(ClientFlags::EXECUTING, false);
-    Ok(())
 }
 
 /// A command was permitted when it was queued; the user, or what it may do, may have changed

@@ -148,7 +148,9 @@ impl State {
         self.stats.count_denial(reason);
         let client = self.client(conn);
         let inside = ClientFlags::MULTI.and(ClientFlags::EXECUTING);
-        let context = if client.flags.has_any(inside) {
+        let context = if self.scripts.is_called_by(conn) {
+            Context::Lua
+        } else if client.flags.has_any(inside) {
             Context::Multi
         } else {
             Context::TopLevel

@@ -205,6 +205,10 @@ flags! {
     RESTRICTED,
     /// May run commands that need authentication, or could before a RESET.
     KNOWN,
+    /// The script it has called goes on in the next turn.
+    SCRIPTED,
+    /// No connection: the commands of a script run in it.
+    SCRIPT,
 }
 
 impl ClientFlags {

@@ -43,6 +43,15 @@ impl<P> Effects<P> {
         self.ask(purpose, |ticket| Effect::Disk { ticket, op })
     }
 
+    /// What a completion that is still to be answered is for.
+    pub fn purpose(&self, done: &Completion) -> Option<P>
+    where
+        P: Copy,
+    {
+        let at = self.waiting.binary_search_by_key(&done.ticket, |e| e.0);
+        at.ok().map(|at| self.waiting[at].1)
+    }
+
     /// What a completion answers. Each ticket is answered once.
     pub fn answered(&mut self, done: Completion) -> (P, Done) {
         let at = self.waiting.binary_search_by_key(&done.ticket, |e| e.0);

@@ -51,7 +51,10 @@ impl Server {
     pub(super) fn run(&mut self, conn: ConnId, argv: ArgvRef<'_>, out: &mut OutBuf) -> Outcome {
         let client = self.st.client(conn);
         let (flags, proto, db) = (client.flags, client.proto, client.db);
-        self.st.make_room(&mut self.keys);
+        // Nothing is evicted in the middle of a unit.
+        if !self.is_within_script() {
+            self.st.make_room(&mut self.keys);
+        }
         let found = match admit(&self.st, conn, argv) {
             Ok(found) => found,
             Err((found, fail)) => {
@@ -74,7 +77,7 @@ impl Server {
                 };
             }
         };
-        let effective = self.st.effective_flags(conn, &found);
+        let effective = self.st.effective_flags(conn, &found, argv);
         if let Some(kind) = self.st.held_back_by(flags, effective) {
             return Outcome::Postponed(kind);
         }
@@ -93,10 +96,14 @@ impl Server {
         if flags.has(ClientFlags::MULTI) && !found.spec.flags.has(Flags::IMMEDIATE) {
             queue(&mut cx, &found, argv);
         } else {
+            let within = cx.data.st.scripts.is_running();
             call(&mut cx, &found, argv);
-            self.st.end_unit();
-            let end = self.st.stream_end();
-            self.st.client_mut(conn).wrote = end;
+            // A script goes on in the next turn, and its unit with it.
+            if !within && !self.is_within_script() {
+                self.st.end_unit();
+                let end = self.st.stream_end();
+                self.st.client_mut(conn).wrote = end;
+            }
         }
         Outcome::Done
     }
@@ -227,7 +234,7 @@ fn admit(st: &State, conn: ConnId, argv: ArgvRef<'_>) -> Result<Found, (Option<F
         return Err((Some(found), Fail::Arity(name)));
     }
     let gate = Gate {
-        command: st.effective_flags(conn, &found),
+        command: st.effective_flags(conn, &found, argv),
         client: client.flags,
         proto: client.proto,
         server: st.conditions,

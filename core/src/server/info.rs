@@ -261,23 +261,20 @@ fn memory(report: &mut Report, st: &State, keys: &Keyspace) {
     report.line("allocator_active", facts.active_bytes);
     report.line("allocator_resident", facts.resident_bytes);
     report.memory("total_system_memory", st.launch.system_memory);
+    let lua = st.scripts.engine_bytes();
     for field in ["used_memory_lua", "used_memory_vm_eval"] {
-        report.line(field, 0);
+        report.line(field, lua);
     }
-    report.line("used_memory_lua_human", Human(0));
-    for field in [
-        "used_memory_scripts_eval",
-        "number_of_cached_scripts",
-        "number_of_functions",
-    ] {
-        report.line(field, 0);
-    }
+    report.line("used_memory_lua_human", Human(lua as u64));
+    report.line("used_memory_scripts_eval", st.scripts.text_bytes());
+    report.line("number_of_cached_scripts", st.scripts.len());
+    report.line("number_of_functions", 0);
     for field in ["number_of_libraries", "used_memory_vm_functions"] {
         report.line(field, 0);
     }
-    report.memory("used_memory_vm_total", 0);
+    report.memory("used_memory_vm_total", lua as u64);
     report.line("used_memory_functions", 0);
-    report.memory("used_memory_scripts", 0);
+    report.memory("used_memory_scripts", st.scripts.text_bytes() as u64);
     report.memory("maxmemory", st.config.maxmemory());
     report.line(
         "maxmemory_policy",

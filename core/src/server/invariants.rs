@@ -26,7 +26,12 @@ impl Server {
             st.persist.is_snapshotting() || !self.keys.has_snapshot(),
             "changes are kept aside only for a snapshot that is taken"
         );
-        st.repl.check_invariants();
+        assert_eq!(
+            refuses(Conditions::BUSY),
+            st.scripts.is_slow(),
+            "others are refused for a script that runs and has for long"
+        );
+        st.repl.check_invariants(self.is_within_script());
         st.aof.check_invariants(st.repl.offset());
     }
 }

@@ -1,6 +1,7 @@
 //! The server behind the seam.
 
 use super::client::{Client, ClientFlags};
+use super::scripts::Deferred;
 use super::state::Purpose;
 use super::{News, Server};
 use crate::config;
@@ -38,7 +39,9 @@ impl Machine for Server {
         let Some(entry) = self.st.conns.get(conn) else {
             return;
         };
-        if entry.state.flags.has(ClientFlags::OUTGOING) {
+        if self.is_within_script() {
+            self.st.scripts.defer(Deferred::Connected(conn, local));
+        } else if entry.state.flags.has(ClientFlags::OUTGOING) {
             self.target_connected(conn, local);
         } else {
             self.master_connected(conn, local);
@@ -50,12 +53,17 @@ impl Machine for Server {
         let Some(entry) = self.st.conns.get(conn) else {
             return;
         };
+        let flags = entry.state.flags;
+        let links = ClientFlags::MASTER.and(ClientFlags::OUTGOING);
+        if self.is_within_script() && flags.has_any(links) {
+            return self.st.scripts.defer(Deferred::Sent(conn, filled));
+        }
         self.st.stats.reads += 1;
         self.st.stats.net_input += filled as u64;
-        if entry.state.flags.has(ClientFlags::MASTER) {
+        if flags.has(ClientFlags::MASTER) {
             self.st.stats.repl_input += filled as u64;
             self.master_sent(conn, filled);
-        } else if entry.state.flags.has(ClientFlags::OUTGOING) {
+        } else if flags.has(ClientFlags::OUTGOING) {
             self.target_sent(conn, filled);
         } else {
             self.run_input(conn, filled);
@@ -64,6 +72,9 @@ impl Machine for Server {
 
     fn handle_hangup(&mut self, now: Now, conn: ConnId, cause: Hangup) {
         self.at(now);
+        if self.defers(conn) {
+            return self.st.scripts.defer(Deferred::Hangup(conn, cause));
+        }
         tracing::trace!("Connection {conn:?} hung up: {cause:?}");
         self.target_lost(conn);
         self.st.forget(conn);
@@ -72,6 +83,9 @@ impl Machine for Server {
     fn handle_done(&mut self, now: Now, done: Completion) {
         let news = self.news;
         self.at(now);
+        if self.defers_answer(&done) {
+            return self.st.scripts.defer(Deferred::Done(done));
+        }
         let (purpose, done) = self.st.effects.answered(done);
         match purpose {
             Purpose::Listen(place) => self.listen_answered(place, done),
@@ -102,6 +116,9 @@ impl Machine for Server {
 
     fn handle_signal(&mut self, now: Now, signal: Signal) {
         self.at(now);
+        if self.is_within_script() {
+            return self.st.scripts.defer(Deferred::Signal(signal));
+        }
         self.signalled(signal);
     }
 
@@ -116,6 +133,11 @@ impl Machine for Server {
         if self.is_asleep() {
             return;
         }
+        self.advance_script();
+        if self.is_within_script() {
+            return self.end_turn_within_script();
+        }
+        self.hand_in_deferred(now);
         // Most turns of a server that logs end twice: when what clients have asked for is done,
         // and when it is in the file, which concerns only those who wait for that.
         let waits = self.has_backlog() || self.st.persist.stalled || !self.master_input.is_empty();
@@ -124,8 +146,11 @@ impl Machine for Server {
             self.go_on();
         }
         self.advance_aof();
-        if !brief {
+        if !brief && !self.is_within_script() {
             self.advance_persistence();
+        }
+        if self.is_within_script() {
+            return self.close_due();
         }
         // The link to the master may be among them, and is then to be made again.
         self.close_due();
@@ -192,13 +217,19 @@ impl Machine for Server {
         if self.is_asleep() || entry.closing() != Closing::No {
             return false;
         }
+        let links = ClientFlags::MASTER.and(ClientFlags::OUTGOING);
+        if self.is_within_script() && entry.state.flags.has_any(links) {
+            return false;
+        }
         if entry.state.flags.has(ClientFlags::MASTER) {
             return self.st.repl.wants_read(conn) && !self.st.persist.is_held_back(conn);
         }
         let held = ClientFlags::BLOCKED
             .and(ClientFlags::POSTPONED)
+            .and(ClientFlags::SCRIPTED)
             .and(ClientFlags::CLOSING);
-        let waits = entry.state.flags.has_any(held) || self.st.backlog.contains(&conn);
+        let within = self.st.scripts.holds();
+        let waits = within || entry.state.flags.has_any(held) || self.st.backlog.contains(&conn);
         !waits || entry.input_len() < limits::HELD_INPUT_BYTES_MAX
     }
 

@@ -21,6 +21,8 @@ pub struct MemoryReport {
     pub replica_count: u64,
     /// Clients with their buffers.
     pub clients: u64,
+    /// Texts of scripts.
+    pub scripts: u64,
     /// The tables of the databases that have keys.
     pub tables: Vec<(usize, u64)>,
     /// How many keys there are.
@@ -33,7 +35,7 @@ impl MemoryReport {
     /// What is no data.
     pub fn overhead(&self) -> u64 {
         let tables: u64 = self.tables.iter().map(|(_, bytes)| bytes).sum();
-        self.startup + self.backlog + self.replicas + self.clients + tables
+        self.startup + self.backlog + self.replicas + self.clients + self.scripts + tables
     }
 
     /// What is.
@@ -96,6 +98,7 @@ impl State {
             replicas,
             replica_count,
             clients: self.client_memory.clients,
+            scripts: self.scripts.text_bytes() as u64,
             tables: tables
                 .map(|(index, db)| (index, db.overhead() as u64))
                 .collect(),

@@ -31,6 +31,7 @@ mod replication;
 mod rewrite;
 pub mod roles;
 mod saving;
+pub mod scripts;
 mod sending;
 mod serving;
 pub mod shutdown;
@@ -179,7 +180,8 @@ impl Server {
     fn is_awaited(&self) -> bool {
         let input = !self.st.backlog.is_empty() || self.st.eviction.is_running();
         let works = input && !self.st.persist.stalled;
-        works || self.cron.is_expiring() || self.has_to_serve()
+        let script = self.is_within_script();
+        works || script || self.cron.is_expiring() || self.has_to_serve()
     }
 
     /// Whether DEBUG SLEEP keeps the server from doing anything.

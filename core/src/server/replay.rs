@@ -256,6 +256,9 @@ impl Server {
             if !self.st.client(conn).flags.has(ClientFlags::MULTI) {
                 self.replay().valid = preamble + input.consumed();
             }
+            if self.is_within_script() {
+                *left = 0;
+            }
         };
         self.argv = argv;
         result

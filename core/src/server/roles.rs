@@ -104,13 +104,19 @@ impl State {
         assert!(deleted, "an expired key is deleted once");
         self.stats.expired += 1;
         let word = deletion(self.config.lazyfree_lazy_expire());
-        self.feed(db, [word, key].into_iter());
+        self.feed_always(db, [word, key].into_iter());
         self.touch_expired(db, key);
         self.notify(crate::config::NotifyFlags::EXPIRED, "expired", db, key);
     }
 
-    /// Sends an operation to replicas and the log.
+    /// Sends an operation to replicas and the log, unless a script wants to keep it from them.
     pub fn feed<'a>(&mut self, db: usize, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        if !self.scripts.is_muted() {
+            self.feed_always(db, args);
+        }
+    }
+
+    fn feed_always<'a>(&mut self, db: usize, args: impl ExactSizeIterator<Item = &'a [u8]>) {
         // What is loaded is there already.
         if self.is_replaying() {
             return;

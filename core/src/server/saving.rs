@@ -662,7 +662,9 @@ impl Server {
     /// Tells the driver which connections are to be closed.
     pub(super) fn close_due(&mut self) {
         while let Some(conn) = self.st.conns.poll_close() {
-            self.st.close(conn);
+            if !self.st.scripts.keeps(conn) {
+                self.st.close(conn);
+            }
         }
     }
 }

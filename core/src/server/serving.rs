@@ -22,9 +22,10 @@ impl Server {
     }
 
     /// Whether someone waits for a key that has changed. A pause keeps everyone waiting, and so
-    /// do loading and DEBUG SLEEP.
+    /// do loading, a script in the middle of its work, and DEBUG SLEEP.
     pub(super) fn has_to_serve(&self) -> bool {
-        let held = || self.st.is_paused() || self.st.is_loading() || self.is_asleep();
+        let busy = || self.is_asleep() || self.is_within_script();
+        let held = || self.st.is_paused() || self.st.is_loading() || busy();
         self.st.blocked.keys.has_noted() && !held()
     }
 

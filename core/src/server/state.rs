@@ -14,6 +14,7 @@ use super::output::Overfull;
 use super::own_expiry::OwnExpiry;
 use super::persist::Persist;
 use super::rewrite::Rewriter;
+use super::scripts::Scripts;
 use super::shutdown::Shutdown;
 use super::stats::Stats;
 use super::unit::Unit;
@@ -30,6 +31,7 @@ use crate::pubsub::{Kind, PubSub};
 use crate::repl::Replication;
 use crate::repl::action::Attempt;
 use crate::repl::lineage::RunId;
+use crate::resp::ArgvRef;
 use crate::rng::Rng;
 use crate::value::{KeyHasher, Shape};
 use core::time::Duration;
@@ -89,6 +91,8 @@ pub struct State {
     pub pause: Pause,
     /// What runs at present, as it goes to replicas.
     pub unit: Unit,
+    /// Lua scripts.
+    pub scripts: Scripts,
     /// Both ends of replication.
     pub repl: Replication,
     /// The end of the process.
@@ -133,6 +137,8 @@ pub struct Debug {
     pub flush_sleep: Duration,
     /// The server does nothing before this instant.
     pub asleep_until: Option<Mono>,
+    /// Whether scripts may call every command.
+    pub scripts_unbound: bool,
 }
 
 /// What an answered effect was for.
@@ -209,6 +215,7 @@ impl State {
             blocked: Blocked::default(),
             pause: Pause::default(),
             unit: Unit::default(),
+            scripts: Scripts::default(),
             effects: Effects::default(),
             overfull: Overfull::default(),
             backlog: VecDeque::new(),
@@ -219,6 +226,7 @@ impl State {
                 strangers_read: false,
                 flush_sleep: Duration::ZERO,
                 asleep_until: None,
+                scripts_unbound: false,
             },
             attack_logged: None,
             next_client: 1,
@@ -257,9 +265,13 @@ impl State {
         &mut self.conn_mut(conn).state
     }
 
-    /// The flags a command is judged by: EXEC is judged by what it would execute.
-    pub fn effective_flags(&self, conn: ConnId, found: &Found) -> Flags {
+    /// The flags a command is judged by: EXEC is judged by what it would execute, EVAL by what its
+    /// script declares.
+    pub fn effective_flags(&self, conn: ConnId, found: &Found, argv: ArgvRef<'_>) -> Flags {
         let flags = found.spec.flags;
+        if flags.has(Flags::RUNS_SCRIPT) {
+            return self.flags_with_script(flags, argv);
+        }
         if !flags.has(Flags::EXECUTES_QUEUE) {
             return flags;
         }
@@ -361,7 +373,8 @@ impl State {
     /// What the dataset and everything around it takes.
     pub fn used_memory(&self, keys: &Keyspace) -> u64 {
         let data = (keys.memory() + self.repl.backlog_memory()) as u64;
-        data + self.client_memory.total() + BASE_MEMORY_BYTES
+        let scripts = self.scripts.text_bytes() as u64;
+        data + self.client_memory.total() + scripts + BASE_MEMORY_BYTES
     }
 
     /// Closes a connection at the end of the turn, without what it was still to be told.

@@ -12,10 +12,12 @@ use crate::resp::{self, Argv, ArgvRef, OwnedArgv, ParseLimits, ProtocolError, Re
 /// States in which a client's next command stays where it is.
 const HELD: ClientFlags = ClientFlags::BLOCKED
     .and(ClientFlags::POSTPONED)
+    .and(ClientFlags::SCRIPTED)
     .and(ClientFlags::CLOSING);
 
 impl Server {
-    /// Goes on with whatever waited for its turn, and begins what is due.
+    /// Goes on with whatever waited for its turn, and begins what is due. A script that begins on
+    /// the way leaves the rest for when it is over.
     pub(super) fn go_on(&mut self) {
         self.listen();
         self.run_timers();
@@ -23,9 +25,15 @@ impl Server {
         self.serve_waiting();
         self.run_released();
         self.run_backlog();
+        if self.is_within_script() {
+            return;
+        }
         self.advance_receiving();
         for conn in core::mem::take(&mut self.master_input) {
             self.master_sent(conn, 0);
+        }
+        if self.is_within_script() {
+            return;
         }
         self.st.evict_clients();
         self.go_on_evicting();
@@ -79,6 +87,9 @@ impl Server {
             let db = client.db;
             if self.st.persist.stalled {
                 break;
+            }
+            if self.st.scripts.holds() {
+                return self.st.scripts.hold(conn);
             }
             let limits = ParseLimits {
                 bulk_max: i64::try_from(self.st.config.proto_max_bulk_len()).unwrap_or(i64::MAX),

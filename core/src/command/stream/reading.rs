@@ -12,6 +12,7 @@ use crate::command::fail::Fail;
 use crate::command::spec::{Arity, Begin, Find, Flags as F, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
 use crate::resp::{self, ArgvRef, Proto, Reply};
+use crate::server::client::ClientFlags;
 use crate::value::stream::{ConsumerNo, Group, Log, Pending, StreamId};
 use crate::value::{Stream, ValueRef};
 
@@ -90,6 +91,15 @@ enum After {
 }
 
 impl<'a> Wanted<'a> {
+    /// A script can't wait, and is told so.
+    fn check_within_script(&self, cx: &mut Cx<'_>, command: &str) -> Result<(), Fail> {
+        if self.block.is_some() && cx.client().flags.has(ClientFlags::SCRIPT) {
+            let text = format!("{command} command is not allowed with BLOCK option from scripts");
+            return Err(Fail::Detail(text.into_bytes().into()));
+        }
+        Ok(())
+    }
+
     fn parse(args: &mut Args<'a>, grouped: bool) -> Result<Self, Fail> {
         let argv = args.argv();
         let (mut block, mut count) = (None, 0);
@@ -273,6 +283,7 @@ fn later(out: &Reply<'_>) -> resp::Later {
 
 fn xread(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let wanted = Wanted::parse(&mut args, false)?;
+    wanted.check_within_script(cx, "xread")?;
     let starts = wanted.starts(cx)?;
     let (mut streams, mut written) = (None, 0);
     for ((key, _), start) in wanted.keys().zip(&starts) {
@@ -313,6 +324,7 @@ struct Delivery {
 
 fn xreadgroup(cx: &mut Cx<'_>, mut args: Args<'_>) -> Result<(), Fail> {
     let wanted = Wanted::parse(&mut args, true)?;
+    wanted.check_within_script(cx, "xreadgroup")?;
     let starts = wanted.starts(cx)?;
     let member = wanted.group.ok_or(Fail::Syntax)?;
     let now = cx.wall().as_millis();

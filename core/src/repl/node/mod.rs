@@ -411,12 +411,13 @@ impl Replication {
         })
     }
 
-    /// Panics if something is wrong that must never be at the end of a turn.
-    pub fn check_invariants(&self) {
+    /// Panics if something is wrong that must never be at the end of a turn, in the middle of a
+    /// unit or not.
+    pub fn check_invariants(&self, within_unit: bool) {
         self.check();
         let offset = self.history.offset();
         assert!(
-            self.stream.is_flushed(),
+            within_unit || self.stream.is_flushed(),
             "a turn ends behind whole commands and transactions"
         );
         assert!(

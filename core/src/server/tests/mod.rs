@@ -20,6 +20,7 @@ mod persistence;
 mod plain_base;
 mod receiving;
 mod replication;
+mod scripting;
 mod sets;
 mod sorted_sets;
 mod sorting;
