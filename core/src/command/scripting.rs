@@ -1,8 +1,9 @@
 //! Lua scripts.
 
 use super::args::Args;
-use super::cx::Cx;
+use super::cx::{Cx, Origin};
 use super::fail::Fail;
+use super::gates::Conditions;
 use super::help;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, Handler, KeyFlags, KeySpec, Spec};
 use crate::script::{Call, Sha};
@@ -248,6 +249,11 @@ fn run(
     access: Access,
 ) -> Result<(), Fail> {
     let flags = cx.data.st.scripts.flags(&sha);
+    // A script that declares nothing may read anything.
+    let stale = cx.data.st.conditions.has(Conditions::STALE);
+    if flags.is_none() && stale && cx.data.origin == Origin::Client {
+        return Err(Fail::MasterDown);
+    }
     let writes = flags.is_none_or(|flags| !flags.has(ScriptFlags::NO_WRITES));
     if access == Access::ReadOnly && flags.is_some() && writes {
         return Err(Fail::Plain(

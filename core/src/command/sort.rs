@@ -8,6 +8,7 @@ use super::cx::Cx;
 use super::fail::Fail;
 use super::spec::{Acl, Arity, Docs, Flags as F, Group, KeyFlags as K, KeySpec, Spec};
 use crate::config::NotifyFlags as Class;
+use crate::server::client::ClientFlags;
 use crate::value::{IntText, List, ValueRef, Zset, parse_score};
 
 const READ: KeySpec = KeySpec::at(1, K::RO.and(K::ACCESS));
@@ -227,6 +228,9 @@ fn collect(
             weight: Weight::Missing,
         });
     };
+    // A set has an order of its own on each server. What is stored is the same on all, and what a
+    // script sees.
+    let same_everywhere = options.store.is_some() || cx.client().flags.has(ClientFlags::SCRIPT);
     let Some(entry) = cx.data.read(key) else {
         return Ok(items);
     };
@@ -242,9 +246,8 @@ fn collect(
             ordered = false;
             let mut scratch = IntText::default();
             set.iter().for_each(|member| add(member.text(&mut scratch)));
-            if options.store.is_some() && options.by.is_some() {
-                // What weighs the same stays in the order in which it comes, which must be the
-                // same on replicas.
+            if same_everywhere && options.by.is_some() {
+                // What weighs the same stays in the order in which it comes.
                 let text = |item: &Item| &texts[item.element.clone()];
                 items.sort_unstable_by(|one, two| text(one).cmp(text(two)));
             }
@@ -261,8 +264,7 @@ fn collect(
     }
     if options.unsorted && ordered && options.descending {
         items.reverse();
-    } else if options.unsorted && !ordered && options.store.is_some() {
-        // A set has an order of its own on each server; what is stored must be the same on all.
+    } else if options.unsorted && !ordered && same_everywhere {
         options.unsorted = false;
         options.alpha = true;
         options.by = None;

@@ -339,10 +339,11 @@ fn execute(lua: &Lua, host: &Host, shared: &Shared<'_>, script: &Function, run: 
             values::write(&mut reply, &value, shared.proto.get());
             let counted = value.as_table().is_some_and(api::is_counted);
             let reply = out.into_bytes();
+            let failed = reply.starts_with(b"-");
             return End {
-                counts: reply.starts_with(b"-") && !counted,
+                counts: failed && !counted,
                 reply,
-                failed: false,
+                failed,
             };
         }
         Ok((false, raised)) => api::failure(shared, &run.sha, &raised),

@@ -103,7 +103,7 @@ pub enum Step {
 pub struct End {
     /// What its client gets.
     pub reply: Vec<u8>,
-    /// It has raised an error.
+    /// That is an error, raised or returned.
     pub failed: bool,
     /// The reply is an error that statistics do not have yet.
     pub counts: bool,

@@ -17,14 +17,15 @@ local BINARY = 27 -- the first byte of compiled code, which Lua trusts blindly
 -- What stands behind a table that can't be changed.
 local behind = {}
 
+local function refuse() error(READONLY, 2) end
+
+-- What scripts are shown as the metatable of a table that can't be changed.
+local sealed = setmetatable({}, { __newindex = refuse, __metatable = false })
+
 local function readonly(real)
   local shown = {}
   behind[shown] = real
-  return setmetatable(shown, {
-    __index = real,
-    __newindex = function() error(READONLY, 2) end,
-    __metatable = false,
-  })
+  return setmetatable(shown, { __index = real, __newindex = refuse, __metatable = sealed })
 end
 
 local function expect(wanted, value, number, name)

@@ -294,6 +294,12 @@ fn nothing_of_the_world_can_be_changed() {
         ("_G.x=1", READONLY),
         ("getmetatable('').__index.foo=1", READONLY),
         ("getmetatable('').x=1", READONLY),
+        ("getmetatable(_G).__index={}", READONLY),
+        ("getmetatable(redis).__newindex=nil", READONLY),
+        (
+            "getmetatable(getmetatable(_G)).x=1",
+            "-ERR user_script:1: attempt to index a boolean value @1.",
+        ),
         ("setmetatable(_G,{})", BARE),
         ("rawset(_G,'a',1)", BARE),
         ("rawset(redis,'a',1)", BARE),
@@ -523,8 +529,8 @@ fn errors_of_commands_are_counted_where_they_happen() {
     };
     assert_eq!(counts("return 1"), (false, false));
     assert_eq!(counts("return redis.call('fail','E x')"), (true, false));
-    assert_eq!(counts("return redis.pcall('fail','E x')"), (false, false));
-    assert_eq!(counts("return {err='E x'}"), (false, true));
+    assert_eq!(counts("return redis.pcall('fail','E x')"), (true, false));
+    assert_eq!(counts("return {err='E x'}"), (true, true));
     assert_eq!(counts("return redis.call()"), (true, true));
     assert_eq!(counts("error('x')"), (true, true));
 }

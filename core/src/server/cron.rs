@@ -48,6 +48,10 @@ impl Server {
         if let Some(until) = self.st.debug.asleep_until.filter(|_| self.is_asleep()) {
             return Some((until, TimerName("debug-sleep")));
         }
+        // Its turns follow each other, and do nothing by the clock before it is over.
+        if self.is_within_script() {
+            return None;
+        }
         let cron = (self.cron.next, TimerName("cron"));
         let named = |at: Option<Mono>, name| at.map(|at| (at, TimerName(name)));
         let others = [

@@ -18,7 +18,7 @@ use crate::conn::OutBuf;
 use crate::keyspace::Keyspace;
 use crate::limits;
 use crate::machine::{Addr, Completion, ConnId, ConnectFault, Hangup, Machine, Now, Signal};
-use crate::resp::{ArgvRef, Reply};
+use crate::resp::{ArgvRef, Proto, Reply};
 use crate::script::{Call, End, Engine, Purpose, Request, Sha, Step};
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -463,7 +463,10 @@ fn answer(keys: &mut Keyspace, st: &mut State, request: &Request) -> Vec<u8> {
                 let waits = st.client(conn).flags.has(ClientFlags::BLOCKED);
                 assert!(!waits, "nothing waits within a unit");
             }
-            Err(fail) => {
+            Err((found, fail)) => {
+                if let Some(found) = found {
+                    st.stats.command_mut(found.id).rejected += 1;
+                }
                 let text = fail.text();
                 st.stats.count_error(&code_of(&text));
                 reply.error_bytes(&text);
@@ -503,9 +506,21 @@ impl State {
     }
 
     /// Finds a command that a script calls, and looks whether it may (script.c, `scriptCall`).
-    fn admit_from_script(&mut self, argv: ArgvRef<'_>) -> Result<Found, Fail> {
-        let unknown = |_| Fail::Plain("Unknown Redis command called from script");
+    fn admit_from_script(&mut self, argv: ArgvRef<'_>) -> Result<Found, (Option<Found>, Fail)> {
+        let unknown = |_| {
+            (
+                None,
+                Fail::Plain("Unknown Redis command called from script"),
+            )
+        };
         let found = self.table.find(argv, None).map_err(unknown)?;
+        match self.permit_script(&found, argv) {
+            Ok(()) => Ok(found),
+            Err(fail) => Err((Some(found), fail)),
+        }
+    }
+
+    fn permit_script(&mut self, found: &Found, argv: ArgvRef<'_>) -> Result<(), Fail> {
         if !found.spec.arity.takes(argv.len()) {
             return Err(Fail::Plain(
                 "Wrong number of args calling Redis command from script",
@@ -515,43 +530,44 @@ impl State {
         if flags.has(Flags::NOSCRIPT) && !self.debug.scripts_unbound {
             return Err(Fail::Plain("This Redis command is not allowed from script"));
         }
-        let running = self.scripts.running.as_ref().expect("a script runs");
-        let trusted = running.origin != Origin::Client;
-        let stale = self.conditions.has_any(Conditions::STALE) && !trusted;
+        let Running {
+            caller,
+            origin,
+            read_only,
+            wrote,
+            allows_oom,
+            ..
+        } = *self.scripts.running();
+        let trusted = origin != Origin::Client;
+        let stale = self.conditions.has(Conditions::STALE) && !trusted;
         if stale && !flags.has(Flags::STALE) {
             return Err(Fail::Plain(
                 "Can not execute the command on a stale replica",
             ));
         }
-        let session = running.session;
-        if let Err(fail) = self.permit(session, &found, argv) {
-            if let Fail::NoPerm(denied, text) = fail {
-                let caller = self.scripts.running().caller;
-                self.log_denial(caller, denied, &found, argv);
-                let text = [&b"ACL failure in script: "[..], &text].concat();
-                return Err(Fail::NoPerm(denied, text.into()));
-            }
-            return Err(fail);
+        if let Err(Fail::NoPerm(denied, text)) = self.permit(caller, found, argv) {
+            self.log_denial(caller, denied, found, argv);
+            let text = [&b"ACL failure in script: "[..], &text].concat();
+            return Err(Fail::NoPerm(denied, text.into()));
         }
-        let running = self.scripts.running.as_ref().expect("a script runs");
         let changes = Flags::WRITE.and(Flags::MAY_REPLICATE);
-        if running.read_only && flags.has_any(changes) {
+        if read_only && flags.has_any(changes) {
             return Err(Fail::Plain(
                 "Write commands are not allowed from read-only scripts.",
             ));
         }
         // One that has written can't be stopped in the middle.
-        if !trusted && !running.wrote {
-            let gate = Gate {
-                command: flags,
-                client: ClientFlags::NONE,
-                proto: crate::resp::Proto::Resp2,
-                server: self.conditions,
-                log_fault: self.aof.told(),
-            };
-            gate.pass_from_script(running.allows_oom)?;
+        if trusted || wrote {
+            return Ok(());
         }
-        Ok(found)
+        let gate = Gate {
+            command: flags,
+            client: ClientFlags::NONE,
+            proto: Proto::Resp2,
+            server: self.conditions,
+            log_fault: self.aof.told(),
+        };
+        gate.pass_from_script(allows_oom)
     }
 
     /// Whether the user of the script that runs could call a command.
@@ -561,8 +577,8 @@ impl State {
         if !found.spec.arity.takes(argv.len()) {
             return Ok(false);
         }
-        let session = self.scripts.running().session;
-        let user = self.client(session).user;
+        let caller = self.scripts.running().caller;
+        let user = self.client(caller).user;
         Ok(self.check(user, &found, argv).is_ok())
     }
 

@@ -277,7 +277,12 @@ impl State {
         }
         let queued = self.client(conn).rare.iter().flat_map(|rare| &rare.queue);
         queued.fold(flags, |flags, queued| {
-            flags.with_queued(self.table.command(queued.id).spec.flags)
+            let next = self.table.command(queued.id).spec.flags;
+            flags.with_queued(if next.has(Flags::RUNS_SCRIPT) {
+                self.flags_with_script(next, queued.argv.as_ref())
+            } else {
+                next
+            })
         })
     }
 

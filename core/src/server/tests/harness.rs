@@ -420,6 +420,10 @@ impl World {
         let now = self.now;
         self.nodes[at].server.end_turn(now);
         self.nodes[at].server.check_invariants();
+        // A driver would be woken by it again and again.
+        if let Some((due, name)) = self.nodes[at].server.poll_timeout() {
+            assert!(due > now.mono, "{name:?} is due and remains after the turn");
+        }
         let mut moved = self.nodes[at].server.has_backlog();
         moved |= self.carry_out(at);
         while let Some(conn) = self.nodes[at].server.poll_writable() {

@@ -126,6 +126,15 @@ fn a_script_works_on_the_dataset() {
 }
 
 #[test]
+fn a_script_sees_sets_in_an_order_that_is_the_same_everywhere() {
+    let mut world = World::single("");
+    let a = world.client(0);
+    world.ask(a, "sadd s 3 1 z 2 aa a");
+    let reply = eval(&mut world, a, "return redis.call('sort','s','by','nosort')");
+    assert_eq!(reply, "*6|$1|1|$1|2|$1|3|$1|a|$2|aa|$1|z|");
+}
+
+#[test]
 fn scripts_are_known_by_their_digests() {
     let mut world = World::single("");
     let a = world.client(0);
@@ -632,11 +641,7 @@ fn memory_and_staleness_are_looked_at_as_scripts_declare() {
         "#!lua flags=no-writes,allow-stale\nreturn redis.call('get','a')",
     );
     assert_eq!(reply, "-ERR Can not execute the command on a stale replica");
-    assert_eq!(
-        eval(&mut world, a, "return 1"),
-        ":1|",
-        "who declares nothing is judged by each command"
-    );
+    assert_eq!(eval(&mut world, a, "return 1"), stale);
     world.ask(a, "config set replica-serve-stale-data yes");
     let readonly = "-READONLY You can't write against a read only replica.";
     assert_eq!(complaint(&mut world, a, write), readonly);
@@ -711,7 +716,7 @@ fn errors_within_scripts_are_counted_once() {
     );
     assert!(line("cmdstat_lpush").ends_with("failed_calls=1"));
     assert!(line("cmdstat_eval").contains("calls=3,"));
-    assert!(line("cmdstat_eval").ends_with("failed_calls=2"));
+    assert!(line("cmdstat_eval").ends_with("failed_calls=3"));
 }
 
 #[test]
