@@ -1,7 +1,8 @@
 //! Writes of every kind to keys that all clients share. No oracle knows what they leave: what
 //! counts is that it is the same on every node.
 
-use crate::resp::command;
+use super::record::LONG_LOOP;
+use crate::resp::{Reader, Reply, command};
 use crate::rng::{Draws, Keys, Stream};
 
 /// Appends what a seed stands for, a command or a transaction of several, and returns how many
@@ -23,12 +24,51 @@ pub(super) fn encode(seed: u64, out: &mut Vec<u8>) -> usize {
         }
     }
     let count = 2 + draws.index(3);
+    if seed.is_multiple_of(3) {
+        let mut commands = Vec::new();
+        for _ in 0..count {
+            push(&mut draws, &mut commands);
+        }
+        by_script(
+            &commands,
+            if seed.is_multiple_of(4) { LONG_LOOP } else { 0 },
+            out,
+        );
+        return 1;
+    }
     command(out, &[b"MULTI"]);
     for _ in 0..count {
         push(&mut draws, out);
     }
     command(out, &[b"EXEC"]);
     count + 2
+}
+
+/// Runs the commands that it is given, each behind the number of its words, and loops before each.
+const SCRIPT: &str = "local at = 1 \
+                      while at <= #ARGV do \
+                      for _ = 1, tonumber(KEYS[1]) do end \
+                      local words = tonumber(ARGV[at]) \
+                      redis.pcall(unpack(ARGV, at + 1, at + words)) \
+                      at = at + 1 + words \
+                      end \
+                      return redis.call('DBSIZE')";
+
+/// Has encoded commands run by a script, of which those that fail are passed over.
+fn by_script(commands: &[u8], loops: u64, out: &mut Vec<u8>) {
+    let mut args = vec![b"EVAL".to_vec(), SCRIPT.into(), b"1".to_vec()];
+    args.push(loops.to_string().into_bytes());
+    let mut reader = Reader::default();
+    reader.push(commands);
+    while let Ok(Some(Reply::Array(Some(words)))) = reader.next_reply() {
+        args.push(words.len().to_string().into_bytes());
+        args.extend(words.into_iter().filter_map(|word| match word {
+            Reply::Bulk(word) => word,
+            _ => None,
+        }));
+    }
+    let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+    command(out, &args);
 }
 
 fn push(draws: &mut Draws, out: &mut Vec<u8>) {

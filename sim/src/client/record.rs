@@ -20,7 +20,7 @@ pub enum Op {
         /// The element.
         element: Element,
     },
-    /// The same inside MULTI, with one to a second list.
+    /// The same inside MULTI or in a script, with one to a second list.
     PushTwo {
         /// The first list.
         list: u32,
@@ -110,6 +110,27 @@ pub enum Outcome {
     /// The answer never came: done or not.
     Unknown,
 }
+
+impl Op {
+    /// How long the script loops in between that does it, if it is done by a script.
+    pub const fn scripted(&self) -> Option<u64> {
+        match *self {
+            Self::PushTwo {
+                between: None,
+                element,
+                ..
+            } if element.is_multiple_of(3) => Some(if element.is_multiple_of(2) {
+                LONG_LOOP
+            } else {
+                0
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// Takes a script several turns.
+pub const LONG_LOOP: u64 = 250_000;
 
 impl Outcome {
     /// Whether it says that the operation was done.

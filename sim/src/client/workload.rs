@@ -208,7 +208,10 @@ pub fn encode(op: &Op, out: &mut Vec<u8>) -> usize {
             other,
             element,
             between,
-        } => push_two(out, (list, other), element, between),
+        } => match op.scripted() {
+            Some(loops) => push_by_script(out, (list, other), element, loops),
+            None => push_two(out, (list, other), element, between),
+        },
         Op::PushKept { list, element } => {
             push(out, list, element);
             let timeout = WAIT_TIMEOUT_MS.to_string();
@@ -268,6 +271,32 @@ fn push_two(
     push(out, other, element);
     command(out, &[b"EXEC"]);
     4 + commands.len()
+}
+
+/// Nobody may see the first element without the second, however long the loop takes.
+const PUSH_BY_SCRIPT: &str = "redis.call('RPUSH', KEYS[1], ARGV[1]) \
+                              for _ = 1, tonumber(ARGV[2]) do end \
+                              return redis.call('RPUSH', KEYS[2], ARGV[1])";
+
+fn push_by_script(
+    out: &mut Vec<u8>,
+    (list, other): (u32, u32),
+    element: Element,
+    loops: u64,
+) -> usize {
+    let (list, other) = (list_name(list), list_name(other));
+    let (element, loops) = (element.to_string(), loops.to_string());
+    let words: [&[u8]; 7] = [
+        b"EVAL",
+        PUSH_BY_SCRIPT.as_bytes(),
+        b"2",
+        list.as_bytes(),
+        other.as_bytes(),
+        element.as_bytes(),
+        loops.as_bytes(),
+    ];
+    command(out, &words);
+    1
 }
 
 fn push(out: &mut Vec<u8>, list: u32, element: Element) {

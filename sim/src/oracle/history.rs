@@ -331,6 +331,7 @@ fn index_segment(
             (b"multi", true) => return Err(broken("has a MULTI inside a MULTI")),
             (b"exec", true) => in_multi = false,
             (b"exec", false) => return Err(broken("has an EXEC without a MULTI")),
+            (b"eval" | b"evalsha", _) => return Err(broken("has a script, not what it did")),
             (b"rpush", _) => waiting.extend(args[2..].iter().filter_map(|arg| value(arg))),
             (_, _) => {}
         }

@@ -745,6 +745,9 @@ impl Judges {
             return;
         }
         self.mark("operations done");
+        if record.op.scripted().is_some() {
+            self.mark("scripts");
+        }
         let served = self.served.entry(record.client).or_default();
         match record.op {
             Op::Push { .. }
