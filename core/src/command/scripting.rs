@@ -218,7 +218,7 @@ fn eval(cx: &mut Cx<'_>, mut args: Args<'_>, access: Access) -> Result<(), Fail>
 fn evalsha(cx: &mut Cx<'_>, mut args: Args<'_>, access: Access) -> Result<(), Fail> {
     let sha = Sha::parse(args.bulk()?);
     let (keys, args) = keys_and_args(args)?;
-    let known = sha.filter(|sha| cx.data.st.scripts.knows(sha));
+    let known = sha.filter(|sha| cx.data.st.scripts.use_known(sha));
     run(cx, known.ok_or(NO_SCRIPT)?, keys, args, access)
 }
 

@@ -54,10 +54,6 @@ impl Machine for Server {
             return;
         };
         let flags = entry.state.flags;
-        let links = ClientFlags::MASTER.and(ClientFlags::OUTGOING);
-        if self.is_within_script() && flags.has_any(links) {
-            return self.st.scripts.defer(Deferred::Sent(conn, filled));
-        }
         self.st.stats.reads += 1;
         self.st.stats.net_input += filled as u64;
         if flags.has(ClientFlags::MASTER) {

@@ -11,7 +11,7 @@ use super::state::{Purpose as For, State};
 use crate::command::cx::{Cx, Data, Origin, code_of};
 use crate::command::fail::Fail;
 use crate::command::gates::{Conditions, Gate};
-use crate::command::spec::Flags;
+use crate::command::spec::{Acl, Flags};
 use crate::command::table::Found;
 use crate::command::transactions;
 use crate::conn::OutBuf;
@@ -46,7 +46,7 @@ pub struct Scripts {
 struct Script {
     flags: Option<ScriptFlags>,
     bytes: usize,
-    /// When EVAL last ran it; nothing if SCRIPT LOAD or EVALSHA did, whose scripts stay.
+    /// When it was last run; nothing if SCRIPT LOAD made it known, whose scripts stay.
     evaluated: Option<u64>,
 }
 
@@ -177,7 +177,6 @@ enum Next {
 #[derive(Debug)]
 pub(super) enum Deferred {
     Connected(ConnId, Result<Addr, ConnectFault>),
-    Sent(ConnId, usize),
     Hangup(ConnId, Hangup),
     Done(Completion),
     Signal(Signal),
@@ -233,6 +232,16 @@ impl Scripts {
             self.text_bytes -= script.bytes;
             self.engine().forget(sha);
         }
+    }
+
+    /// Takes note that a script is used by its digest; false if it is not known.
+    pub fn use_known(&mut self, sha: &Sha) -> bool {
+        self.uses += 1;
+        let Some(script) = self.known.get_mut(sha) else {
+            return false;
+        };
+        script.evaluated = script.evaluated.map(|_| self.uses);
+        true
     }
 
     fn engine(&mut self) -> &mut Engine {
@@ -317,7 +326,8 @@ impl Scripts {
         running.queue = queue;
     }
 
-    /// Keeps what came for later.
+    /// Keeps what came for later: at most one thing of each effect and each connection. What
+    /// links send is not read at all meanwhile.
     pub(super) fn defer(&mut self, what: Deferred) {
         self.deferred.push(what);
     }
@@ -501,7 +511,12 @@ impl State {
 
     fn close_session(&mut self) -> Box<Running> {
         let running = self.scripts.running.take().expect("a script runs");
-        self.conns.remove(running.session);
+        let session = self.conns.remove(running.session);
+        let flags = session.map_or(ClientFlags::NONE, |session| session.flags);
+        assert!(
+            !flags.has_any(ClientFlags::SUBSCRIBER.and(ClientFlags::WATCHING)),
+            "a session of a script leaves nothing behind"
+        );
         running
     }
 
@@ -527,7 +542,11 @@ impl State {
             ));
         }
         let flags = found.spec.flags;
-        if flags.has(Flags::NOSCRIPT) && !self.debug.scripts_unbound {
+        // Even where everything is allowed a script has no connection that could wait.
+        let never = Flags::ADMIN.and(Flags::PUBSUB).and(Flags::IMMEDIATE);
+        let never = flags.has_any(never) || found.spec.acl.has(Acl::SCRIPTING);
+        let allowed = self.debug.scripts_unbound && !never;
+        if flags.has(Flags::NOSCRIPT) && !allowed {
             return Err(Fail::Plain("This Redis command is not allowed from script"));
         }
         let Running {
@@ -705,8 +724,9 @@ impl Server {
     /// What a turn does beside a script: others are refused, and can end it.
     pub(super) fn end_turn_within_script(&mut self) {
         self.run_backlog();
-        self.advance_aof();
+        self.keep_log();
         self.advance_shutdown();
+        self.bound_outputs();
         self.close_due();
     }
 
@@ -715,7 +735,6 @@ impl Server {
         for what in core::mem::take(&mut self.st.scripts.deferred) {
             match what {
                 Deferred::Connected(conn, local) => self.handle_connected(now, conn, local),
-                Deferred::Sent(conn, filled) => self.handle_read(now, conn, filled),
                 Deferred::Hangup(conn, cause) => self.handle_hangup(now, conn, cause),
                 Deferred::Done(done) => self.handle_done(now, done),
                 Deferred::Signal(signal) => self.handle_signal(now, signal),
@@ -723,7 +742,7 @@ impl Server {
         }
     }
 
-    /// Whether what a connection sends, or its end, has to wait for the end of a script.
+    /// Whether the end of a connection has to wait for that of a script.
     pub(super) fn defers(&self, conn: ConnId) -> bool {
         if !self.is_within_script() {
             return false;

@@ -29,11 +29,12 @@ pub(super) fn encode(seed: u64, out: &mut Vec<u8>) -> usize {
         for _ in 0..count {
             push(&mut draws, &mut commands);
         }
-        by_script(
-            &commands,
-            if seed.is_multiple_of(4) { LONG_LOOP } else { 0 },
-            out,
-        );
+        let loops = if seed.is_multiple_of(4) {
+            LONG_LOOP / 2
+        } else {
+            0
+        };
+        by_script(&commands, loops, out);
         return 1;
     }
     command(out, &[b"MULTI"]);

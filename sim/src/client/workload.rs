@@ -219,7 +219,15 @@ pub fn encode(op: &Op, out: &mut Vec<u8>) -> usize {
             2
         }
         Op::Read { list } => {
-            command(out, &[b"LRANGE", list_name(list).as_bytes(), b"0", b"-1"]);
+            let list = list_name(list);
+            match op.scripted() {
+                Some(loops) => {
+                    let (script, loops) = (READ_BY_SCRIPT.as_bytes(), loops.to_string());
+                    let words = [b"EVAL", script, b"1", list.as_bytes(), loops.as_bytes()];
+                    command(out, &words);
+                }
+                None => command(out, &[b"LRANGE", list.as_bytes(), b"0", b"-1"]),
+            }
             1
         }
         Op::Set { key, value } => {
@@ -272,6 +280,10 @@ fn push_two(
     command(out, &[b"EXEC"]);
     4 + commands.len()
 }
+
+/// Shows the moment at which it began, whatever comes while it loops.
+const READ_BY_SCRIPT: &str = "for _ = 1, tonumber(ARGV[1]) do end \
+                              return redis.call('LRANGE', KEYS[1], 0, -1)";
 
 /// Nobody may see the first element without the second, however long the loop takes.
 const PUSH_BY_SCRIPT: &str = "redis.call('RPUSH', KEYS[1], ARGV[1]) \

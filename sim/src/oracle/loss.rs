@@ -93,6 +93,7 @@ pub fn account(
     whole(records, |list, element| {
         (kept.get(&list)).is_some_and(|elements| elements.binary_search(&element).is_ok())
     })?;
+    in_one_place(records, index)?;
     for record in records.iter().filter(|record| record.acked()) {
         let Some((element, lists)) = record.pushed() else {
             continue;
@@ -123,6 +124,28 @@ pub fn whole(
             let message = format!(
                 "half a transaction: {element} is in one of the lists {list} and {other}, and not \
                  in the other"
+            );
+            return Err(Violation::new("atomicity", message));
+        }
+    }
+    Ok(())
+}
+
+/// A transaction, or what a script has done, is one unit of a stream.
+fn in_one_place(
+    records: &[Record],
+    index: &BTreeMap<Element, Vec<Position>>,
+) -> Result<(), Violation> {
+    for (element, list, other) in records.iter().filter_map(Record::pushed_to_both) {
+        let places = index.get(&element).map_or(&[][..], Vec::as_slice);
+        let apart = places
+            .windows(2)
+            .find(|pair| pair[0].replid == pair[1].replid && pair[0].offset != pair[1].offset);
+        if let Some(pair) = apart {
+            let message = format!(
+                "half a transaction: {element} went to list {list} or {other} at offset {}, and to \
+                 the other at {}",
+                pair[0].offset, pair[1].offset
             );
             return Err(Violation::new("atomicity", message));
         }

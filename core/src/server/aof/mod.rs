@@ -357,6 +357,12 @@ impl Server {
         self.reconcile_aof();
         self.advance_rewrite();
         self.clean_if_wanted();
+        self.keep_log();
+    }
+
+    /// Hands over what is to be in the file, and shows what has waited for it. Also within a
+    /// script: of what that does nothing is there before it is over.
+    pub(super) fn keep_log(&mut self) {
         self.hand_over();
         self.settle_fences();
         let st = &mut self.st;

@@ -121,8 +121,20 @@ fn a_script_works_on_the_dataset() {
     let reply = eval(&mut world, a, "return redis.call('blpop','x','0')");
     assert_eq!(reply, "$-1|", "nothing waits");
     world.ask(a, "debug set-disable-deny-scripts 1");
-    let reply = eval(&mut world, a, "return redis.call('config','get','nosuch')");
-    assert_eq!(reply, "*0|");
+    assert_eq!(
+        eval(&mut world, a, "return redis.call('client','id')"),
+        ":1|"
+    );
+    for command in [
+        "eval','','0",
+        "script','flush",
+        "multi",
+        "watch','x",
+        "subscribe','x",
+    ] {
+        let reply = complaint(&mut world, a, &format!("return redis.call('{command}')"));
+        assert_eq!(reply, "-ERR This Redis command is not allowed from script");
+    }
 }
 
 #[test]
@@ -492,6 +504,50 @@ fn what_the_master_sends_waits_for_a_script() {
     assert_eq!(world.heard_at(1, b), "*2|$1|1|$1|1|");
     world.wait(100);
     assert_eq!(world.ask_at(1, d, "get x"), "$1|2|");
+}
+
+#[test]
+fn a_log_that_is_wanted_begins_behind_the_script_that_runs() {
+    let mut world = World::single("");
+    let (a, b) = (world.client(0), world.client(0));
+    world.ask(a, "set before 10");
+    send(&mut world, 0, b, &["config", "set", "appendonly", "yes"]);
+    send(&mut world, 0, a, &["eval", LONG, "0"]);
+    turns(&mut world, 4);
+    world.settle();
+    assert_eq!(world.heard(a), ":1|");
+    world.wait(2_000);
+    let again = world.restart(0, "appendonly yes");
+    let c = world.client(again);
+    let values = world.ask_at(again, c, "mget before behind");
+    assert_eq!(values, "*2|$2|11|$1|1|", "each of them once");
+}
+
+#[test]
+fn what_a_link_brings_in_the_turn_in_which_a_script_begins_is_kept() {
+    let mut world = World::new(5);
+    let files = BTreeMap::new();
+    world.start("port 7000", files.clone());
+    world.start("port 7001\nreplicaof 127.0.0.1 7000", files);
+    world.wait(5_000);
+    let (a, b, c) = (world.client(0), world.client(1), world.client(1));
+    let loops = "for i=1,1000000 do end return redis.call('get','x')";
+    world.ask(a, "set x 0");
+    world.wait(10);
+    for n in 1..10 {
+        send(&mut world, 0, a, &["set", "x", &n.to_string()]);
+        world.turn(0);
+        send(&mut world, 1, b, &["eval", loops, "0"]);
+        // In pieces, between which the replica has no turn.
+        while world.carry() {}
+        send(&mut world, 1, c, &["ping"]);
+        world.settle();
+        assert_eq!(world.heard_at(1, b), format!("$1|{}|", n - 1));
+        world.wait(10);
+        let now = world.ask_at(1, c, "get x");
+        assert!(now.ends_with(&format!("|{n}|")), "{now}");
+    }
+    assert_eq!(world.digest(0), world.digest(1));
 }
 
 #[test]
