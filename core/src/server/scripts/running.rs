@@ -1,13 +1,6 @@
-//! The scripts that are known, and the one that runs.
-//!
-//! A script is one unit: nothing else reads or changes the dataset before it is over, however many
-//! turns that takes. What comes meanwhile waits, but for clients' commands: after
-//! `busy-reply-threshold` those are refused, except the few that may end the script.
+//! The script that runs, turn by turn.
 
-use super::Server;
-use super::client::{Client, ClientFlags, Queued};
-use super::exec;
-use super::state::{Purpose as For, State};
+use super::{Deferred, ScriptFlags};
 use crate::command::cx::{Cx, Data, Origin, code_of};
 use crate::command::fail::Fail;
 use crate::command::gates::{Conditions, Gate};
@@ -17,130 +10,21 @@ use crate::command::transactions;
 use crate::conn::OutBuf;
 use crate::keyspace::Keyspace;
 use crate::limits;
-use crate::machine::{Addr, Completion, ConnId, ConnectFault, Hangup, Machine, Now, Signal};
+use crate::machine::{Completion, ConnId, Machine, Now};
 use crate::resp::{ArgvRef, Proto, Reply};
-use crate::script::{Call, End, Engine, Purpose, Request, Sha, Step};
+use crate::script::{Call, End, Purpose, Request, Sha, Step};
+use crate::server::Server;
+use crate::server::client::{Client, ClientFlags, Queued};
+use crate::server::exec;
+use crate::server::state::{Purpose as For, State};
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// All about scripts.
-#[derive(Debug, Default)]
-pub struct Scripts {
-    /// Made for the first script: most servers never need one.
-    engine: Option<Engine>,
-    known: BTreeMap<Sha, Script>,
-    /// Counts uses of EVAL.
-    uses: u64,
-    running: Option<Box<Running>>,
-    /// Effects of the command that runs go nowhere.
-    muted: bool,
-    /// What came while a script ran, in the order in which it came.
-    deferred: Vec<Deferred>,
-    /// Connections whose commands wait for the end of a script that is not slow yet.
-    held: BTreeSet<ConnId>,
-    /// Memory of the texts.
-    text_bytes: usize,
-}
-
-#[derive(Debug)]
-struct Script {
-    flags: Option<ScriptFlags>,
-    bytes: usize,
-    /// When it was last run; nothing if SCRIPT LOAD made it known, whose scripts stay.
-    evaluated: Option<u64>,
-}
-
-/// How a script came to be known.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Use {
-    /// By EVAL: it may be forgotten for others.
-    Eval,
-    /// By SCRIPT LOAD: it is there until SCRIPT FLUSH.
-    Load,
-}
-
-/// What a script declares in its first line, `#!lua flags=...`.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct ScriptFlags(u8);
-
-impl ScriptFlags {
-    /// It changes nothing.
-    pub const NO_WRITES: Self = Self(1);
-    /// It may run above `maxmemory`.
-    pub const ALLOW_OOM: Self = Self(1 << 1);
-    /// It may run on a replica that serves no stale data and has lost its master.
-    pub const ALLOW_STALE: Self = Self(1 << 2);
-
-    /// Whether all of `other` are in this set.
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// Reads the first line of a script, if that declares anything (eval.c,
-    /// `evalExtractShebangFlags`).
-    pub fn of(text: &[u8]) -> Result<Option<Self>, Fail> {
-        /// Those that mean something in a cluster only do nothing here.
-        const NAMES: [(&[u8], u8); 5] = [
-            (b"no-writes", ScriptFlags::NO_WRITES.0),
-            (b"allow-oom", ScriptFlags::ALLOW_OOM.0),
-            (b"allow-stale", ScriptFlags::ALLOW_STALE.0),
-            (b"no-cluster", 0),
-            (b"allow-cross-slot-keys", 0),
-        ];
-        if !text.starts_with(b"#!") {
-            return Ok(None);
-        }
-        let complaint = |text: &[u8], word: &[u8]| Fail::Detail([text, word].concat().into());
-        let end = memchr::memchr(b'\n', text).ok_or(Fail::Plain("Invalid script shebang"))?;
-        let mut words = text[..end]
-            .split(u8::is_ascii_whitespace)
-            .filter(|word| !word.is_empty());
-        let engine = words.next().unwrap_or_default();
-        if engine != b"#!lua" {
-            return Err(complaint(b"Unexpected engine in script shebang: ", engine));
-        }
-        let mut flags = Self::default();
-        for word in words {
-            let Some(list) = word.strip_prefix(b"flags=") else {
-                return Err(complaint(b"Unknown lua shebang option: ", word));
-            };
-            for name in list
-                .split(|&byte| byte == b',')
-                .filter(|name| !name.is_empty())
-            {
-                let known = NAMES.iter().find(|(known, _)| *known == name);
-                let (_, bit) =
-                    known.ok_or_else(|| complaint(b"Unexpected flag in script shebang: ", name))?;
-                flags.0 |= bit;
-            }
-        }
-        Ok(Some(flags))
-    }
-
-    /// The flags of a command that runs a script which declares these (script.c,
-    /// `scriptFlagsToCmdFlags`).
-    const fn judge(self, command: Flags) -> Flags {
-        let said = Flags::STALE.and(Flags::DENYOOM).and(Flags::WRITE);
-        let mut flags = command.without(said.and(Flags::MAY_REPLICATE));
-        if !self.has(Self::NO_WRITES) {
-            flags = flags.and(Flags::WRITE);
-            if !self.has(Self::ALLOW_OOM) {
-                flags = flags.and(Flags::DENYOOM);
-            }
-        }
-        if self.has(Self::ALLOW_STALE) {
-            flags = flags.and(Flags::STALE);
-        }
-        flags
-    }
-}
 
 /// The script that runs.
 #[derive(Debug)]
-struct Running {
-    sha: Sha,
+pub(super) struct Running {
+    pub(super) sha: Sha,
     /// Who called it.
-    caller: ConnId,
+    pub(super) caller: ConnId,
     /// The session in which its commands run.
     session: ConnId,
     origin: Origin,
@@ -153,15 +37,15 @@ struct Running {
     /// SCRIPT KILL was called.
     killed: bool,
     /// It runs for longer than `busy-reply-threshold`.
-    slow: bool,
+    pub(super) slow: bool,
     /// Commands it has called in this turn.
     calls: usize,
     /// What it waits for.
     next: Next,
     /// What EXEC runs behind it.
-    queue: std::vec::IntoIter<Queued>,
+    pub(super) queue: std::vec::IntoIter<Queued>,
     /// Its caller was to be closed.
-    closes: bool,
+    pub(super) closes: bool,
 }
 
 /// What a script waits for.
@@ -172,182 +56,6 @@ enum Next {
     /// The reply to a command, which is there.
     Reply(Vec<u8>),
 }
-
-/// What came from outside while a script ran.
-#[derive(Debug)]
-pub(super) enum Deferred {
-    Connected(ConnId, Result<Addr, ConnectFault>),
-    Hangup(ConnId, Hangup),
-    Done(Completion),
-    Signal(Signal),
-}
-
-impl Scripts {
-    /// Takes note of a script, if it can be compiled.
-    pub fn learn(&mut self, sha: Sha, text: &[u8], by: Use) -> Result<(), Fail> {
-        self.uses += 1;
-        let evaluated = (by == Use::Eval).then_some(self.uses);
-        if let Some(script) = self.known.get_mut(&sha) {
-            if by == Use::Load || script.evaluated.is_some() {
-                script.evaluated = evaluated;
-            }
-            return Ok(());
-        }
-        let flags = ScriptFlags::of(text)?;
-        // Lines keep their numbers: only the declaration's text goes.
-        let code = match flags {
-            Some(_) => &text[memchr::memchr(b'\n', text).unwrap_or(text.len())..],
-            None => text,
-        };
-        self.engine().define(sha, code).map_err(|why| {
-            let what: &[u8] = b"Error compiling script (new function): ";
-            Fail::Detail([what, &why].concat().into())
-        })?;
-        if by == Use::Eval {
-            self.make_room();
-        }
-        let bytes = text.len() + SCRIPT_OVERHEAD_BYTES;
-        self.text_bytes += bytes;
-        let script = Script {
-            flags,
-            bytes,
-            evaluated,
-        };
-        self.known.insert(sha, script);
-        Ok(())
-    }
-
-    /// Forgets the script that EVAL has not run for longest, if there are many.
-    fn make_room(&mut self) {
-        let evaluated = self.known.iter().filter_map(|(sha, script)| {
-            let when = script.evaluated?;
-            Some((when, *sha))
-        });
-        let (count, oldest) = evaluated.fold((0, None), |(count, oldest), next| {
-            let oldest = oldest.map_or(next, |oldest| next.min(oldest));
-            (count + 1, Some(oldest))
-        });
-        if let Some((_, sha)) = oldest.filter(|_| count >= limits::EVAL_SCRIPTS_MAX) {
-            let script = self.known.remove(&sha).expect("it was found");
-            self.text_bytes -= script.bytes;
-            self.engine().forget(sha);
-        }
-    }
-
-    /// Takes note that a script is used by its digest; false if it is not known.
-    pub fn use_known(&mut self, sha: &Sha) -> bool {
-        self.uses += 1;
-        let Some(script) = self.known.get_mut(sha) else {
-            return false;
-        };
-        script.evaluated = script.evaluated.map(|_| self.uses);
-        true
-    }
-
-    fn engine(&mut self) -> &mut Engine {
-        self.engine
-            .get_or_insert_with(|| Engine::new(crate::config::REDIS_VERSION))
-    }
-
-    /// Whether a script can be called by its digest.
-    pub fn knows(&self, sha: &Sha) -> bool {
-        self.known.contains_key(sha)
-    }
-
-    /// What a script declares, if anything.
-    pub fn flags(&self, sha: &Sha) -> Option<ScriptFlags> {
-        self.known.get(sha)?.flags
-    }
-
-    /// Forgets everything.
-    pub fn flush(&mut self) {
-        assert!(self.running.is_none(), "no script runs beside a command");
-        self.engine = None;
-        self.known.clear();
-        self.text_bytes = 0;
-    }
-
-    /// How many scripts are known.
-    pub fn len(&self) -> usize {
-        self.known.len()
-    }
-
-    /// Whether no script is known.
-    pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
-    }
-
-    /// Memory of the scripts' texts, bytes.
-    pub fn text_bytes(&self) -> usize {
-        self.text_bytes
-    }
-
-    /// Memory of Lua, bytes.
-    pub fn engine_bytes(&self) -> usize {
-        self.engine.as_ref().map_or(0, Engine::memory)
-    }
-
-    /// Whether a script is in the middle of its work. Between commands that is one that has had
-    /// its share of a turn.
-    pub fn is_running(&self) -> bool {
-        self.running.is_some()
-    }
-
-    /// Whether effects go neither to replicas nor to the append-only file.
-    pub fn is_muted(&self) -> bool {
-        self.muted
-    }
-
-    /// Whether a script runs for so long that others are refused.
-    pub(super) fn is_slow(&self) -> bool {
-        self.running.as_ref().is_some_and(|script| script.slow)
-    }
-
-    /// Whether a connection's commands have to wait for the end of a script.
-    pub(super) fn holds(&self) -> bool {
-        self.running.as_ref().is_some_and(|script| !script.slow)
-    }
-
-    /// Whether the script that runs was called by this connection.
-    pub(super) fn is_called_by(&self, conn: ConnId) -> bool {
-        self.running
-            .as_ref()
-            .is_some_and(|script| script.caller == conn)
-    }
-
-    /// Lets a connection's commands wait.
-    pub(super) fn hold(&mut self, conn: ConnId) {
-        self.held.insert(conn);
-    }
-
-    /// What EXEC runs when the script that has taken its turn is over.
-    pub fn run_behind(&mut self, queue: std::vec::IntoIter<Queued>) {
-        let running = self.running.as_mut().expect("a script has taken its turn");
-        running.queue = queue;
-    }
-
-    /// Keeps what came for later: at most one thing of each effect and each connection. What
-    /// links send is not read at all meanwhile.
-    pub(super) fn defer(&mut self, what: Deferred) {
-        self.deferred.push(what);
-    }
-
-    /// Whether a connection is not to be closed before the script is over that it has called.
-    pub(super) fn keeps(&mut self, conn: ConnId) -> bool {
-        let caller = self.running.as_mut().filter(|script| script.caller == conn);
-        caller.is_some_and(|script| {
-            script.closes = true;
-            true
-        })
-    }
-
-    fn running(&mut self) -> &mut Running {
-        self.running.as_mut().expect("a script runs")
-    }
-}
-
-/// What a script takes beside its text.
-const SCRIPT_OVERHEAD_BYTES: usize = size_of::<Sha>() + size_of::<Script>();
 
 impl Cx<'_> {
     /// Runs a script, and replies unless that takes more than this turn.
@@ -624,7 +332,7 @@ impl State {
     }
 
     /// The flags of a command that runs a script, by what that declares.
-    pub(super) fn flags_with_script(&self, command: Flags, argv: ArgvRef<'_>) -> Flags {
+    pub(in crate::server) fn flags_with_script(&self, command: Flags, argv: ArgvRef<'_>) -> Flags {
         let text = argv.try_get(1).unwrap_or_default();
         let declared = match Sha::parse(text).and_then(|sha| self.scripts.known.get(&sha)) {
             Some(script) => script.flags,
@@ -636,12 +344,12 @@ impl State {
 
 impl Server {
     /// Whether a script is in the middle of its work.
-    pub(super) fn is_within_script(&self) -> bool {
+    pub(in crate::server) fn is_within_script(&self) -> bool {
         self.st.scripts.is_running()
     }
 
     /// Gives the script that runs its share of the turn.
-    pub(super) fn advance_script(&mut self) {
+    pub(in crate::server) fn advance_script(&mut self) {
         let Some(running) = &mut self.st.scripts.running else {
             return;
         };
@@ -722,7 +430,7 @@ impl Server {
     }
 
     /// What a turn does beside a script: others are refused, and can end it.
-    pub(super) fn end_turn_within_script(&mut self) {
+    pub(in crate::server) fn end_turn_within_script(&mut self) {
         self.run_backlog();
         self.keep_log();
         self.advance_shutdown();
@@ -731,7 +439,7 @@ impl Server {
     }
 
     /// Hands in what came while a script ran.
-    pub(super) fn hand_in_deferred(&mut self, now: Now) {
+    pub(in crate::server) fn hand_in_deferred(&mut self, now: Now) {
         for what in core::mem::take(&mut self.st.scripts.deferred) {
             match what {
                 Deferred::Connected(conn, local) => self.handle_connected(now, conn, local),
@@ -743,7 +451,7 @@ impl Server {
     }
 
     /// Whether the end of a connection has to wait for that of a script.
-    pub(super) fn defers(&self, conn: ConnId) -> bool {
+    pub(in crate::server) fn defers(&self, conn: ConnId) -> bool {
         if !self.is_within_script() {
             return false;
         }
@@ -755,7 +463,7 @@ impl Server {
 
     /// Whether an answer has to wait for the end of a script: all do but those of the append-only
     /// file, which others' replies wait for.
-    pub(super) fn defers_answer(&self, done: &Completion) -> bool {
+    pub(in crate::server) fn defers_answer(&self, done: &Completion) -> bool {
         self.is_within_script() && self.st.effects.purpose(done) != Some(For::AofFile)
     }
 }
