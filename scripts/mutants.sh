@@ -15,7 +15,6 @@ jobs=${HOLDFAST_MUTANTS_JOBS:-2}
 patches=("$@")
 [ ${#patches[@]} -gt 0 ] || patches=(sim/mutants/*.patch)
 copy=target/mutants/tree
-mkdir -p "$copy"
 # One copy and one target directory for all, and nothing that makes a build slow: what counts is
 # that a changed line of the core is built again soon.
 export CARGO_TARGET_DIR=$PWD/target/mutants/build CARGO_INCREMENTAL=1 CARGO_PROFILE_RELEASE_LTO=off \
@@ -23,8 +22,9 @@ export CARGO_TARGET_DIR=$PWD/target/mutants/build CARGO_INCREMENTAL=1 CARGO_PROF
 
 missed=0
 for patch in "${patches[@]}"; do
-  git ls-files -z --cached --others --exclude-standard | rsync -a --checksum --delete \
-    --exclude=/target --from0 --files-from=- ./ "$copy/"
+  # From nothing: what was renamed since the last campaign must not be there twice.
+  rm -rf "$copy" && mkdir -p "$copy"
+  git ls-files -z --cached --others --exclude-standard | rsync -a --from0 --files-from=- ./ "$copy/"
   name=$(basename "$patch" .patch)
   if ! (cd "$copy" && patch --quiet --no-backup-if-mismatch -p1) <"$patch"; then
     printf '%-36s NO LONGER APPLIES\n' "$name"
