@@ -8,6 +8,7 @@ use super::values;
 use super::{Purpose, Request, Sha};
 use crate::resp::{self, OwnedArgv, Proto, ReplyParser, fmt_double};
 use mlua::{Function, Lua, MultiValue, Scope, Table, Value};
+use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// The prelude, when it has run.
@@ -178,9 +179,9 @@ fn request(args: &MultiValue, proto: Proto, purpose: Purpose) -> Result<Request,
     if args.is_empty() {
         return Err("ERR Please specify at least one argument for this redis lib call");
     }
-    let texts: Option<Vec<_>> = args.iter().map(text).collect();
+    let texts: Option<SmallVec<[_; 8]>> = args.iter().map(text).collect();
     let texts = texts.ok_or("ERR Lua redis lib command arguments must be strings or integers")?;
-    let slices: Vec<&[u8]> = texts.iter().map(|text| &text[..]).collect();
+    let slices: SmallVec<[&[u8]; 8]> = texts.iter().map(|text| &text[..]).collect();
     Ok(Request {
         argv: OwnedArgv::from_slices(&slices),
         proto,
@@ -203,7 +204,7 @@ fn text(value: &Value) -> Option<Text> {
 
 enum Text {
     Lua(mlua::BorrowedBytes),
-    Own(smallvec::SmallVec<[u8; 24]>),
+    Own(SmallVec<[u8; 24]>),
 }
 
 impl core::ops::Deref for Text {

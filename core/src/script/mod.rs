@@ -35,7 +35,9 @@ impl Sha {
 
     /// As a user wrote it, in any case; nothing if it can't be one.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        Some(Self(text.to_ascii_lowercase().try_into().ok()?))
+        let mut hex: [u8; 40] = text.try_into().ok()?;
+        hex.make_ascii_lowercase();
+        Some(Self(hex))
     }
 
     /// Its digits.
