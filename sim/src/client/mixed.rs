@@ -65,7 +65,7 @@ fn by_script(commands: &[u8], loops: u64, out: &mut Vec<u8>) {
         args.push(words.len().to_string().into_bytes());
         args.extend(words.into_iter().filter_map(|word| match word {
             Reply::Bulk(word) => word,
-            _ => None,
+            Reply::Simple(_) | Reply::Error(_) | Reply::Int(_) | Reply::Array(_) => None,
         }));
     }
     let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();

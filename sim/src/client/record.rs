@@ -114,16 +114,22 @@ pub enum Outcome {
 impl Op {
     /// How long the script loops in between that does it, if it is done by a script.
     pub const fn scripted(&self) -> Option<u64> {
-        match *self {
-            Self::PushTwo {
-                between: None,
-                element,
-                ..
-            } if element.is_multiple_of(3) => Some(loops(element.is_multiple_of(8))),
-            // Of the lists, whose numbers are small, some are read by scripts.
-            Self::Read { list } if list % 5 == 1 => Some(loops(list % 3 == 2)),
-            _ => None,
+        if let Self::PushTwo {
+            between: None,
+            element,
+            ..
+        } = *self
+            && element.is_multiple_of(3)
+        {
+            return Some(loops(element.is_multiple_of(8)));
         }
+        // Of the lists, whose numbers are small, some are read by scripts.
+        if let Self::Read { list } = *self
+            && list % 5 == 1
+        {
+            return Some(loops(list % 3 == 2));
+        }
+        None
     }
 }
 

@@ -218,18 +218,7 @@ pub fn encode(op: &Op, out: &mut Vec<u8>) -> usize {
             command(out, &[b"WAITAOF", b"1", b"0", timeout.as_bytes()]);
             2
         }
-        Op::Read { list } => {
-            let list = list_name(list);
-            match op.scripted() {
-                Some(loops) => {
-                    let (script, loops) = (READ_BY_SCRIPT.as_bytes(), loops.to_string());
-                    let words = [b"EVAL", script, b"1", list.as_bytes(), loops.as_bytes()];
-                    command(out, &words);
-                }
-                None => command(out, &[b"LRANGE", list.as_bytes(), b"0", b"-1"]),
-            }
-            1
-        }
+        Op::Read { list } => read(out, list, op.scripted()),
         Op::Set { key, value } => {
             let (key, value) = (key_name(key), value.to_string());
             command(out, &[b"SET", key.as_bytes(), value.as_bytes()]);
@@ -262,6 +251,19 @@ pub fn encode(op: &Op, out: &mut Vec<u8>) -> usize {
             1
         }
     }
+}
+
+fn read(out: &mut Vec<u8>, list: u32, scripted: Option<u64>) -> usize {
+    let list = list_name(list);
+    match scripted {
+        Some(loops) => {
+            let (script, loops) = (READ_BY_SCRIPT.as_bytes(), loops.to_string());
+            let words = [b"EVAL", script, b"1", list.as_bytes(), loops.as_bytes()];
+            command(out, &words);
+        }
+        None => command(out, &[b"LRANGE", list.as_bytes(), b"0", b"-1"]),
+    }
+    1
 }
 
 fn push_two(
