@@ -618,6 +618,7 @@ fn draw_workload(draws: &mut Draws) -> Workload {
         expire_ppm: sometimes(draws, 1_000_000),
         idle_ppm: sometimes(draws, 20_000),
         mixed_ppm: sometimes(draws, 500_000),
+        scripts: true,
         upkeep_ppm: 0,
         kept_ppm: 0,
         flush_ppm: 0,

@@ -431,7 +431,10 @@ impl Run {
         let start = world.queue.now();
         let node = &mut world.nodes[verifier.index()];
         let client = node.client_mut().expect("the verifier has a client");
-        client.verify(start, written.iter().map(|list| Op::Read { list: *list }));
+        client.verify(
+            start,
+            written.iter().map(|&list| Op::Read { list, script: None }),
+        );
         node.wake_by(&mut world.queue, start);
         let deadline = start + Duration::from_secs(60);
         loop {
@@ -457,7 +460,7 @@ impl Run {
         Ok(records
             .filter(|record| record.client == verifier)
             .filter_map(|record| match (&record.op, &record.outcome) {
-                (Op::Read { list }, Fate::List(elements)) => Some((*list, elements.clone())),
+                (Op::Read { list, .. }, Fate::List(elements)) => Some((*list, elements.clone())),
                 _ => None,
             })
             .collect())

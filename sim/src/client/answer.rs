@@ -29,7 +29,7 @@ pub(super) fn judge(op: &Op, replies: &[Reply]) -> Outcome {
             [Reply::Int(1), Reply::Int(_)] => Outcome::Kept,
             _ => odd(&replies[1]),
         },
-        (Op::PushTwo { .. }, [Reply::Int(_)]) if op.scripted().is_some() => Outcome::Done,
+        (Op::PushTwo { .. }, [Reply::Int(_)]) if op.is_scripted() => Outcome::Done,
         (Op::PushTwo { between, .. }, [.., Reply::Array(Some(results))]) => {
             match (between, &results[..]) {
                 (None, [Reply::Int(_), Reply::Int(_)])

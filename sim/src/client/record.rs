@@ -30,6 +30,8 @@ pub enum Op {
         element: Element,
         /// What the server is told to do about its files in between.
         between: Option<Upkeep>,
+        /// How long the script loops in between that does it, if one does.
+        script: Option<u64>,
     },
     /// RPUSH followed by WAIT.
     PushWait {
@@ -51,6 +53,8 @@ pub enum Op {
     Read {
         /// The list.
         list: u32,
+        /// How long the script loops before that does it, if one does.
+        script: Option<u64>,
     },
     /// SET of a key only this client writes.
     Set {
@@ -82,12 +86,30 @@ pub enum Op {
     Mixed {
         /// What it is drawn from.
         seed: u64,
+        /// Some of it is done by scripts.
+        scripts: bool,
     },
     /// FLUSHALL.
     Flush {
         /// ASYNC.
         later: bool,
     },
+}
+
+impl Op {
+    /// Whether a script does it.
+    pub const fn is_scripted(&self) -> bool {
+        matches!(
+            self,
+            Self::PushTwo {
+                script: Some(_),
+                ..
+            } | Self::Read {
+                script: Some(_),
+                ..
+            }
+        )
+    }
 }
 
 /// What came of an operation.
@@ -109,32 +131,6 @@ pub enum Outcome {
     Refused(String),
     /// The answer never came: done or not.
     Unknown,
-}
-
-impl Op {
-    /// How long the script loops in between that does it, if it is done by a script.
-    pub const fn scripted(&self) -> Option<u64> {
-        if let Self::PushTwo {
-            between: None,
-            element,
-            ..
-        } = *self
-            && element.is_multiple_of(3)
-        {
-            return Some(loops(element.is_multiple_of(8)));
-        }
-        // Of the lists, whose numbers are small, some are read by scripts.
-        if let Self::Read { list } = *self
-            && list % 5 == 1
-        {
-            return Some(loops(list % 3 == 2));
-        }
-        None
-    }
-}
-
-const fn loops(long: bool) -> u64 {
-    if long { LONG_LOOP } else { 0 }
 }
 
 /// Takes a script more than one turn, and the simulator little time.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::mixed;
-use super::record::{ELEMENTS_PER_CLIENT, Element, Op};
+use super::record::{ELEMENTS_PER_CLIENT, Element, LONG_LOOP, Op};
 use crate::ids::NodeId;
 use crate::resp::command;
 use crate::rng::Draws;
@@ -42,6 +42,9 @@ pub struct Workload {
     /// How often in a million an operation is a write of any kind to keys all clients share.
     #[serde(default)]
     pub mixed_ppm: u32,
+    /// Some of what is to be done as one, and of the reads, is done by scripts.
+    #[serde(default)]
+    pub scripts: bool,
     /// How often in a million a SET has a time to live.
     pub expire_ppm: u32,
     /// How often in a million a client rests for several seconds.
@@ -85,13 +88,13 @@ impl Plan {
         }
         if self.knobs.mixed_ppm > 0 && self.draws.odds(self.knobs.mixed_ppm) {
             let seed = self.draws.next_u64();
-            return Op::Mixed { seed };
+            return self.mixed(seed);
         }
         if self.draws.odds(self.knobs.push_ppm) {
             return self.next_push();
         }
         if self.draws.odds(self.knobs.read_ppm) {
-            return Op::Read { list: self.list() };
+            return self.read();
         }
         let key = self.own_key();
         match self.draws.below(4) {
@@ -116,16 +119,29 @@ impl Plan {
             let later = self.draws.chance(0.5);
             Op::Flush { later }
         } else if self.draws.odds(self.knobs.read_ppm) {
-            Op::Read { list: self.list() }
+            self.read()
         } else {
             let seed = self.draws.next_u64();
-            Op::Mixed { seed }
+            self.mixed(seed)
         }
     }
 
     /// The next operation of a client that reads from replicas.
     pub fn next_read(&mut self) -> Op {
-        Op::Read { list: self.list() }
+        self.read()
+    }
+
+    fn read(&mut self) -> Op {
+        let list = self.list();
+        // The numbers of lists are small.
+        let scripted = self.knobs.scripts && list % 5 == 1;
+        let script = scripted.then(|| loops(list % 3 == 2));
+        Op::Read { list, script }
+    }
+
+    const fn mixed(&self, seed: u64) -> Op {
+        let scripts = self.knobs.scripts;
+        Op::Mixed { seed, scripts }
     }
 
     /// Any randomness the client needs besides.
@@ -141,11 +157,13 @@ impl Plan {
             if other != list {
                 let upkeep = self.knobs.upkeep_ppm > 0 && self.draws.odds(self.knobs.upkeep_ppm);
                 let between = upkeep.then(|| *self.draws.pick(&[Upkeep::Save, Upkeep::Rewrite]));
+                let scripted = self.knobs.scripts && between.is_none() && element.is_multiple_of(3);
                 return Op::PushTwo {
                     list,
                     other,
                     element,
                     between,
+                    script: scripted.then(|| loops(element.is_multiple_of(8))),
                 };
             }
         }
@@ -208,7 +226,8 @@ pub fn encode(op: &Op, out: &mut Vec<u8>) -> usize {
             other,
             element,
             between,
-        } => match op.scripted() {
+            script,
+        } => match script {
             Some(loops) => push_by_script(out, (list, other), element, loops),
             None => push_two(out, (list, other), element, between),
         },
@@ -218,7 +237,7 @@ pub fn encode(op: &Op, out: &mut Vec<u8>) -> usize {
             command(out, &[b"WAITAOF", b"1", b"0", timeout.as_bytes()]);
             2
         }
-        Op::Read { list } => read(out, list, op.scripted()),
+        Op::Read { list, script } => read(out, list, script),
         Op::Set { key, value } => {
             let (key, value) = (key_name(key), value.to_string());
             command(out, &[b"SET", key.as_bytes(), value.as_bytes()]);
@@ -244,7 +263,7 @@ pub fn encode(op: &Op, out: &mut Vec<u8>) -> usize {
             command(out, &[b"INCR", format!("counter:{key}").as_bytes()]);
             1
         }
-        Op::Mixed { seed } => mixed::encode(seed, out),
+        Op::Mixed { seed, scripts } => mixed::encode(seed, scripts, out),
         Op::Flush { later } => {
             let how: &[u8] = if later { b"ASYNC" } else { b"SYNC" };
             command(out, &[b"FLUSHALL", how]);
@@ -253,9 +272,13 @@ pub fn encode(op: &Op, out: &mut Vec<u8>) -> usize {
     }
 }
 
-fn read(out: &mut Vec<u8>, list: u32, scripted: Option<u64>) -> usize {
+const fn loops(long: bool) -> u64 {
+    if long { LONG_LOOP } else { 0 }
+}
+
+fn read(out: &mut Vec<u8>, list: u32, script: Option<u64>) -> usize {
     let list = list_name(list);
-    match scripted {
+    match script {
         Some(loops) => {
             let (script, loops) = (READ_BY_SCRIPT.as_bytes(), loops.to_string());
             let words = [b"EVAL", script, b"1", list.as_bytes(), loops.as_bytes()];

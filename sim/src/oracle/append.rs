@@ -65,7 +65,7 @@ impl Append {
                 self.lists.entry(list).or_default().refused.insert(element);
             }
         }
-        if let crate::client::record::Op::Read { list } = record.op
+        if let crate::client::record::Op::Read { list, .. } = record.op
             && let Outcome::List(elements) = &record.outcome
         {
             self.lists
@@ -201,7 +201,14 @@ mod tests {
         }
         for elements in reads {
             let read = Outcome::List(elements.to_vec());
-            append.told(&done(1, Op::Read { list: 1 }, read))?;
+            append.told(&done(
+                1,
+                Op::Read {
+                    list: 1,
+                    script: None,
+                },
+                read,
+            ))?;
         }
         Ok(append)
     }
@@ -223,7 +230,14 @@ mod tests {
             element: 1,
         };
         append.told(&done(1, push, refused)).unwrap();
-        let read = done(1, Op::Read { list: 1 }, Outcome::List(vec![1]));
+        let read = done(
+            1,
+            Op::Read {
+                list: 1,
+                script: None,
+            },
+            Outcome::List(vec![1]),
+        );
         assert!(append.told(&read).is_err());
     }
 

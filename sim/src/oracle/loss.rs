@@ -283,14 +283,34 @@ mod tests {
         account(records, tree, &tree.index().unwrap(), ground)
     }
 
+    const BOTH: Op = Op::PushTwo {
+        between: None,
+        script: Some(0),
+        list: 1,
+        other: 2,
+        element: 9,
+    };
+
+    #[test]
+    fn what_is_one_has_one_place_in_a_history() {
+        let records = [done(1, BOTH, Outcome::Unknown)];
+        let at = |id, offset| Position {
+            replid: [id; 40],
+            offset,
+        };
+        let judge = |places: &[Position]| {
+            let index = BTreeMap::from([(9, places.to_vec())]);
+            in_one_place(&records, &index)
+        };
+        judge(&[]).unwrap();
+        judge(&[at(b'a', 7), at(b'a', 7)]).unwrap();
+        judge(&[at(b'a', 7), at(b'a', 7), at(b'b', 5), at(b'b', 5)]).unwrap();
+        assert!(judge(&[at(b'a', 7), at(b'a', 9)]).is_err());
+    }
+
     #[test]
     fn half_a_transaction_is_a_violation_even_if_nobody_was_told_of_it() {
-        let both = Op::PushTwo {
-            between: None,
-            list: 1,
-            other: 2,
-            element: 9,
-        };
+        let both = BOTH;
         let records = [done(1, both, Outcome::Unknown)];
         whole(&records, |_, _| false).unwrap();
         whole(&records, |_, _| true).unwrap();

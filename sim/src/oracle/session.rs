@@ -133,7 +133,7 @@ impl Seen {
                     Some(_) | None => Ok(()),
                 }
             }
-            (Op::Read { list }, Outcome::List(now)) => self.check_list(*list, now),
+            (Op::Read { list, .. }, Outcome::List(now)) => self.check_list(*list, now),
             (
                 Op::Set { .. }
                 | Op::SetExpiring { .. }
@@ -218,7 +218,10 @@ pub(super) mod tests {
     fn read(session: u32, elements: &[Element]) -> Record {
         done(
             session,
-            Op::Read { list: 1 },
+            Op::Read {
+                list: 1,
+                script: None,
+            },
             Outcome::List(elements.to_vec()),
         )
     }

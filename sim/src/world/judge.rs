@@ -745,7 +745,7 @@ impl Judges {
             return;
         }
         self.mark("operations done");
-        if record.op.scripted().is_some() {
+        if record.op.is_scripted() {
             self.mark("scripts");
         }
         let served = self.served.entry(record.client).or_default();
