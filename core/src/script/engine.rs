@@ -11,7 +11,9 @@ use core::cell::Cell;
 use core::fmt;
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
-use mlua::{Function, HookTriggers, Lua, LuaOptions, LuaString, StdLib, Table, VmState};
+use mlua::{
+    Function, HookTriggers, IntoLua, Lua, LuaOptions, LuaString, StdLib, Table, Value, VmState,
+};
 
 /// A Lua interpreter with the scripts it knows.
 ///
@@ -328,12 +330,20 @@ fn compile(lua: &Lua, world: &Table, text: Vec<u8>) -> Result<Function, Vec<u8>>
     })
 }
 
+/// A text that becomes a string of Lua's when its turn comes: Rust holds few of them at a time.
+struct Text<'a>(&'a [u8]);
+
+impl IntoLua for Text<'_> {
+    fn into_lua(self, lua: &Lua) -> mlua::Result<Value> {
+        Ok(Value::String(lua.create_string(self.0)?))
+    }
+}
+
 /// Runs a script to its end.
 fn execute(lua: &Lua, host: &Host, shared: &Shared<'_>, script: &Function, run: &Run) -> End {
-    let list = |texts: &[Box<[u8]>]| {
-        let strings = texts.iter().map(|text| lua.create_string(text));
-        lua.create_sequence_from(strings.collect::<mlua::Result<Vec<_>>>()?)
-    };
+    let list = |texts: &[Box<[u8]>]| lua.create_sequence_from(texts.iter().map(|text| Text(text)));
+    // A script before this one may have stopped it.
+    lua.gc_restart();
     let end = list(&run.keys).and_then(|keys| {
         let args = list(&run.args)?;
         host.run.call((script, keys, args))

@@ -172,9 +172,15 @@ local function describe(raised)
   return raised
 end
 
+-- What a script was given is not kept until the next one.
+local function ended(...)
+  globals.KEYS, globals.ARGV = nil, nil
+  return ...
+end
+
 local function run(script, keys, args)
   globals.KEYS, globals.ARGV = keys, args
-  return xpcall(script, describe)
+  return ended(xpcall(script, describe))
 end
 
 return run, world

@@ -156,6 +156,33 @@ fn what_a_script_returns_is_its_reply() {
 }
 
 #[test]
+fn many_arguments_and_members_are_no_more_trouble_than_few() {
+    let args: Vec<String> = (0..20_000).map(|n| n.to_string()).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut host = Host::new();
+    let mut reply = |script: &str| match host.call(script, &args, &args, Proto::Resp3) {
+        Step::Over(end) => lossy(end.reply),
+        Step::Command(_) | Step::Slice => unreachable!("it was run to its end"),
+    };
+    assert_eq!(reply("return #KEYS + #ARGV + ARGV[20000]"), ":59999\r\n");
+    let all = reply("local m = {} for _, k in ipairs(KEYS) do m[k] = k end return {map=m}");
+    assert!(all.starts_with("%20000\r\n"), "{}", &all[..20]);
+    assert_eq!(all.matches('$').count(), 40_000);
+    let all = reply("local s = {} for _, k in ipairs(KEYS) do s[k] = true end return {set=s}");
+    assert!(all.starts_with("~20000\r\n"), "{}", &all[..20]);
+    assert_eq!(all.matches('$').count(), 20_000);
+    assert!(reply("return ARGV").starts_with("*20000\r\n$1\r\n0\r\n"));
+}
+
+#[test]
+fn a_script_leaves_nothing_to_the_next_one() {
+    all(&[
+        ("collectgarbage('stop') return 1", "1"),
+        ("local n for _ = 1, 10 do n = nil for i = 1, 1000 do n = {n} end end return collectgarbage('count') < 20000", "1"),
+    ]);
+}
+
+#[test]
 fn resp3_is_spoken_to_who_speaks_it() {
     let mut host = Host::new();
     let mut reply = |script: &str| match host.call(script, &[], &[], Proto::Resp3) {

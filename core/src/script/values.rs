@@ -109,10 +109,9 @@ fn write_table(reply: &mut Reply<'_>, table: &Table, chosen: Proto, depth: usize
         return write_map(reply, &map, chosen, depth);
     }
     if let Value::Table(set) = raw(table, "set") {
-        let members: Vec<_> = pairs(&set).map(|(member, _)| member).collect();
-        reply.set(members.len());
-        for member in &members {
-            write_nested(reply, member, chosen, depth);
+        reply.set(pairs(&set).count());
+        for (member, _) in pairs(&set) {
+            write_nested(reply, &member, chosen, depth);
         }
         return;
     }
@@ -147,14 +146,14 @@ fn write_list(reply: &mut Reply<'_>, table: &Table, chosen: Proto, depth: usize)
 }
 
 fn write_map(reply: &mut Reply<'_>, map: &Table, chosen: Proto, depth: usize) {
-    let entries: Vec<_> = pairs(map).collect();
-    reply.map(entries.len());
-    for (key, value) in &entries {
-        write_nested(reply, key, chosen, depth);
-        write_nested(reply, value, chosen, depth);
+    reply.map(pairs(map).count());
+    for (key, value) in pairs(map) {
+        write_nested(reply, &key, chosen, depth);
+        write_nested(reply, &value, chosen, depth);
     }
 }
 
+/// One entry after the other: Rust holds few values of Lua's at a time.
 fn pairs(table: &Table) -> impl Iterator<Item = (Value, Value)> {
     table.pairs::<Value, Value>().flatten()
 }
