@@ -178,7 +178,10 @@ fn many_arguments_and_members_are_no_more_trouble_than_few() {
 fn a_script_leaves_nothing_to_the_next_one() {
     all(&[
         ("collectgarbage('stop') return 1", "1"),
-        ("local n for _ = 1, 10 do n = nil for i = 1, 1000 do n = {n} end end return collectgarbage('count') < 20000", "1"),
+        (
+            "local n for _ = 1, 10 do n = nil for i = 1, 1000 do n = {n} end end return collectgarbage('count') < 20000",
+            "1",
+        ),
     ]);
 }
 
