@@ -76,6 +76,9 @@ impl Server {
     }
 
     fn run_commands(&mut self, conn: ConnId, input: &mut Input, argv: &mut Argv, out: &mut OutBuf) {
+        if self.st.scripts.holds() {
+            return self.st.scripts.hold(conn);
+        }
         if let Some(held) = self.take_released(conn) {
             self.run_one(conn, held.as_ref(), out);
         }

@@ -324,6 +324,40 @@ fn nobody_sees_a_script_in_the_middle_of_its_work() {
 }
 
 #[test]
+fn what_a_pause_held_back_is_no_more_in_the_middle_of_a_script() {
+    let mut world = World::single("");
+    let (a, b, c) = (world.client(0), world.client(0), world.client(0));
+    let d = world.eavesdropper();
+    world.overheard(d);
+    world.ask(a, "client pause 100000 write");
+    send(&mut world, 0, b, &["eval", LONG, "0"]);
+    for command in [
+        &["eval", LONG, "0"][..],
+        &["incr", "other"],
+        &["wait", "1", "0"],
+    ] {
+        send(&mut world, 0, c, command);
+    }
+    world.settle();
+    assert_eq!(
+        (world.heard(b), world.heard(c)),
+        (String::new(), String::new())
+    );
+    send(&mut world, 0, a, &["client", "unpause"]);
+    turns(&mut world, 3);
+    send(&mut world, 0, a, &["mget", "before", "behind", "other"]);
+    turns(&mut world, 1);
+    assert_eq!(world.heard(a), "+OK|");
+    world.settle();
+    assert_eq!(world.heard(a), "*3|$1|1|$1|1|$-1|", "between the two");
+    assert_eq!(world.heard(b), ":1|");
+    assert!(world.heard(c).starts_with(":2|:1|"));
+    let stream =
+        "MULTI SELECT 0 incr before incr behind EXEC MULTI incr before incr behind EXEC incr other";
+    assert!(world.overheard(d).starts_with(stream));
+}
+
+#[test]
 fn a_transaction_goes_on_behind_a_long_script() {
     let mut world = World::single("");
     let (a, b) = (world.client(0), world.client(0));
