@@ -10,7 +10,7 @@ use crate::repl::lineage::RunId;
 use crate::repl::settings::Settings;
 
 /// A replica gives a sign of life once a second; this leaves time for it to arrive.
-const SIGN_PERIOD: Duration = Duration::from_secs(2);
+pub(super) const SIGN_PERIOD: Duration = Duration::from_secs(2);
 
 impl Primary {
     /// Closes the connections of replicas that know of other masters above this node than there

@@ -25,6 +25,7 @@ mod tests;
 
 pub use admission::Psync;
 pub(super) use admission::admit;
+use circle::SIGN_PERIOD;
 pub use handshake::{Contents, Handshake, Replconf};
 pub(super) use handshake::{Request, integer};
 pub use peer::ReplicaView;
@@ -443,10 +444,12 @@ impl Primary {
     }
 
     /// Whether a connection seems to be what a replica has left behind that has come back: it was
-    /// silent since another came from the same address, as one does whose host has lost power.
+    /// silent since another came from the same address, as one does whose host has lost power, but
+    /// for what may have been on its way by then.
     fn is_left(&self, peer: &Peer) -> bool {
         self.replicas.iter().any(|other| {
-            other.conn != peer.conn && peer.heard_at < other.asked_at && other.is_same_node(peer)
+            let is_newer = peer.asked_at < other.asked_at;
+            is_newer && peer.heard_at < other.asked_at + SIGN_PERIOD && other.is_same_node(peer)
         })
     }
 
