@@ -261,7 +261,9 @@ fn memory(report: &mut Report, st: &State, keys: &Keyspace) {
     report.line("allocator_active", facts.active_bytes);
     report.line("allocator_resident", facts.resident_bytes);
     report.memory("total_system_memory", st.launch.system_memory);
-    let lua = st.scripts.engine_bytes();
+    // What Lua takes depends on addresses, as what the allocator tells: it is told with that.
+    let tells = facts.allocated_bytes > 0;
+    let lua = if tells { st.scripts.engine_bytes() } else { 0 };
     for field in ["used_memory_lua", "used_memory_vm_eval"] {
         report.line(field, lua);
     }

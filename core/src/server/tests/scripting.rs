@@ -2,7 +2,7 @@
 
 use super::harness::{World, dialogue};
 use crate::limits;
-use crate::machine::{ConnId, Machine, Signal};
+use crate::machine::{ConnId, Facts, Machine, Signal};
 use crate::resp::encode_command;
 use std::collections::BTreeMap;
 
@@ -200,6 +200,17 @@ fn scripts_are_known_by_their_digests() {
         "*2|:1|:0|"
     );
     assert_eq!(world.info(0, "number_of_cached_scripts"), "1");
+    assert_eq!(
+        world.info(0, "used_memory_lua"),
+        "0",
+        "addresses are nobody's business"
+    );
+    let facts = Facts {
+        allocated_bytes: 1,
+        ..Facts::default()
+    };
+    let now = world.now();
+    world.nodes[0].server.handle_facts(now, facts);
     assert_ne!(world.info(0, "used_memory_lua"), "0");
     assert_eq!(world.ask(a, "script flush"), "+OK|");
     assert_eq!(world.ask(a, &format!("script exists {sha}")), "*1|:0|");
