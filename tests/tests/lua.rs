@@ -101,6 +101,27 @@ fn scripts_get_what_they_get_from_redis() {
 }
 
 #[test]
+fn what_a_script_logs_has_the_marks_of_its_levels() {
+    if !peers_are_here("the log of scripts beside Redis's") {
+        return;
+    }
+    for flavour in [OURS, REDIS] {
+        let node = Node::server(flavour, "loglevel debug");
+        let script =
+            "for l, w in pairs({[0]='fine','more','note','grave'}) do redis.log(l, w, 'words') end";
+        node.text(&["EVAL", script, "0"]);
+        for line in [
+            ". fine words",
+            "- more words",
+            "* note words",
+            "# grave words",
+        ] {
+            node.wait_for_log(line);
+        }
+    }
+}
+
+#[test]
 fn what_a_script_did_goes_to_replicas_of_both_kinds() {
     if !peers_are_here("scripts in groups of Holdfast and Redis") {
         return;

@@ -294,7 +294,7 @@ fn log(_: &Lua, args: MultiValue) -> mlua::Result<()> {
     }
     let line = String::from_utf8_lossy(&line);
     match level {
-        Some(0) => tracing::debug!("{line}"),
+        Some(0) => tracing::trace!("{line}"),
         Some(1) => tracing::debug!("{line}"),
         Some(2) => tracing::info!("{line}"),
         Some(3) => tracing::warn!("{line}"),

@@ -5,8 +5,8 @@
 -- catches them: everything that catches is in here.
 local host, libraries = ...
 
-local error, getmetatable, loadstring, next, pairs, pcall, rawget, rawset, select, setmetatable =
-  error, getmetatable, loadstring, next, pairs, pcall, rawget, rawset, select, setmetatable
+local error, getmetatable, loadstring, next, pairs, pcall, rawget, rawset, setmetatable =
+  error, getmetatable, loadstring, next, pairs, pcall, rawget, rawset, setmetatable
 local setfenv, tostring, type, xpcall = setfenv, tostring, type, xpcall
 local resume, concat, insert = coroutine.resume, table.concat, table.insert
 local byte = string.byte

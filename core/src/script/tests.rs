@@ -566,6 +566,33 @@ fn errors_of_commands_are_counted_where_they_happen() {
 }
 
 #[test]
+fn the_deepest_json_fits_the_stack_of_a_script() {
+    all(&[
+        (
+            "return #cjson.decode(('['):rep(1000) .. (']'):rep(1000))",
+            "1",
+        ),
+        (
+            "return cjson.decode(('['):rep(1001))",
+            "-ERR user_script:1: Found too many nested data structures (1001) at character 1001 @1.",
+        ),
+        (
+            "local t = {} for i = 1, 999 do t = {t} end return #cjson.encode(cjson.decode(cjson.encode(t)))",
+            "2000",
+        ),
+        (
+            "local t = {} for i = 1, 1000 do t = {t} end return cjson.encode(t)",
+            "-ERR user_script:1: Cannot serialise, excessive nesting (1001) @1.",
+        ),
+        (
+            "local c = cjson.new() c.encode_max_depth(2^31 - 1) c.decode_max_depth(2^31 - 1) \
+             local t = {} for i = 1, 5000 do t = {t} end return #c.encode(c.decode(c.encode(t)))",
+            "10002",
+        ),
+    ]);
+}
+
+#[test]
 fn what_does_not_compile_is_not_defined() {
     let mut engine = Engine::new("7.2.4");
     let mut error = |text: &[u8]| {

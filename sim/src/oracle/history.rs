@@ -532,7 +532,11 @@ mod tests {
 
     #[test]
     fn a_malformed_stream_is_a_violation() {
-        let bad: [&[&[&[u8]]]; 2] = [&[&[b"MULTI"], &[b"MULTI"]], &[&[b"EXEC"]]];
+        let bad: [&[&[&[u8]]]; 3] = [
+            &[&[b"MULTI"], &[b"MULTI"]],
+            &[&[b"EXEC"]],
+            &[&[b"EVAL", b"return 1", b"0"]],
+        ];
         for commands in bad {
             let mut stream = Vec::new();
             for args in commands {

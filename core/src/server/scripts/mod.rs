@@ -23,7 +23,7 @@ pub struct Scripts {
     /// Made for the first script: most servers never need one.
     engine: Option<Engine>,
     known: BTreeMap<Sha, Script>,
-    /// Counts uses of EVAL.
+    /// Counts uses of scripts.
     uses: u64,
     running: Option<Box<Running>>,
     /// Effects of the command that runs go nowhere.
@@ -206,8 +206,8 @@ impl Scripts {
         running.queue = queue;
     }
 
-    /// Keeps what came for later: at most one thing of each effect and each connection. What
-    /// links send is not read at all meanwhile.
+    /// Keeps what came for later: at most one thing of each effect and each connection, and the
+    /// signals that somebody sends. What links send is not read at all meanwhile.
     pub(in crate::server) fn defer(&mut self, what: Deferred) {
         self.deferred.push(what);
     }
