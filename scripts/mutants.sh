@@ -4,7 +4,7 @@
 # within that many seeds (2000) are failures. docs/mutants.md tells what each of them is.
 #
 # A patch that begins with a line `Killed by: TEST` plants what the simulator has no means to show,
-# or shows too seldom; then that test of the core has to fail.
+# or shows too seldom; then that test of the core has to fail, or the run of that schedule.
 #
 #   HOLDFAST_MUTANTS_JOBS=2        seeds at the same time
 set -euo pipefail
@@ -33,6 +33,8 @@ for patch in "${patches[@]}"; do
   fi
   started=$SECONDS
   test=$(sed -n '/^--- /q; s/^Killed by: //p' "$patch")
+  schedule=
+  case $test in *.json) schedule=$test test= ;; esac
   if [ -n "$test" ]; then
     # A test that is not there, or a patch that does not compile, is no failure of a test.
     result=$(cd "$copy" && cargo test --locked -p holdfast-core --lib -j "$jobs" "$test" 2>&1 |
@@ -47,6 +49,18 @@ for patch in "${patches[@]}"; do
   fi
   (cd "$copy" && cargo build --locked --quiet --release -p sim -j "$jobs")
   started=$SECONDS
+  if [ -n "$schedule" ]; then
+    status=0
+    result=$("$CARGO_TARGET_DIR/release/sim" --schedule "$schedule" 2>/dev/null) || status=$?
+    if [ "$status" -ge 127 ]; then
+      what=$(sed -n 's/^FAILED *//p' <<<"$result")
+      printf '%-36s schedule   %-12s %.120s\n' "$name" "${what%%: *}" "${what#*: }"
+    else
+      printf '%-36s NOT CAUGHT by %s: status %s\n' "$name" "$schedule" "$status"
+      missed=1
+    fi
+    continue
+  fi
   found=
   # A few at a time, so that the first failure ends the search.
   for ((from = 0; from < seeds; from += 20)); do

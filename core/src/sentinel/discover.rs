@@ -46,6 +46,7 @@ impl Watch {
             Expect::Info(id) => self.on_info(now, id, reply),
             Expect::Hello(id) => self.on_hello_reply(now, id, reply.as_error().is_none()),
             Expect::MasterDown(id, election) => self.on_answer(now, id, election, reply),
+            Expect::MasterAddr(id, asked) => self.on_belief(id, asked, reply),
         }
     }
 

@@ -166,6 +166,19 @@ pub struct PeerFacts {
     pub vote_asked: Epoch,
     /// The newest election in which it answered to that.
     pub vote_answered: Epoch,
+    /// Where it believes the master to be.
+    pub belief: Belief,
+}
+
+/// Where another Sentinel believes the master to be, as far as it was asked.
+#[derive(Debug, Default)]
+pub struct Belief {
+    /// When it was asked last.
+    pub asked: Option<Mono>,
+    /// Whether the answer to that is on its way.
+    pub in_flight: bool,
+    /// The last answer, and when the question was put.
+    pub told: Option<(Mono, HostAddr)>,
 }
 
 impl Instance {
@@ -322,6 +335,7 @@ impl PeerFacts {
             leader_epoch: Epoch(0),
             vote_asked: Epoch(0),
             vote_answered: Epoch(0),
+            belief: Belief::default(),
         }
     }
 }

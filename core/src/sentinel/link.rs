@@ -90,6 +90,8 @@ pub enum Expect {
     Hello(InstanceId),
     /// SENTINEL IS-MASTER-DOWN-BY-ADDR, in whose election if it asked for a vote
     MasterDown(InstanceId, Option<Epoch>),
+    /// SENTINEL GET-MASTER-ADDR-BY-NAME, sent at that instant
+    MasterAddr(InstanceId, Mono),
 }
 
 impl Link {

@@ -258,6 +258,7 @@ impl Watch {
         if let Some(peer) = instance.peer_mut() {
             peer.in_flight = 0;
             peer.vote_asked = peer.vote_answered;
+            peer.belief.in_flight = false;
         }
     }
 

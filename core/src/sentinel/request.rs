@@ -37,6 +37,8 @@ pub(super) enum Request {
         /// Whom to vote for, if a vote is asked for.
         candidate: Option<RunId>,
     },
+    /// SENTINEL GET-MASTER-ADDR-BY-NAME
+    MasterAddr(Box<str>),
     /// Makes a server a master, or a replica of one.
     ///
     /// In one transaction the server changes its role, makes that survive a restart, and parts
@@ -82,6 +84,9 @@ impl Request {
                 let (port, epoch) = (port.to_string(), epoch.to_string());
                 let question = ["SENTINEL", "is-master-down-by-addr", host, &port, &epoch];
                 vec![[words(question), words([&*candidate])].concat()]
+            }
+            Self::MasterAddr(name) => {
+                vec![words(["SENTINEL", "get-master-addr-by-name", name])]
             }
             Self::SlaveOf(master) => {
                 let (host, port) = match master {

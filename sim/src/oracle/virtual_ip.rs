@@ -1,7 +1,7 @@
-//! The virtual IP: a host that is alone does not keep it, and two hosts that see each other do not
-//! both have it for long.
+//! The virtual IP: a host that is alone does not keep it, two hosts that see each other do not both
+//! have it for long, and no host takes it by a configuration that the others have long left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Violation;
@@ -22,6 +22,9 @@ pub struct VirtualIp {
     /// Hosts on which there is no process but such.
     apart: BTreeMap<NodeId, Time>,
     both: BTreeMap<(NodeId, NodeId), Time>,
+    /// Sentinels whose configuration a majority has left behind.
+    outdated: BTreeMap<NodeId, Time>,
+    holding: BTreeSet<NodeId>,
 }
 
 /// How long what must not last may last.
@@ -34,6 +37,9 @@ struct Bounds {
     apart: Option<Duration>,
     /// Two hosts on the same side.
     both: Duration,
+    /// A configuration left behind by a majority that is in reach, before word of the newer one has
+    /// come.
+    outdated: Option<Duration>,
 }
 
 /// One Sentinel's host.
@@ -49,6 +55,8 @@ pub struct Host {
     pub incarnation: u32,
     /// How many Sentinels it knows, with itself; `None` if it does not run.
     pub voters: Option<usize>,
+    /// The epoch of the configuration it goes by; `None` if it does not run.
+    pub config_epoch: Option<u64>,
 }
 
 impl VirtualIp {
@@ -70,6 +78,7 @@ impl VirtualIp {
             // system may be one second late.
             apart: prompt.then_some(patience + ms(4_000)),
             both: lifetime + 2 * down_after + word,
+            outdated: prompt.then_some(patience + ms(3_000)),
         };
         Self {
             bounds: options.virtual_ip.then_some(bounds),
@@ -114,6 +123,7 @@ impl VirtualIp {
                 );
                 return Err(Violation::new(ORACLE, message));
             }
+            self.taken(now, host, others.clone())?;
             for other in others.filter(|other| host.node < other.node) {
                 let both = host.holds && other.holds && reaches(host.node, other.node);
                 let pair = (host.node, other.node);
@@ -125,6 +135,35 @@ impl VirtualIp {
                     return Err(Violation::new(ORACLE, message));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Takes in whether a host has taken the address, and by what.
+    fn taken<'a>(
+        &mut self,
+        now: Time,
+        host: &Host,
+        others: impl Iterator<Item = &'a Host>,
+    ) -> Result<(), Violation> {
+        let own = host.config_epoch;
+        let newer = others.filter(|other| own.is_some() && other.config_epoch > own);
+        let newer = newer.count();
+        let left_behind = host.voters.is_some_and(|voters| newer > voters / 2);
+        let lasted = lasts(&mut self.outdated, host.node, left_behind, now);
+        let taken = if host.holds {
+            self.holding.insert(host.node)
+        } else {
+            self.holding.remove(&host.node);
+            false
+        };
+        let most = self.bounds.and_then(|bounds| bounds.outdated);
+        if taken && most.is_some_and(|most| lasted > most) {
+            let message = format!(
+                "{} takes the address by a configuration left behind {lasted:?} ago",
+                host.node
+            );
+            return Err(Violation::new(ORACLE, message));
         }
         Ok(())
     }
@@ -166,6 +205,7 @@ mod tests {
             runs: true,
             incarnation: 1,
             voters: Some(3),
+            config_epoch: Some(1),
         })
     }
 
@@ -214,6 +254,27 @@ mod tests {
         let mut oracle = oracle();
         oracle.observe(at(0), &hosts, reaches).unwrap();
         assert!(oracle.observe(at(3_000), &hosts, reaches).is_err());
+    }
+
+    #[test]
+    fn nobody_takes_it_by_a_configuration_long_left_behind() {
+        let hosts = |holds: bool, newer: usize| {
+            let mut hosts = hosts(if holds { &[A] } else { &[] });
+            for host in &mut hosts[1..=newer] {
+                host.config_epoch = Some(2);
+            }
+            hosts
+        };
+        for (newer, holds_before, wrong) in [(2, false, true), (1, false, false), (2, true, false)]
+        {
+            let mut oracle = oracle();
+            let before = hosts(holds_before, newer);
+            oracle.observe(at(0), &before, |_, _| true).unwrap();
+            oracle.observe(at(5_000), &before, |_, _| true).unwrap();
+            let after = hosts(true, newer);
+            let result = oracle.observe(at(5_010), &after, |_, _| true);
+            assert_eq!(result.is_err(), wrong, "{newer} {holds_before}");
+        }
     }
 
     #[test]

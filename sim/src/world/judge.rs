@@ -261,6 +261,7 @@ impl World {
                 runs: matches!(self.nodes[node.index()].state, State::Up(_)),
                 incarnation: self.incarnations[node.index()],
                 voters: masters.map(|master| master.others + 1),
+                config_epoch: masters.map(|master| master.config_epoch),
             }
         };
         let hosts: Vec<_> = self.options.topology.sentinels().map(host).collect();

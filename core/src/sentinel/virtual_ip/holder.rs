@@ -26,8 +26,9 @@ pub struct Facts {
 pub struct Others {
     /// When so many were last known to be in reach; `None` if fewer ever were.
     pub reached: Option<Mono>,
-    /// By when so many had told of the configuration they know; `None` if there are fewer.
-    pub spoke: Option<Mono>,
+    /// When so many were asked where they believe the master to be, which is where this Sentinel
+    /// does; `None` if fewer were, or are known to believe otherwise.
+    pub agreed: Option<Mono>,
 }
 
 /// Something worth telling.
@@ -90,7 +91,7 @@ enum Trust {
     Starting { since: Mono },
     /// A majority was out of reach at that instant.
     Lapsed { since: Mono },
-    /// A majority is in reach, and would have told of a newer one.
+    /// A majority is in reach, and has confirmed it since it was.
     Firm,
 }
 
@@ -167,6 +168,14 @@ impl Holder {
         }
     }
 
+    /// Since when the others have to be asked where they believe the master to be, if they have.
+    pub fn doubts_since(&self) -> Option<Mono> {
+        match self.trust {
+            Trust::Starting { since } | Trust::Lapsed { since } => Some(since),
+            Trust::Firm => None,
+        }
+    }
+
     /// When time alone may ask for the next step.
     pub fn deadline(&self) -> Option<Mono> {
         self.next
@@ -208,8 +217,10 @@ impl Holder {
         };
         let fresh_until = self.contact.map(|at| at + facts.patience);
         let fresh = fresh_until.is_some_and(|until| now < until);
-        let heard = |since: Mono| {
-            let by = |others: Others| others.spoke.is_some_and(|at| since < at);
+        // What they said before may be read after it was known that they were out of reach: only
+        // the time of the question tells.
+        let agreed = |since: Mono| {
+            let by = |others: Others| others.agreed.is_some_and(|asked| since <= asked);
             facts.others.is_none_or(by)
         };
         let is_master = facts.role == Some(Role::Master);
@@ -217,8 +228,8 @@ impl Holder {
             Trust::Firm if !fresh => Trust::Lapsed { since: now },
             // A Sentinel whose file is older than the group knows only an old master, which would
             // say so.
-            Trust::Starting { since } if fresh && heard(since) && is_master => Trust::Firm,
-            Trust::Lapsed { since } if fresh && heard(since) => Trust::Firm,
+            Trust::Starting { since } if fresh && agreed(since) && is_master => Trust::Firm,
+            Trust::Lapsed { since } if fresh && agreed(since) => Trust::Firm,
             trust @ (Trust::Starting { .. } | Trust::Lapsed { .. } | Trust::Firm) => trust,
         };
         // Those that can be reached have as long to answer for the first time as ever.

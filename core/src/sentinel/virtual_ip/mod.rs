@@ -7,6 +7,7 @@
 //! to drop it by itself when it is not renewed, so that it outlives a Sentinel that was killed or
 //! stands still by a few seconds only.
 
+mod agreement;
 mod holder;
 
 use core::net::IpAddr;
@@ -28,6 +29,8 @@ pub struct VirtualIps {
     /// The holder of each master's present address.
     current: BTreeMap<Box<str>, HolderId>,
     next: u64,
+    /// When others are to be asked again where they believe a master to be.
+    ask_at: Option<Mono>,
     /// Since when the process is about to end.
     leaving: Option<Mono>,
 }
@@ -61,7 +64,7 @@ impl VirtualIps {
     fn deadline(&self) -> Option<Mono> {
         let holders = self.holders.values();
         let next = holders.filter_map(|entry| entry.holder.deadline());
-        next.chain(self.gives_up_at()).min()
+        next.chain(self.gives_up_at()).chain(self.ask_at).min()
     }
 
     fn gives_up_at(&self) -> Option<Mono> {
@@ -82,6 +85,7 @@ impl Watch {
                 self.virtual_ips.take_in(master.clone(), spec.clone(), now);
             }
         }
+        self.virtual_ips.ask_at = None;
         let mut holders = core::mem::take(&mut self.virtual_ips.holders);
         holders.retain(|&id, entry| {
             let wanted = self.settings.virtual_ips.get(&entry.master) == Some(entry.holder.spec())
@@ -93,6 +97,11 @@ impl Watch {
             }
             if let Some(op) = entry.holder.look(now, facts.as_ref()) {
                 self.acts.push_back(Act::Address(id, op));
+            }
+            if let Some(&group) = group
+                && let Some(since) = entry.holder.doubts_since()
+            {
+                self.ask_for_agreement(now, group, since);
             }
             !entry.holder.has_left()
         });
@@ -185,10 +194,7 @@ impl Watch {
                     let link = watch.instances[id].link;
                     watch.links[link].pings.reached()
                 }),
-                spoke: latest(needed, |watch, id| {
-                    let peer = watch.instances[id].peer();
-                    Some(peer.expect("peers are peers").heard)
-                }),
+                agreed: latest(needed, Self::agreed),
             }),
             patience: g.options.down_after,
         }

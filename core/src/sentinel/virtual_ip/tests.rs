@@ -41,7 +41,7 @@ impl Host {
                 role: Some(Role::Master),
                 others: Some(Others {
                     reached: None,
-                    spoke: Some(at(0)),
+                    agreed: None,
                 }),
                 patience: PATIENCE,
             },
@@ -62,11 +62,11 @@ impl Host {
         host
     }
 
-    /// From here on a majority is in reach, and has spoken.
+    /// From here on a majority is in reach, and agrees.
     fn reach(&mut self, now: u64) {
         self.now = now;
         self.reached();
-        self.spoke();
+        self.agreed();
     }
 
     /// A majority has just been reached.
@@ -75,10 +75,10 @@ impl Host {
         others.reached = Some(at(self.now));
     }
 
-    /// A majority has just told of the configuration it knows.
-    fn spoke(&mut self) {
+    /// A majority that was asked just now agrees where the master is.
+    fn agreed(&mut self) {
         let others = self.facts.others.as_mut().unwrap();
-        others.spoke = Some(at(self.now));
+        others.agreed = Some(at(self.now));
     }
 
     fn look(&mut self) -> bool {
@@ -147,11 +147,11 @@ impl Host {
 }
 
 #[test]
-fn nothing_is_added_before_a_majority_has_spoken_since_the_start() {
+fn nothing_is_added_before_a_majority_agrees_since_the_start() {
     let mut host = Host::new(VIP);
     host.run_reached(3_000);
     assert_eq!(host.names(), ["list"]);
-    host.spoke();
+    host.agreed();
     host.run(1);
     assert!(host.holds());
     assert_eq!(host.news, [News::Added]);
@@ -162,7 +162,7 @@ fn nothing_is_added_before_a_majority_has_answered_since_the_start() {
     let mut host = Host::new(VIP);
     host.addresses.push(ip("10.0.0.100"));
     host.now = 10;
-    host.spoke();
+    host.agreed();
     host.run(900);
     assert_eq!(host.names(), ["list"], "what is there is not renewed");
     host.run(200);
@@ -179,7 +179,7 @@ fn who_forgets_the_others_has_no_majority_before_it_hears_from_them() {
     host.run(0);
     host.facts.others = Some(Others {
         reached: None,
-        spoke: None,
+        agreed: None,
     });
     let reset = host.now;
     host.run(60_000);
@@ -271,7 +271,7 @@ fn it_is_given_up_when_the_master_says_that_it_is_none() {
 }
 
 #[test]
-fn it_is_given_up_in_a_minority_and_taken_again_only_after_a_word_from_the_others() {
+fn it_is_given_up_in_a_minority_and_taken_again_only_when_the_others_agree() {
     let mut host = Host::holding(VIP);
     host.reached();
     let cut = host.now;
@@ -280,9 +280,11 @@ fn it_is_given_up_in_a_minority_and_taken_again_only_after_a_word_from_the_other
     host.run(10);
     assert!(!host.holds());
     assert_eq!(host.steps.last(), Some(&(cut + 1_000, "remove")));
+    let others = host.facts.others.as_mut().unwrap();
+    others.agreed = Some(at(cut + 999));
     host.run_reached(3_000);
     assert!(!host.holds(), "they answer, and may know another master");
-    host.spoke();
+    host.agreed();
     host.run(1);
     assert!(host.holds());
 }
@@ -348,7 +350,7 @@ fn what_fails_is_tried_again_ever_more_seldom_and_told_once() {
     assert!((15..30).contains(&host.steps.len()), "{}", host.steps.len());
     assert_eq!(host.holder.state(), "failing");
     host.fails = None;
-    host.spoke();
+    host.agreed();
     host.run_reached(6_000);
     assert!(host.holds());
 }
