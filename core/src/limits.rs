@@ -1,5 +1,7 @@
 //! Every bound of the core, in one place.
 
+use core::time::Duration;
+
 /// Room lent for reading when a connection has nothing pending: one buffer for all connections.
 pub const READ_SCRATCH_BYTES: usize = 64 * 1024;
 /// Room added to a connection's own read buffer when a command is incomplete.
@@ -80,6 +82,9 @@ pub const AOF_MANIFEST_LINES_MAX: usize = 10_000;
 pub const AOF_WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of the append-only file written at once.
 pub const AOF_APPEND_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// For how long what the next sync under `appendfsync always` is to cover is gathered at most,
+/// while more and more comes.
+pub const AOF_GATHER_MAX: Duration = Duration::from_millis(1);
 /// A list item at least this long is a node of its own in RDB data, outside any listpack.
 pub const RDB_PLAIN_NODE_BYTES: usize = 64 * 1024;
 

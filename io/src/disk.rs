@@ -9,7 +9,7 @@ mod direct;
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{FileExt, PermissionsExt as _};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -182,7 +182,7 @@ impl Files {
         let done = match op {
             DiskOp::Open { file, path, mode } => self.open(file, &path, mode),
             DiskOp::Append { file, data } => match self.get(file)? {
-                Handle::Plain(file) => file.write_all(&data),
+                Handle::Plain(file) => write_all(file, &data),
                 Handle::Direct(file) => file.append(&data),
             },
             DiskOp::Read { file, at, len } => return read(self.plain(file)?, at, len),
@@ -250,6 +250,19 @@ impl Files {
             Handle::Direct(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
+}
+
+/// Straight to the kernel, as with sockets: an append is written in every turn that has one.
+fn write_all(file: &File, mut data: &[u8]) -> io::Result<()> {
+    while !data.is_empty() {
+        match rustix::io::write(file, data) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => data = &data[written..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 fn read(file: &File, at: u64, len: u32) -> io::Result<Bytes> {

@@ -176,7 +176,8 @@ impl Machine for Server {
     }
 
     fn has_backlog(&self) -> bool {
-        !self.is_asleep() && (self.st.persist.busy || self.is_awaited())
+        let gathering = self.st.aof.is_gathering();
+        !self.is_asleep() && (self.st.persist.busy || self.is_awaited() || gathering)
     }
 
     fn is_in_background(&self) -> bool {

@@ -126,8 +126,16 @@ impl Writer {
     /// Whether it would do something with a piece at once. Until then what comes is better
     /// gathered, to be written together.
     #[must_use]
-    pub fn wants_piece(&self) -> bool {
-        self.pieces.is_empty() && self.trouble.is_none()
+    pub fn wants_piece(&self, policy: Policy) -> bool {
+        if self.trouble.is_some() || self.has(|step| !matches!(step, Step::Sync { .. })) {
+            return false;
+        }
+        match policy {
+            Policy::Always => !self.is_syncing(),
+            // The first one counts the seconds for those behind it.
+            Policy::Everysec => !self.is_syncing() || self.pieces.is_empty(),
+            Policy::Never => true,
+        }
     }
 
     /// Takes a piece; the mark of everything taken so far.

@@ -13,6 +13,7 @@
 //! A file that is not to be trusted any more, and that of a dataset that was replaced, is
 //! abandoned, and another begins.
 
+mod gathering;
 mod opening;
 mod rewriting;
 
@@ -32,6 +33,7 @@ use crate::persist::aof::writer::{Asked, Event, Policy, Writer};
 use crate::persist::snapshot::Form;
 use crate::repl::Offset;
 use crate::repl::stream::LogStream;
+use gathering::Gathering;
 use opening::{Cleaning, Learning, Opening};
 use rewriting::{Past, Rewrite};
 
@@ -90,6 +92,8 @@ pub struct Aof {
     delayed: u64,
     /// When what is fed is handed over, if DEBUG AOF-FLUSH-SLEEP holds it back.
     flush_at: Option<Mono>,
+    /// What the next sync under `always` is to cover.
+    gathering: Gathering,
 }
 
 #[derive(Debug, Default)]
@@ -107,6 +111,11 @@ impl Aof {
     /// Whether changes are being written.
     pub(super) fn is_on(&self) -> bool {
         matches!(self.phase, Phase::On(_))
+    }
+
+    /// Whether the next turn hands over what this one has left for it.
+    pub(super) fn is_gathering(&self) -> bool {
+        self.gathering.goes_on()
     }
 
     /// Whether a rewrite runs or is about to.
@@ -468,13 +477,15 @@ impl Server {
         let offset = st.repl.offset();
         st.note_place();
         let aof = &mut st.aof;
+        let before = core::mem::take(&mut aof.gathering);
         let (Phase::On(writer) | Phase::Ending(writer)) = &mut aof.phase else {
             return;
         };
         if let Some(log) = st.repl.log_mut()
             && !log.is_empty()
             && !holds
-            && writer.wants_piece()
+            && writer.wants_piece(policy)
+            && (policy != Policy::Always || aof.gathering.is_over(before, now, log.len()))
             && *aof.flush_at.get_or_insert(now + st.debug.flush_sleep) <= now
         {
             aof.flush_at = None;

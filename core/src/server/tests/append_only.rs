@@ -1,6 +1,7 @@
 //! The append-only file.
 
 use super::harness::{World, encoded};
+use crate::machine::Machine as _;
 use std::collections::BTreeMap;
 
 const DIR: &str = "appendonlydir/appendonly.aof";
@@ -129,6 +130,50 @@ fn under_always_replies_wait_for_the_disk_and_share_a_sync() {
     assert_eq!(world.heard(c), "$1|2|");
     world.nodes[0].disk.stuck = true;
     assert_eq!(world.ask(c, "get k"), "$1|2|", "nothing is under way");
+}
+
+#[test]
+fn under_always_all_that_is_asked_for_during_a_sync_shares_the_next_one() {
+    let mut world = World::single("appendonly yes\nappendfsync always");
+    let clients: Vec<_> = (0..5).map(|_| world.client(0)).collect();
+    let syncs = world.nodes[0].disk.syncs;
+    world.nodes[0].disk.stuck = true;
+    for &client in &clients {
+        world.feed(0, client, &encoded("incr k"));
+        world.settle();
+    }
+    world.nodes[0].disk.stuck = false;
+    world.settle();
+    for (place, client) in (1..).zip(clients) {
+        assert_eq!(world.heard(client), format!(":{place}|"));
+    }
+    assert_eq!(world.nodes[0].disk.syncs, syncs + 2);
+}
+
+#[test]
+fn under_always_more_is_awaited_before_a_sync_as_long_as_it_comes_but_not_for_ever() {
+    let mut world = World::single("appendonly yes\nappendfsync always");
+    let clients: Vec<_> = (0..8).map(|_| world.client(0)).collect();
+    let syncs = world.nodes[0].disk.syncs;
+    for &client in &clients {
+        world.feed(0, client, &encoded("incr k"));
+        assert!(world.turn(0), "the next turn comes at once");
+        assert_eq!(world.nodes[0].disk.waiting.len(), 0);
+    }
+    world.settle();
+    assert_eq!(world.nodes[0].disk.syncs, syncs + 1);
+    for (place, &client) in (1..).zip(&clients) {
+        assert_eq!(world.heard(client), format!(":{place}|"));
+    }
+    for &client in &clients {
+        world.feed(0, client, &encoded("incr k"));
+        world.turn(0);
+        world.stand_still(1);
+    }
+    assert_ne!(world.nodes[0].disk.syncs, syncs + 1);
+    world.settle();
+    assert!(!world.nodes[0].server.has_backlog());
+    assert_eq!(world.info(0, "aof_buffer_length"), "0");
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(super) struct Disk {
     pub(super) fails_to_read: bool,
     /// Nothing is answered until this is lifted.
     pub(super) stuck: bool,
-    waiting: VecDeque<(Ticket, DiskOp)>,
+    pub(super) waiting: VecDeque<(Ticket, DiskOp)>,
 }
 
 impl Disk {
