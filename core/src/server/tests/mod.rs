@@ -11,6 +11,7 @@ mod corners;
 mod delays;
 mod eviction;
 mod failover;
+mod fences;
 mod geo;
 mod harness;
 mod hashes;
