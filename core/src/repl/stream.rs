@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::backlog::Backlog;
 use super::history::{Offset, ReplId};
 use crate::limits::REPL_UNIT_BYTES_KEPT;
+use crate::resp::encode;
 
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 const GETACK: &[u8] = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
@@ -233,22 +234,6 @@ pub fn ping(out: &mut Backlog) -> usize {
 pub fn getack(out: &mut Backlog) -> usize {
     out.append(GETACK);
     GETACK.len()
-}
-
-/// Encodes a command as an array of bulk strings.
-pub fn encode<'a>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-    header(out, b'*', args.len());
-    for arg in args {
-        header(out, b'$', arg.len());
-        out.extend_from_slice(arg);
-        out.extend_from_slice(b"\r\n");
-    }
-}
-
-fn header(out: &mut Vec<u8>, kind: u8, len: usize) {
-    out.push(kind);
-    out.extend_from_slice(itoa::Buffer::new().format(len).as_bytes());
-    out.extend_from_slice(b"\r\n");
 }
 
 fn select(out: &mut Vec<u8>, db: u32) {

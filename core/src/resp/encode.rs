@@ -12,7 +12,8 @@ pub fn encode_argv(out: &mut Vec<u8>, args: ArgvRef<'_>) {
     encode(out, args.iter());
 }
 
-fn encode<'a>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+/// Appends arguments as an array of bulk strings.
+pub fn encode<'a>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'a [u8]>) {
     header(out, b'*', args.len());
     for arg in args {
         bulk(out, arg);
@@ -20,7 +21,7 @@ fn encode<'a>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'a [u8]>) 
 }
 
 /// Appends a bulk string.
-pub(super) fn bulk(out: &mut Vec<u8>, text: &[u8]) {
+pub(crate) fn bulk(out: &mut Vec<u8>, text: &[u8]) {
     out.reserve(text.len() + HEADER_MAX + 2);
     header(out, b'$', text.len());
     out.extend_from_slice(text);
@@ -28,7 +29,20 @@ pub(super) fn bulk(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// Appends a type byte, a length and a line end.
-pub(super) fn header(out: &mut Vec<u8>, kind: u8, len: usize) {
+#[inline]
+pub(crate) fn header(out: &mut Vec<u8>, kind: u8, len: usize) {
+    // Of what is logged nearly every length is one of these.
+    match u8::try_from(len) {
+        Ok(len @ 0..10) => out.extend_from_slice(&[kind, b'0' + len, b'\r', b'\n']),
+        Ok(len @ 10..100) => {
+            let line = [kind, b'0' + len / 10, b'0' + len % 10, b'\r', b'\n'];
+            out.extend_from_slice(&line);
+        }
+        Ok(_) | Err(_) => long_header(out, kind, len),
+    }
+}
+
+fn long_header(out: &mut Vec<u8>, kind: u8, len: usize) {
     let mut line = [0; HEADER_MAX];
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(len).as_bytes();
@@ -41,3 +55,17 @@ pub(super) fn header(out: &mut Vec<u8>, kind: u8, len: usize) {
 
 /// A type byte, the longest length and a line end.
 pub(super) const HEADER_MAX: usize = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_any_number_of_digits_are_written() {
+        for len in [0, 9, 10, 42, 99, 100, 255, 256, 65_536, usize::MAX] {
+            let mut out = Vec::new();
+            header(&mut out, b'$', len);
+            assert_eq!(out, format!("${len}\r\n").into_bytes());
+        }
+    }
+}

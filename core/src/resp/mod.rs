@@ -10,7 +10,8 @@ mod reply;
 mod value;
 
 pub use argv::{Argv, ArgvRef, OwnedArgv};
-pub use encode::{encode_argv, encode_command};
+pub(crate) use encode::{bulk, header};
+pub use encode::{encode, encode_argv, encode_command};
 pub use inline::{UnbalancedQuotes, split_args};
 pub use number::{DoubleText, fmt_double, parse_int};
 pub use parser::{ParseLimits, Parsed, Parser, ProtocolError, Sender};

@@ -77,6 +77,24 @@ impl State {
         *self.client_memory.part_of(after) += now as u64;
     }
 
+    /// Counts a connection anew, but for one whose output is a single short buffer: that is written
+    /// a moment later, and the connection counted then.
+    pub(super) fn recount_unless_short(&mut self, id: ConnId) {
+        let conn = self.conns.get(id);
+        let short = conn.is_some_and(|conn| !conn.out.is_empty() && conn.out.chunks() == 0);
+        if !short {
+            self.recount(id);
+        }
+    }
+
+    /// Closes the clients with the most memory, where there is a bound, with one counted anew.
+    pub(super) fn evict_clients_after(&mut self, grown: ConnId) {
+        if self.clients_memory_max().is_some() {
+            self.recount(grown);
+            self.evict_clients();
+        }
+    }
+
     /// Counts a connection that is about to be forgotten no more.
     pub(super) fn uncount(&mut self, id: ConnId) {
         let client = self.client_mut(id);

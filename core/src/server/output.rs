@@ -19,7 +19,11 @@ impl Server {
     /// Cuts off those whose unread replies are beyond the bounds of their class.
     pub(super) fn bound_outputs(&mut self) {
         let st = &mut self.st;
-        let written = st.conns.queued().filter(|conn| st.is_overfull(*conn));
+        let least = st.least_output_bound();
+        let written = st
+            .conns
+            .queued()
+            .filter(|conn| st.unread_bytes(*conn) >= least && st.is_overfull(*conn));
         let mut suspects: Vec<ConnId> = written.collect();
         suspects.extend(st.overfull.0.keys());
         for conn in suspects {
@@ -60,6 +64,29 @@ impl State {
         0 < limit.hard_bytes && limit.hard_bytes <= unread
     }
 
+    /// The lowest bound that anyone has on what is unread.
+    fn least_output_bound(&self) -> u64 {
+        let bound = |limit: &ClientLimit| [limit.hard_bytes, limit.soft_bytes];
+        let limits = self.config.client_limits();
+        let bounds = limits.iter().flat_map(bound);
+        let least = bounds.filter(|&bound| bound > 0).min();
+        least.unwrap_or(u64::MAX).min(self.stranger_output_max())
+    }
+
+    /// The most that someone who was never let in may leave unread.
+    fn stranger_output_max(&self) -> u64 {
+        if self.debug.strangers_read {
+            1
+        } else {
+            UNAUTHENTICATED_OUTPUT_BYTES_MAX
+        }
+    }
+
+    fn unread_bytes(&self, conn: ConnId) -> u64 {
+        let entry = self.conns.get(conn);
+        entry.map_or(0, |entry| entry.out.memory() as u64)
+    }
+
     /// Bytes a client has not read, and the bounds they have.
     fn unread(&self, conn: ConnId) -> (u64, ClientLimit) {
         let Some(entry) = self.conns.get(conn) else {
@@ -74,11 +101,7 @@ impl State {
         };
         // Nobody who was never let in may make the server keep much.
         if !client.flags.has(ClientFlags::KNOWN) {
-            limit.hard_bytes = if self.debug.strangers_read {
-                1
-            } else {
-                UNAUTHENTICATED_OUTPUT_BYTES_MAX
-            };
+            limit.hard_bytes = self.stranger_output_max();
         }
         if client
             .flags
@@ -86,7 +109,7 @@ impl State {
         {
             limit = ClientLimit::NONE;
         }
-        (entry.out.memory() as u64, limit)
+        (self.unread_bytes(conn), limit)
     }
 
     /// Forgets a connection that is gone.

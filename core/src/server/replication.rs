@@ -100,7 +100,7 @@ impl Server {
     pub(super) fn next_writable(&mut self) -> Option<ConnId> {
         let conn = self.st.conns.poll_writable();
         if let Some(conn) = conn {
-            self.st.recount(conn);
+            self.st.recount_unless_short(conn);
         }
         conn.or_else(|| self.writable_replicas.pop())
     }

@@ -44,15 +44,14 @@ impl Server {
     /// Runs the commands that a connection has sent, as many as its share of the turn allows.
     pub(super) fn run_input(&mut self, conn: ConnId, filled: usize) {
         let mut input = self.st.conns.take_input(conn, filled);
-        self.st.recount(conn);
-        self.st.evict_clients();
+        self.st.evict_clients_after(conn);
         let mut out = self.take_output(conn);
         let mut argv = core::mem::take(&mut self.argv);
         self.run_commands(conn, &mut input, &mut argv, &mut out);
         self.argv = argv;
         self.give_output_back(conn, out);
         self.st.conns.put_back(conn, input);
-        self.st.recount(conn);
+        self.st.recount_unless_short(conn);
     }
 
     /// Takes the output of a connection to write replies to it, which wait for the append-only
@@ -114,6 +113,9 @@ impl Server {
                         self.warm(db, args, input);
                     }
                     self.run_one(conn, args, out);
+                    if input.is_empty() {
+                        return;
+                    }
                 }
                 Ok(None) => return,
                 Err(error) => return self.protocol_error(conn, error, out),

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::limits::RDB_CHUNK_BYTES;
 use crate::persist::out::Out;
+use crate::resp::{bulk, header};
 use crate::value::{IntText, ListRef, Parts, SetRef, StrRef, ValueRef, ZsetRef, score_text};
 
 /// Elements of a collection in one command, as Redis has it.
@@ -212,7 +213,7 @@ impl Commands {
         bulk(&mut self.out.tail, &self.key);
         match text {
             StrRef::Shared(bytes) if bytes.len() >= RDB_CHUNK_BYTES => {
-                length(&mut self.out.tail, b'$', bytes.len());
+                header(&mut self.out.tail, b'$', bytes.len());
                 self.out.push_shared(bytes.clone());
                 self.out.tail.extend_from_slice(b"\r\n");
             }
@@ -270,18 +271,6 @@ impl Commands {
     }
 }
 
-fn length(out: &mut Vec<u8>, kind: u8, len: usize) {
-    out.push(kind);
-    out.extend_from_slice(itoa::Buffer::new().format(len).as_bytes());
-    out.extend_from_slice(b"\r\n");
-}
-
 fn array(out: &mut Vec<u8>, len: usize) {
-    length(out, b'*', len);
-}
-
-fn bulk(out: &mut Vec<u8>, text: &[u8]) {
-    length(out, b'$', text.len());
-    out.extend_from_slice(text);
-    out.extend_from_slice(b"\r\n");
+    header(out, b'*', len);
 }

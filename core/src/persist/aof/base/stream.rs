@@ -3,7 +3,8 @@
 //! XCLAIM brings back what a consumer has not acknowledged only where the entry is there. For one
 //! that was deleted or trimmed away another stands in, until the groups have what is theirs.
 
-use super::{Commands, array, bulk};
+use super::{Commands, array};
+use crate::resp::bulk;
 use crate::value::stream::{Group, Item, Log, Part, StreamId};
 use crate::value::{StreamParts, StreamRef};
 
