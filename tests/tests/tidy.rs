@@ -273,7 +273,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "persist",
         &["keyspace", "limits", "machine", "resp", "rng", "value"],
     ),
-    ("repl", &["limits", "machine", "rng"]),
+    ("repl", &["limits", "machine", "resp", "rng"]),
     ("script", &["conn", "limits", "resp"]),
     (
         "acl",
