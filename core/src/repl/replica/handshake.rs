@@ -12,7 +12,7 @@ use crate::repl::action::Action;
 use crate::repl::history::{History, Offset, ReplId};
 use crate::repl::primary::integer;
 use crate::repl::settings::Settings;
-use crate::resp::encode;
+use crate::resp::encode_command;
 
 /// The reply that is awaited.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -77,7 +77,7 @@ pub(super) fn line(input: &[u8]) -> Result<Option<(&[u8], usize)>, TooLong> {
 /// A command to the master.
 pub(super) fn send(conn: ConnId, args: &[&[u8]]) -> Action {
     let mut bytes = Vec::new();
-    encode(&mut bytes, args.iter().copied());
+    encode_command(&mut bytes, args);
     Action::Send { conn, bytes }
 }
 
@@ -171,7 +171,7 @@ fn optional(refused: bool, command: &str, line: &[u8]) {
 /// Says who we are, in one go.
 fn introduce(conn: ConnId, settings: &Settings, fx: &mut VecDeque<Action>) {
     let mut bytes = Vec::new();
-    let mut add = |args: &[&[u8]]| encode(&mut bytes, args.iter().copied());
+    let mut add = |args: &[&[u8]]| encode_command(&mut bytes, args);
     match (&settings.master_user, &settings.master_auth) {
         (Some(user), Some(password)) => add(&[b"AUTH", user, password]),
         (None, Some(password)) => add(&[b"AUTH", password]),

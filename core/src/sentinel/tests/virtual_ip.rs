@@ -140,3 +140,24 @@ fn fewer_sentinels_than_the_quorum_are_no_group() {
     world.run_for(ms(10_000));
     assert!(!holds(&world));
 }
+
+#[test]
+fn whoever_believes_otherwise_is_asked_again_a_second_later() {
+    let mut world = settled(1, 3, 2);
+    let monitor = |world: &mut World, port| {
+        for n in [1, 2] {
+            world.ask(n, &["sentinel", "remove", "mymaster"]);
+            world.ask(
+                n,
+                &["sentinel", "monitor", "mymaster", "127.0.0.1", port, "2"],
+            );
+        }
+    };
+    monitor(&mut world, "6380");
+    assert_eq!(set(&mut world, VIP), "OK");
+    world.run_for(ms(4_500));
+    assert!(!holds(&world), "they answer, and name another server");
+    monitor(&mut world, "6379");
+    world.run_for(ms(1_100));
+    assert!(holds(&world));
+}
