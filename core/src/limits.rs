@@ -88,7 +88,16 @@ pub const AOF_GATHER_MAX: Duration = Duration::from_millis(1);
 /// A list item at least this long is a node of its own in RDB data, outside any listpack.
 pub const RDB_PLAIN_NODE_BYTES: usize = 64 * 1024;
 
-const _: () = assert!(READ_GROW_BYTES <= READ_SCRATCH_BYTES);
+/// Bytes of one read that may wait where they are until other connections are read.
+pub const HELD_READ_BYTES_MAX: usize = 2 * 1024;
+/// Connections whose input waits like that.
+pub const HELD_READS_MAX: usize = WARM_KEYS_MAX;
+
+const _: () = {
+    // Behind what is held and what is pending there is room for as much as a read grows by.
+    let held = HELD_READS_MAX * HELD_READ_BYTES_MAX;
+    assert!(held + 2 * READ_GROW_BYTES <= READ_SCRATCH_BYTES);
+};
 const _: () = assert!(SHARED_REPLY_BYTES <= BIG_BULK_BYTES);
 const _: () = assert!(BIG_BULK_BYTES <= BIG_BULK_TRUST_BYTES);
 const _: () = assert!(BULK_UNAUTHENTICATED_MAX < BIG_BULK_BYTES as i64);

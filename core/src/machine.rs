@@ -562,7 +562,8 @@ pub trait Machine {
     /// Answers [`Effect::Connect`] with our side's address.
     fn handle_connected(&mut self, now: Now, conn: ConnId, local: Result<Addr, ConnectFault>);
     /// Takes `filled` bytes that were put at the start of the last
-    /// [`read_space`](Self::read_space) lent for `conn`.
+    /// [`read_space`](Self::read_space) lent for `conn`. What they ask for is done by the end of
+    /// the turn, or by the next input that is not a read.
     fn handle_read(&mut self, now: Now, conn: ConnId, filled: usize);
     /// Takes the end of a connection; its id is dead from here on, and no `Close` follows.
     fn handle_hangup(&mut self, now: Now, conn: ConnId, cause: Hangup);

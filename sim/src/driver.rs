@@ -100,6 +100,11 @@ pub enum Input {
 }
 
 impl Input {
+    /// Whether it tells of something to read.
+    pub const fn is_read(&self) -> bool {
+        matches!(self, Self::Net(Notice::Readable(_)))
+    }
+
     /// Whether something that was asked of the disk has failed.
     pub const fn is_disk_fault(&self) -> bool {
         let Self::Done(done) = self else {
@@ -218,11 +223,17 @@ impl Driver {
         {
             return Turn::Stuck(name.0);
         }
-        if self.program.has_backlog() || !inbox.is_empty() {
+        if self.program.has_backlog() || !inbox.is_empty() || self.hears_again(env) {
             Turn::Again
         } else {
             Turn::Sleep
         }
+    }
+
+    /// Whether a connection that was not to be read from is by now.
+    fn hears_again(&self, env: &Env<'_>) -> bool {
+        let mut parked = self.parked.iter().filter_map(|&end| env.net.owner(end));
+        parked.any(|conn| self.program.wants_read(conn))
     }
 
     /// [`Event::Disk`]: the first queued step is done. Answers also which it was.

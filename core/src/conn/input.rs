@@ -148,11 +148,11 @@ impl Input {
         self.parser.big_space().is_some()
     }
 
-    /// Moves the bytes not consumed to the start of a shared buffer, to be worked on there.
-    pub(super) fn borrow(&mut self, mut shared: Vec<u8>) {
-        let len = self.pending.len();
-        shared[..len].copy_from_slice(&self.bytes[self.pending.clone()]);
-        self.place(shared, len);
+    /// Moves the bytes not consumed to a place in a shared buffer, to be worked on there.
+    pub(super) fn borrow(&mut self, mut shared: Vec<u8>, start: usize) {
+        let pending = start..start + self.pending.len();
+        shared[pending.clone()].copy_from_slice(&self.bytes[self.pending.clone()]);
+        self.place(shared, pending);
         self.borrowed = true;
     }
 
@@ -164,13 +164,13 @@ impl Input {
         self.borrowed = false;
         let own = self.bytes[self.pending.clone()].to_vec();
         let len = own.len();
-        Some(self.place(own, len))
+        Some(self.place(own, 0..len))
     }
 
     /// Gives the memory back if nothing is pending.
     pub(super) fn settle(&mut self) {
         if self.pending.is_empty() {
-            self.place(Vec::new(), 0);
+            self.place(Vec::new(), 0..0);
         }
     }
 
@@ -189,8 +189,8 @@ impl Input {
         self.consumed += len as u64;
     }
 
-    fn place(&mut self, bytes: Vec<u8>, len: usize) -> Vec<u8> {
-        self.pending = 0..len;
+    fn place(&mut self, bytes: Vec<u8>, pending: Range<usize>) -> Vec<u8> {
+        self.pending = pending;
         self.last = 0..0;
         core::mem::replace(&mut self.bytes, bytes)
     }

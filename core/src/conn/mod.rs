@@ -6,6 +6,7 @@ mod outbuf;
 pub use input::Input;
 pub use outbuf::{LogPos, Mark, OutBuf, SlotId};
 
+use core::ops::Range;
 use std::collections::VecDeque;
 
 use slab::Slab;
@@ -30,6 +31,8 @@ pub struct Conn<S> {
     queued: bool,
     /// Whether it is listed as waiting for the log.
     fenced: bool,
+    /// Whether some of its input is still where it was read.
+    held: bool,
 }
 
 /// How far the end of a connection is decided.
@@ -73,6 +76,11 @@ impl<S> Conn<S> {
         }
     }
 
+    /// Whether what it has received in this turn is held.
+    pub const fn is_held(&self) -> bool {
+        self.held
+    }
+
     /// Memory held for received bytes.
     pub fn input_memory(&self) -> usize {
         match &self.input {
@@ -99,6 +107,8 @@ pub struct Conns<S> {
     /// Lent for reading to whichever connection has little pending. Empty while it is taken.
     scratch: Vec<u8>,
     lent: Option<Loan>,
+    /// What was read and is to be worked on with what else the turn brings, in the order it came.
+    held: VecDeque<Held>,
     /// Connections that have something to write, each once.
     writable: VecDeque<ConnId>,
     /// Connections whose output waits for the log, each once.
@@ -114,7 +124,16 @@ pub struct Conns<S> {
 #[derive(Clone, Copy, Debug)]
 struct Loan {
     conn: ConnId,
-    in_scratch: bool,
+    /// Where in the scratch it is, with what was pending in front of it; `None` if the room is the
+    /// connection's own.
+    scratch: Option<usize>,
+}
+
+/// Bytes received that are still in the scratch, and all that their connection has.
+#[derive(Debug)]
+struct Held {
+    conn: ConnId,
+    bytes: Range<usize>,
 }
 
 impl<S> Default for Conns<S> {
@@ -124,6 +143,7 @@ impl<S> Default for Conns<S> {
             generation: 0,
             scratch: Vec::new(),
             lent: None,
+            held: VecDeque::new(),
             writable: VecDeque::new(),
             fenced: Vec::new(),
             due: VecDeque::new(),
@@ -157,6 +177,7 @@ impl<S> Conns<S> {
             closing: Closing::No,
             queued: false,
             fenced: false,
+            held: false,
         });
         id
     }
@@ -165,6 +186,7 @@ impl<S> Conns<S> {
     pub fn remove(&mut self, id: ConnId) -> Option<S> {
         self.get(id)?;
         self.lent = self.lent.filter(|loan| loan.conn != id);
+        self.held.retain(|held| held.conn != id);
         let mut conn = self.slots.remove(id.index as usize);
         Self::recycle(&mut self.spares, &mut conn.out);
         Some(conn.state)
@@ -214,15 +236,13 @@ impl<S> Conns<S> {
             Some(Received::Taken { .. }) | None => panic!("only a connection at rest can read"),
         };
         let pending = input.bytes().len();
+        let start = self.held.back().map_or(0, |last| last.bytes.end);
         let in_scratch = !input.wants_big() && pending <= limits::READ_GROW_BYTES;
-        self.lent = Some(Loan {
-            conn: id,
-            in_scratch,
-        });
-        if in_scratch {
-            &mut self.scratch[pending..]
-        } else {
-            input.space()
+        let scratch = in_scratch.then_some(start);
+        self.lent = Some(Loan { conn: id, scratch });
+        match scratch {
+            Some(start) => &mut self.scratch[start + pending..],
+            None => input.space(),
         }
     }
 
@@ -244,6 +264,50 @@ impl<S> Conns<S> {
             filled == 0 || loan.is_some(),
             "bytes came without room lent for them"
         );
+        self.take(id, filled, loan.and_then(|loan| loan.scratch))
+    }
+
+    /// Leaves the `filled` bytes that were put at the start of the room lent last where they are
+    /// until [`take_held`](Self::take_held); false if they are too many for that, or not all that
+    /// their connection has.
+    #[must_use]
+    pub fn hold(&mut self, id: ConnId, filled: usize) -> bool {
+        let loan = self.lent.filter(|loan| loan.conn == id);
+        let Some(start) = loan.and_then(|loan| loan.scratch) else {
+            return false;
+        };
+        let room = self.held.len() < limits::HELD_READS_MAX;
+        let Some(conn) = find(&mut self.slots, id) else {
+            return false;
+        };
+        let idle = matches!(&conn.input, Received::Here(input) if input.is_idle());
+        if !idle || !room || filled > limits::HELD_READ_BYTES_MAX {
+            return false;
+        }
+        assert!(!conn.held, "what is held is all there is");
+        conn.held = true;
+        self.lent = None;
+        let bytes = start..start + filled;
+        self.held.push_back(Held { conn: id, bytes });
+        true
+    }
+
+    /// What is held, in the order it came.
+    pub fn held(&self) -> impl ExactSizeIterator<Item = (ConnId, &[u8])> {
+        let part = |held: &Held| (held.conn, held.bytes.clone());
+        let parts = self.held.iter().map(part);
+        parts.map(|(conn, bytes)| (conn, &self.scratch[bytes]))
+    }
+
+    /// Takes the input of the connection that has been held the longest, as
+    /// [`take_input`](Self::take_input) does.
+    pub fn take_held(&mut self) -> Option<(ConnId, Input)> {
+        let Held { conn, bytes } = self.held.pop_front()?;
+        let input = self.take(conn, bytes.len(), Some(bytes.start));
+        Some((conn, input))
+    }
+
+    fn take(&mut self, id: ConnId, filled: usize, scratch: Option<usize>) -> Input {
         let conn = find(&mut self.slots, id);
         let conn = conn.expect("only a connection that is there has input");
         let input = core::mem::replace(&mut conn.input, Received::Taken { len: 0, memory: 0 });
@@ -251,11 +315,12 @@ impl<S> Conns<S> {
             panic!("input is taken once at a time");
         };
         if filled > 0 {
-            if loan.is_some_and(|loan| loan.in_scratch) {
-                input.borrow(core::mem::take(&mut self.scratch));
+            if let Some(start) = scratch {
+                input.borrow(core::mem::take(&mut self.scratch), start);
             }
             input.filled(filled);
         }
+        conn.held = false;
         conn.input = Received::Taken {
             len: input.len(),
             memory: input.memory(),

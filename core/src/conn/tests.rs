@@ -236,3 +236,76 @@ fn a_connection_costs_little() {
         size_of::<Conn<()>>()
     );
 }
+
+fn fill(conns: &mut Conns<()>, id: ConnId, bytes: &[u8]) -> usize {
+    conns.read_space(id)[..bytes.len()].copy_from_slice(bytes);
+    bytes.len()
+}
+
+#[test]
+fn what_is_held_comes_in_order_and_nothing_that_is_read_meanwhile_touches_it() {
+    let mut conns = Conns::new();
+    let mut argv = Argv::default();
+    let ids: Vec<_> = (0..4).map(|_| conns.insert(None, ())).collect();
+    assert!(commands(&mut conns, ids[3], &mut argv, b"*1\r\n$4\r\nTI").is_empty());
+
+    for &id in &ids[..3] {
+        let command = format!("ECHO {}\r\n", id.index);
+        let filled = fill(&mut conns, id, command.as_bytes());
+        assert!(conns.hold(id, filled));
+        assert!(conns.get(id).unwrap().is_held());
+    }
+    let filled = fill(&mut conns, ids[3], b"ME\r\n");
+    assert!(!conns.hold(ids[3], filled), "a part of it is elsewhere");
+    let mut input = conns.take_input(ids[3], filled);
+    assert_eq!(
+        input.next(&mut argv, &CLIENT).unwrap().unwrap().get(0),
+        b"TIME"
+    );
+    conns.put_back(ids[3], input);
+
+    conns.remove(ids[1]);
+    for id in [ids[0], ids[2]] {
+        let (taken, mut input) = conns.take_held().unwrap();
+        assert_eq!((taken, conns.get(id).unwrap().is_held()), (id, false));
+        let args = input.next(&mut argv, &CLIENT).unwrap().unwrap();
+        assert_eq!(args.get(1), id.index.to_string().as_bytes());
+        assert!(input.is_empty());
+        conns.put_back(id, input);
+    }
+    assert!(conns.take_held().is_none());
+}
+
+#[test]
+fn as_much_is_held_as_the_bounds_say() {
+    let mut conns = Conns::new();
+    let mut argv = Argv::default();
+    let ids: Vec<_> = (0..=limits::HELD_READS_MAX)
+        .map(|_| conns.insert(None, ()))
+        .collect();
+    let (&last, others) = ids.split_last().unwrap();
+    let long = [
+        b"ECHO ",
+        &[b'x'; limits::HELD_READ_BYTES_MAX - 7][..],
+        b"\r\n",
+    ]
+    .concat();
+    for &id in others {
+        let filled = fill(&mut conns, id, &long);
+        assert!(conns.hold(id, filled));
+    }
+    let filled = fill(&mut conns, last, b"PING\r\n");
+    assert!(!conns.hold(last, filled), "they are as many as may be");
+    let mut input = conns.take_input(last, filled);
+    assert!(input.next(&mut argv, &CLIENT).unwrap().is_some());
+    conns.put_back(last, input);
+    assert_eq!(conns.held().len(), limits::HELD_READS_MAX);
+    for &id in others {
+        let (taken, mut input) = conns.take_held().unwrap();
+        assert_eq!(taken, id);
+        assert!(input.next(&mut argv, &CLIENT).unwrap().is_some() && input.is_empty());
+        conns.put_back(id, input);
+    }
+    let filled = fill(&mut conns, last, &[&long[..], b"\n"].concat());
+    assert!(!conns.hold(last, filled), "it is too long");
+}

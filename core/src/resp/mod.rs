@@ -15,7 +15,7 @@ pub use encode::{encode, encode_argv, encode_command};
 pub use inline::{UnbalancedQuotes, split_args};
 pub use number::{DoubleText, fmt_double, parse_int};
 pub use parser::{ParseLimits, Parsed, Parser, ProtocolError, Sender};
-pub use peek::{peek, peek_keys};
+pub use peek::{Glance, glances, peek};
 pub use reply::{Later, Reply};
 pub use value::{ReplyFault, ReplyParser, Value};
 

@@ -1,17 +1,14 @@
 //! A glance at commands that are still to be parsed.
 
-/// Shows the first argument behind the name of up to `most` commands at the start of `bytes`, as
-/// far as they are complete and of the plain form that clients send. What it can't read at a
-/// glance, it leaves: it is no more than a hint.
-pub fn peek_keys<'a>(bytes: &'a [u8], most: usize, mut show: impl FnMut(&'a [u8])) {
+/// Glances at the commands at the start of `bytes`, as far as they are complete and of the plain
+/// form that clients send. What it can't read at a glance, it leaves: it is no more than a hint.
+pub fn glances(bytes: &[u8]) -> impl Iterator<Item = Glance<'_>> {
     let mut rest = bytes;
-    for _ in 0..most {
-        let Some((command, behind)) = peek(rest) else {
-            return;
-        };
-        show(command.key);
+    core::iter::from_fn(move || {
+        let (glance, behind) = peek(rest)?;
         rest = behind;
-    }
+        Some(glance)
+    })
 }
 
 /// What is seen of a command at a glance.
@@ -23,7 +20,7 @@ pub struct Glance<'a> {
     pub element: &'a [u8],
 }
 
-/// A glance at the first command, under the conditions of [`peek_keys`], and the bytes behind it.
+/// A glance at the first command, under the conditions of [`glances`], and the bytes behind it.
 pub fn peek(bytes: &[u8]) -> Option<(Glance<'_>, &[u8])> {
     let (count, rest) = number(bytes, b'*')?;
     if !(2..=ARGUMENTS_MAX).contains(&count) {
@@ -75,9 +72,7 @@ mod tests {
     use super::*;
 
     fn keys(bytes: &[u8]) -> Vec<&[u8]> {
-        let mut keys = Vec::new();
-        peek_keys(bytes, 3, |key| keys.push(key));
-        keys
+        glances(bytes).take(3).map(|glance| glance.key).collect()
     }
 
     #[test]

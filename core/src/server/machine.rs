@@ -49,7 +49,6 @@ impl Machine for Server {
     }
 
     fn handle_read(&mut self, now: Now, conn: ConnId, filled: usize) {
-        self.at(now);
         let Some(entry) = self.st.conns.get(conn) else {
             return;
         };
@@ -57,12 +56,15 @@ impl Machine for Server {
         self.st.stats.reads += 1;
         self.st.stats.net_input += filled as u64;
         if flags.has(ClientFlags::MASTER) {
+            // What is held stays so: it may begin a script, in which this could not be taken.
+            self.pass_time(now);
             self.st.stats.repl_input += filled as u64;
             self.master_sent(conn, filled);
         } else if flags.has(ClientFlags::OUTGOING) {
+            self.pass_time(now);
             self.target_sent(conn, filled);
         } else {
-            self.run_input(conn, filled);
+            self.client_sent(now, conn, filled);
         }
     }
 
@@ -211,7 +213,7 @@ impl Machine for Server {
         let Some(entry) = self.st.conns.get(conn) else {
             return false;
         };
-        if self.is_asleep() || entry.closing() != Closing::No {
+        if self.is_asleep() || entry.closing() != Closing::No || entry.is_held() {
             return false;
         }
         let links = ClientFlags::MASTER.and(ClientFlags::OUTGOING);

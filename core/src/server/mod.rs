@@ -40,6 +40,7 @@ pub mod stats;
 mod turn;
 mod unit;
 mod waiting;
+mod warming;
 pub mod watch;
 
 pub use auth::Credentials;
@@ -162,8 +163,13 @@ impl Server {
         &self.st
     }
 
-    /// Notes the time of an input.
+    /// Notes the time of an input, once what clients have sent before it has had its effect.
     fn at(&mut self, now: Now) {
+        self.run_held();
+        self.pass_time(now);
+    }
+
+    fn pass_time(&mut self, now: Now) {
         assert!(
             now.mono >= self.st.now.mono,
             "monotonic time does not go back"

@@ -4,10 +4,9 @@ use super::Server;
 use super::client::ClientFlags;
 use super::exec::Outcome;
 use crate::conn::{Input, OutBuf};
-use crate::keyspace::{EntryRef, WarmKeys};
 use crate::limits;
-use crate::machine::ConnId;
-use crate::resp::{self, Argv, ArgvRef, OwnedArgv, ParseLimits, ProtocolError, Reply, Sender};
+use crate::machine::{ConnId, Now};
+use crate::resp::{Argv, ArgvRef, OwnedArgv, ParseLimits, ProtocolError, Reply, Sender};
 
 /// States in which a client's next command stays where it is.
 const HELD: ClientFlags = ClientFlags::BLOCKED
@@ -43,7 +42,36 @@ impl Server {
 
     /// Runs the commands that a connection has sent, as many as its share of the turn allows.
     pub(super) fn run_input(&mut self, conn: ConnId, filled: usize) {
-        let mut input = self.st.conns.take_input(conn, filled);
+        let input = self.st.conns.take_input(conn, filled);
+        self.run_taken(conn, input);
+    }
+
+    /// Takes what a client has sent. If it may be left for when the other connections are read, it
+    /// is: what is worked on together is looked up together, by code that is close to the processor.
+    pub(super) fn client_sent(&mut self, now: Now, conn: ConnId, filled: usize) {
+        if now != self.st.now {
+            self.run_held();
+        }
+        self.pass_time(now);
+        if !self.st.conns.hold(conn, filled) {
+            self.run_held();
+            self.run_input(conn, filled);
+        } else if self.st.conns.held().len() == limits::HELD_READS_MAX {
+            self.run_held();
+        }
+    }
+
+    /// Runs what was left like that.
+    pub(super) fn run_held(&mut self) {
+        if self.st.conns.held().len() > 1 {
+            self.warm_held();
+        }
+        while let Some((conn, input)) = self.st.conns.take_held() {
+            self.run_taken(conn, input);
+        }
+    }
+
+    fn run_taken(&mut self, conn: ConnId, mut input: Input) {
         self.st.evict_clients_after(conn);
         let mut out = self.take_output(conn);
         let mut argv = core::mem::take(&mut self.argv);
@@ -124,52 +152,6 @@ impl Server {
         if !input.is_empty() {
             self.st.backlog.push_back(conn);
         }
-    }
-
-    /// Looks up together what a command and those behind it will look for, if there are any, so
-    /// that their waits for memory overlap.
-    pub(super) fn warm(&self, db: usize, args: ArgvRef<'_>, input: &Input) {
-        if args.len() > 1 && !input.is_empty() {
-            self.warm_keys(db, args, input);
-            self.warm_elements(db, args, input);
-        }
-    }
-
-    /// Few keys are close to the processor anyway.
-    fn warm_keys(&self, db: usize, args: ArgvRef<'_>, input: &Input) {
-        if self.keys.db(db).len() < limits::WARM_DB_KEYS_MIN {
-            return;
-        }
-        let mut keys = WarmKeys::new();
-        keys.push(args.get(1));
-        resp::peek_keys(input.bytes(), limits::WARM_KEYS_MAX - 1, |key| {
-            keys.push(key);
-        });
-        if keys.len() > 1 {
-            self.keys.db(db).warm(&keys);
-        }
-    }
-
-    /// So are elements, but for those of the large value that the command works with.
-    fn warm_elements(&self, db: usize, args: ArgvRef<'_>, input: &Input) {
-        let key = args.get(1);
-        let entry = self.keys.db(db).get(key);
-        let Some(value) = entry.map(EntryRef::value).filter(|value| value.is_wide()) else {
-            return;
-        };
-        let mut elements = WarmKeys::new();
-        elements.push(args.try_get(2).unwrap_or_default());
-        let mut rest = input.bytes();
-        for _ in 1..limits::WARM_KEYS_MAX {
-            let Some((next, behind)) = resp::peek(rest) else {
-                break;
-            };
-            if next.key == key {
-                elements.push(next.element);
-            }
-            rest = behind;
-        }
-        value.warm(&elements);
     }
 
     fn run_one(&mut self, conn: ConnId, args: ArgvRef<'_>, out: &mut OutBuf) {

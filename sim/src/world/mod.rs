@@ -229,6 +229,9 @@ impl World {
             return;
         }
         let inputs = node.inbox.len();
+        if node.inbox.iter().filter(|input| input.is_read()).count() > 1 {
+            self.judges.mark("turn with several reads");
+        }
         let disk_failed = node.inbox.iter().any(Input::is_disk_fault);
         if disk_failed {
             node.disk_failed = true;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 
 use crate::config::{Config, Source};
+use crate::conn::Conn;
 use crate::machine::{
     Addr, Completion, ConnId, DiskFault, DiskOp, Done, Effect, FileId, Hangup, Machine, Mono, Now,
     OpenMode, Peer, Refusal, Slices, Ticket, Wall,
@@ -240,6 +241,10 @@ impl World {
     /// Sends bytes in one piece, without ending the turn.
     pub(super) fn feed(&mut self, node: usize, conn: ConnId, mut bytes: &[u8]) {
         while !bytes.is_empty() {
+            let server = &self.nodes[node].server;
+            if server.state().conns.get(conn).is_some_and(Conn::is_held) {
+                self.begin_held(node);
+            }
             let server = &mut self.nodes[node].server;
             assert!(server.wants_read(conn), "the server takes what is sent");
             let space = server.read_space(conn);
@@ -248,6 +253,11 @@ impl World {
             server.handle_read(self.now, conn, n);
             bytes = &bytes[n..];
         }
+    }
+
+    /// Has a node look at what it was sent, as any other input does, without ending the turn.
+    pub(super) fn begin_held(&mut self, node: usize) {
+        self.nodes[node].server.handle_timeout(self.now);
     }
 
     /// Sends one command, lets everything come to rest, and returns what the client got since.

@@ -28,3 +28,4 @@ mod sorting;
 mod stream_groups;
 mod streams;
 mod strings;
+mod turns;

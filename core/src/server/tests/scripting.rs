@@ -586,6 +586,7 @@ fn what_a_link_brings_in_the_turn_in_which_a_script_begins_is_kept() {
         send(&mut world, 0, a, &["set", "x", &n.to_string()]);
         world.turn(0);
         send(&mut world, 1, b, &["eval", loops, "0"]);
+        world.begin_held(1);
         // In pieces, between which the replica has no turn.
         while world.carry() {}
         send(&mut world, 1, c, &["ping"]);
