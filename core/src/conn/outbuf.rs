@@ -205,13 +205,15 @@ impl OutBuf {
     pub fn writable<'a>(&'a self, durable: LogPos, slices: &mut Slices<'a>) {
         let mut skip = self.sent;
         let limit = self.limit(durable);
-        let chunks = self
-            .queue
-            .as_deref()
-            .map(|queue| &queue.chunks)
-            .into_iter()
-            .flatten();
-        let chunks = chunks.map(Chunk::bytes).chain([&self.tail[..]]);
+        let Some(queue) = self.queue.as_deref() else {
+            // The usual case: the tail is all there is.
+            if skip < limit.offset {
+                slices.push(IoSlice::new(&self.tail[skip..limit.offset]));
+            }
+            return;
+        };
+        let chunks = queue.chunks.iter().map(Chunk::bytes);
+        let chunks = chunks.chain([&self.tail[..]]);
         for (number, chunk) in (self.first..=limit.chunk).zip(chunks) {
             if slices.len() == slices.inline_size() {
                 return;

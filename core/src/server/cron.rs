@@ -52,22 +52,25 @@ impl Server {
         if self.is_within_script() {
             return None;
         }
-        let cron = (self.cron.next, TimerName("cron"));
-        let named = |at: Option<Mono>, name| at.map(|at| (at, TimerName(name)));
-        let others = [
-            named(self.st.pause.deadline(), "client-pause"),
-            named(self.st.shutdown.deadline(), "shutdown"),
-            named(self.st.blocked.keys.deadline(), "blocked-client"),
-            named(self.aof_deadline(), "append-only file"),
-            named(self.st.persist.deadline(self.st.now.mono), "delay of a key"),
-            named(self.st.migrations.deadline(), "migrate"),
-            self.st.repl.poll_timeout(),
-        ];
-        others
-            .into_iter()
-            .flatten()
-            .chain([cron])
-            .min_by_key(|(at, _)| *at)
+        let mut next = (self.cron.next, "cron");
+        let mut consider = |at: Option<Mono>, name| {
+            if let Some(at) = at
+                && at < next.0
+            {
+                next = (at, name);
+            }
+        };
+        consider(self.st.pause.deadline(), "client-pause");
+        consider(self.st.shutdown.deadline(), "shutdown");
+        consider(self.st.blocked.keys.deadline(), "blocked-client");
+        consider(self.aof_deadline(), "append-only file");
+        consider(self.st.persist.deadline(self.st.now.mono), "delay of a key");
+        consider(self.st.migrations.deadline(), "migrate");
+        if let Some((at, TimerName(name))) = self.st.repl.poll_timeout() {
+            consider(Some(at), name);
+        }
+        let (at, name) = next;
+        Some((at, TimerName(name)))
     }
 
     /// Does what is due.

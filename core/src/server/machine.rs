@@ -139,12 +139,13 @@ impl Machine for Server {
         // Most turns of a server that logs end twice: when what clients have asked for is done,
         // and when it is in the file, which concerns only those who wait for that.
         let waits = self.has_backlog() || self.st.persist.stalled || !self.master_input.is_empty();
-        let brief = news == News::LogGrew && !waits;
-        if !brief {
-            self.go_on();
+        if news == News::LogGrew && !waits && self.end_turn_for_log() {
+            self.news = News::None;
+            return;
         }
+        self.go_on();
         self.advance_aof();
-        if !brief && !self.is_within_script() {
+        if !self.is_within_script() {
             self.advance_persistence();
         }
         if self.is_within_script() {

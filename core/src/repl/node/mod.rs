@@ -272,14 +272,16 @@ impl Replication {
     }
 
     /// Tells how much of the stream is durable in the append-only file, and up to which mark that
-    /// is.
-    pub fn set_durable(&mut self, durable: Option<Offset>, synced: u64) {
+    /// is. Answers whether that is news.
+    pub fn set_durable(&mut self, durable: Option<Offset>, synced: u64) -> bool {
+        let news = (self.durable, self.synced) != (durable, synced);
         self.durable = durable;
         self.synced_moved |= self.synced != synced;
         self.synced = synced;
         if let Some(link) = &mut self.link {
             link.set_durable(durable);
         }
+        news
     }
 
     /// The mark up to which the append-only file is durable.

@@ -22,6 +22,7 @@ use std::collections::VecDeque;
 
 use super::Server;
 use super::info::Report;
+use super::shutdown::Shutdown;
 use super::state::{Purpose, State};
 use crate::config::AppendFsync;
 use crate::conn::LogPos;
@@ -111,6 +112,13 @@ impl Aof {
     /// Whether changes are being written.
     pub(super) fn is_on(&self) -> bool {
         matches!(self.phase, Phase::On(_))
+    }
+
+    /// Whether the file grows, and that is all there is to do.
+    fn only_grows(&self) -> bool {
+        let begins = self.replay_wanted || self.cleaning_wanted || self.unwanted;
+        let works = self.is_rewriting() || self.cleaning.is_some();
+        self.is_on() && self.fault().is_none() && !begins && !works
     }
 
     /// Whether the next turn hands over what this one has left for it.
@@ -297,8 +305,10 @@ impl State {
     }
 
     fn ask_for_aof(&mut self, mut ops: Vec<DiskOp>) {
-        for op in ops.drain(..) {
-            self.effects.disk(Purpose::AofFile, op);
+        if !ops.is_empty() {
+            for op in ops.drain(..) {
+                self.effects.disk(Purpose::AofFile, op);
+            }
         }
         self.aof.ops = ops;
     }
@@ -311,19 +321,23 @@ impl State {
     /// on from there: behind whatever is made durable at once, and else now and then, lest a
     /// busy server write more notes than commands.
     fn note_place(&mut self) {
-        let (now, place) = (self.now.mono, self.repl.place());
+        let now = self.now.mono;
         let always = self.config.appendfsync() == AppendFsync::Always;
-        let Some(log) = self.repl.log_mut() else {
+        let Some(log) = self.repl.log() else {
             return;
         };
-        let Some(place) = place else { return };
         let period = match (log.is_empty(), always) {
             (true, _) => NOTE_PERIOD,
             (false, true) => Duration::ZERO,
             (false, false) => BUSY_NOTE_PERIOD,
         };
-        let rests = now.since(self.aof.noted_at) < period;
-        if !rests && !log.is_noted(place.replid, place.offset) {
+        if now.since(self.aof.noted_at) < period {
+            return;
+        }
+        let place = self.repl.place();
+        if let (Some(place), Some(log)) = (place, self.repl.log_mut())
+            && !log.is_noted(place.replid, place.offset)
+        {
             self.aof.noted_at = now;
             log.note_place(place.replid, place.offset, place.db);
         }
@@ -370,8 +384,9 @@ impl Server {
     }
 
     /// Hands over what is to be in the file, and shows what has waited for it. Also within a
-    /// script: of what that does nothing is there before it is over.
-    pub(super) fn keep_log(&mut self) {
+    /// script: of what that does nothing is there before it is over. Answers whether more is
+    /// durable, or less.
+    pub(super) fn keep_log(&mut self) -> bool {
         self.hand_over();
         self.settle_fences();
         let st = &mut self.st;
@@ -380,7 +395,15 @@ impl Server {
         let closed = st.conns.durable().0;
         let synced = st.aof.writer().map_or(closed, Writer::synced);
         let synced = if st.aof.counts() { synced } else { 0 };
-        st.repl.set_durable(durable, synced);
+        st.repl.set_durable(durable, synced)
+    }
+
+    /// Ends a turn in which nothing happened but that steps on the file were done as they are to
+    /// be; false if that concerns more than the file and those who wait for it.
+    pub(super) fn end_turn_for_log(&mut self) -> bool {
+        let st = &self.st;
+        let only_file = st.config.appendonly() && st.aof.only_grows();
+        only_file && st.shutdown == Shutdown::No && !self.keep_log()
     }
 
     /// Begins what is missing and ends what is too much.
