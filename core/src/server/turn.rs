@@ -46,8 +46,9 @@ impl Server {
         self.run_taken(conn, input);
     }
 
-    /// Takes what a client has sent. If it may be left for when the other connections are read, it
-    /// is: what is worked on together is looked up together, by code that is close to the processor.
+    /// Takes what a client has sent. If it may be left for when the other connections are read,
+    /// it is: what is worked on together is looked up together, by code that is close to the
+    /// processor.
     pub(super) fn client_sent(&mut self, now: Now, conn: ConnId, filled: usize) {
         if now != self.st.now {
             self.run_held();
