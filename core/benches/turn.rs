@@ -51,7 +51,7 @@ impl Rig {
     }
 
     fn send(&mut self, client: usize, bytes: &[u8]) {
-        let conn = self.clients[client % CLIENTS];
+        let conn = self.clients[client];
         assert!(self.server.wants_read(conn));
         let space = self.server.read_space(conn);
         space[..bytes.len()].copy_from_slice(bytes);

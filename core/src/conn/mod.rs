@@ -31,8 +31,6 @@ pub struct Conn<S> {
     queued: bool,
     /// Whether it is listed as waiting for the log.
     fenced: bool,
-    /// Whether some of its input is still where it was read.
-    held: bool,
 }
 
 /// How far the end of a connection is decided.
@@ -74,11 +72,6 @@ impl<S> Conn<S> {
             Received::Here(input) => input.len(),
             Received::Taken { len, .. } => *len,
         }
-    }
-
-    /// Whether what it has received in this turn is held.
-    pub const fn is_held(&self) -> bool {
-        self.held
     }
 
     /// Memory held for received bytes.
@@ -177,7 +170,6 @@ impl<S> Conns<S> {
             closing: Closing::No,
             queued: false,
             fenced: false,
-            held: false,
         });
         id
     }
@@ -276,20 +268,24 @@ impl<S> Conns<S> {
         let Some(start) = loan.and_then(|loan| loan.scratch) else {
             return false;
         };
-        let room = self.held.len() < limits::HELD_READS_MAX;
-        let Some(conn) = find(&mut self.slots, id) else {
+        let Some(conn) = self.get(id) else {
             return false;
         };
         let idle = matches!(&conn.input, Received::Here(input) if input.is_idle());
+        let room = self.held.len() < limits::HELD_READS_MAX;
         if !idle || !room || filled > limits::HELD_READ_BYTES_MAX {
             return false;
         }
-        assert!(!conn.held, "what is held is all there is");
-        conn.held = true;
+        assert!(!self.is_held(id), "what is held is all there is");
         self.lent = None;
         let bytes = start..start + filled;
         self.held.push_back(Held { conn: id, bytes });
         true
+    }
+
+    /// Whether what a connection has sent is held.
+    pub fn is_held(&self, id: ConnId) -> bool {
+        self.held.iter().any(|held| held.conn == id)
     }
 
     /// What is held, in the order it came.
@@ -320,7 +316,6 @@ impl<S> Conns<S> {
             }
             input.filled(filled);
         }
-        conn.held = false;
         conn.input = Received::Taken {
             len: input.len(),
             memory: input.memory(),

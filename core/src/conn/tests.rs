@@ -253,7 +253,7 @@ fn what_is_held_comes_in_order_and_nothing_that_is_read_meanwhile_touches_it() {
         let command = format!("ECHO {}\r\n", id.index);
         let filled = fill(&mut conns, id, command.as_bytes());
         assert!(conns.hold(id, filled));
-        assert!(conns.get(id).unwrap().is_held());
+        assert!(conns.is_held(id));
     }
     let filled = fill(&mut conns, ids[3], b"ME\r\n");
     assert!(!conns.hold(ids[3], filled), "a part of it is elsewhere");
@@ -267,7 +267,7 @@ fn what_is_held_comes_in_order_and_nothing_that_is_read_meanwhile_touches_it() {
     conns.remove(ids[1]);
     for id in [ids[0], ids[2]] {
         let (taken, mut input) = conns.take_held().unwrap();
-        assert_eq!((taken, conns.get(id).unwrap().is_held()), (id, false));
+        assert_eq!((taken, conns.is_held(id)), (id, false));
         let args = input.next(&mut argv, &CLIENT).unwrap().unwrap();
         assert_eq!(args.get(1), id.index.to_string().as_bytes());
         assert!(input.is_empty());

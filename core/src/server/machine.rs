@@ -214,7 +214,7 @@ impl Machine for Server {
         let Some(entry) = self.st.conns.get(conn) else {
             return false;
         };
-        if self.is_asleep() || entry.closing() != Closing::No || entry.is_held() {
+        if self.is_asleep() || entry.closing() != Closing::No || self.st.conns.is_held(conn) {
             return false;
         }
         let links = ClientFlags::MASTER.and(ClientFlags::OUTGOING);

@@ -57,8 +57,6 @@ impl Server {
         if !self.st.conns.hold(conn, filled) {
             self.run_held();
             self.run_input(conn, filled);
-        } else if self.st.conns.held().len() == limits::HELD_READS_MAX {
-            self.run_held();
         }
     }
 

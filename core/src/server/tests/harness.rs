@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 
 use crate::config::{Config, Source};
-use crate::conn::Conn;
 use crate::machine::{
     Addr, Completion, ConnId, DiskFault, DiskOp, Done, Effect, FileId, Hangup, Machine, Mono, Now,
     OpenMode, Peer, Refusal, Slices, Ticket, Wall,
@@ -242,7 +241,7 @@ impl World {
     pub(super) fn feed(&mut self, node: usize, conn: ConnId, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let server = &self.nodes[node].server;
-            if server.state().conns.get(conn).is_some_and(Conn::is_held) {
+            if server.state().conns.is_held(conn) {
                 self.begin_held(node);
             }
             let server = &mut self.nodes[node].server;
